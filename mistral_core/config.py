@@ -1,0 +1,179 @@
+"""What a Mistral is made of: the numbers of `params.json`, checked.
+
+The fields carry the names of Mistral's published `params.json`, key for key, so that a reader
+can hold the file beside the code. A configuration that is unknown or contradicts itself is
+refused with the value, the bound and the remedy: a model that is silently not the one in the
+file would make every picture drawn from it false.
+
+Source: "Mistral 7B" (arXiv 2310.06825), table 1; mistral-inference `args.py` for the key names.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+V01_ROPE_THETA = 10_000.0
+"""RoPE base of Mistral 7B v0.1, whose `params.json` does not name one (its reference code does)."""
+
+Window = int | None
+"""Keys visible to one query, itself included; `None` means full causal attention."""
+
+_NO_EFFECT = {
+    "max_seq_len", "max_position_embeddings", "max_batch_size", "model_type", "architectures",
+    "model_max_length", "transformers_version", "use_cache", "torch_dtype", "dtype",
+}  # fmt: skip
+"""Keys of published files that describe a deployment, not the network."""
+
+
+class ConfigNotice(UserWarning):
+    """Something about a configuration that the user should know; nothing is wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MistralConfig:
+    """The shape of one model. Frozen and hashable: equal configurations are the same key.
+
+    Attributes:
+        dim: width of the residual stream.
+        n_layers: number of blocks.
+        n_heads: query heads.
+        n_kv_heads: key/value heads; each serves `n_heads / n_kv_heads` query heads.
+        head_dim: width of one head (even: rotary pairs); not always `dim / n_heads`.
+        hidden_dim: width of the feed-forward hidden layer.
+        vocab_size: number of tokens.
+        norm_eps: the small number under RMSNorm's root.
+        rope_theta: base of the rotary frequencies.
+        sliding_window: keys visible to a query, itself included; `None` = all earlier ones;
+            a tuple repeats over the layers (mistral-inference allows such lists).
+        tied_embeddings: whether the output projection is the embedding matrix.
+
+    Raises:
+        ValueError: a value outside its bounds, or values that contradict each other.
+    """
+
+    dim: int
+    n_layers: int
+    n_heads: int
+    n_kv_heads: int
+    head_dim: int
+    hidden_dim: int
+    vocab_size: int
+    norm_eps: float
+    rope_theta: float
+    sliding_window: Window | tuple[Window, ...] = None
+    tied_embeddings: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("dim", "n_layers", "n_heads", "n_kv_heads", "head_dim", "hidden_dim", "vocab_size"):
+            _require_positive_int(name, getattr(self, name))
+        for name in ("norm_eps", "rope_theta"):
+            _require_positive_number(name, getattr(self, name))
+        if not isinstance(self.tied_embeddings, bool):
+            raise ValueError(f"tied_embeddings is {self.tied_embeddings!r}; it must be true or false")
+        if self.n_heads % self.n_kv_heads:
+            raise ValueError(
+                f"n_heads is {self.n_heads} and n_kv_heads is {self.n_kv_heads}; every key/value head must "
+                f"serve the same number of query heads, so choose n_kv_heads among the divisors of n_heads"
+            )
+        if self.head_dim % 2:
+            raise ValueError(f"head_dim is {self.head_dim}; rotary embeddings turn pairs, so it must be even")
+        if isinstance(self.sliding_window, tuple) and not self.sliding_window:
+            raise ValueError("sliding_window is an empty list; name one window or use null for none")
+        for layer in range(min(self.n_layers, len(self._pattern))):
+            window = self._pattern[layer]
+            if window is not None:
+                _require_positive_int("sliding_window", window)
+
+    @property
+    def _pattern(self) -> tuple[Window, ...]:
+        return self.sliding_window if isinstance(self.sliding_window, tuple) else (self.sliding_window,)
+
+    @property
+    def repeats(self) -> int:
+        """Query heads that share one key/value head."""
+        return self.n_heads // self.n_kv_heads
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """The window of each layer."""
+        return tuple(self._pattern[layer % len(self._pattern)] for layer in range(self.n_layers))
+
+    def with_window(self, window: Window | tuple[Window, ...]) -> MistralConfig:
+        """The same shape with another window (weights do not depend on it)."""
+        return MistralConfig(**{**self._raw(), "sliding_window": window})
+
+    def exact_reach(self, n_layers: int | None = None) -> int | None:
+        """How many positions back a state after `n_layers` layers can depend on; `None` = all.
+
+        >>> tiny = MistralConfig(dim=8, n_layers=8, n_heads=2, n_kv_heads=1, head_dim=4, hidden_dim=8,
+        ...                      vocab_size=10, norm_eps=1e-5, rope_theta=1e4, sliding_window=16)
+        >>> tiny.exact_reach()
+        120
+
+        Source: sum over the layers of W - 1, since a query sees W keys of which one is itself
+        (the paper's section 2 writes k x W; see `architecture` notes on the off-by-one).
+        """
+        windows = self.windows[: self.n_layers if n_layers is None else n_layers]
+        return None if None in windows else sum(w - 1 for w in windows if w is not None)
+
+    def _raw(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def to_params(self) -> dict[str, Any]:
+        """The `params.json` of this configuration."""
+        params = asdict(self)
+        if isinstance(self.sliding_window, tuple):
+            params["sliding_window"] = list(self.sliding_window)
+        if not self.tied_embeddings:
+            del params["tied_embeddings"]
+        return params
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> MistralConfig:
+        """Reads a `params.json`. Unknown keys are refused: they could change the network.
+
+        Raises:
+            ValueError: keys unknown or missing, or values refused by the class.
+        """
+        given = {key: value for key, value in params.items() if key not in _NO_EFFECT}
+        if given.pop("use_biases", False):
+            raise ValueError("use_biases is true; Mistral's projections have no biases: this is another architecture")
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(given) - known):
+            raise ValueError(
+                f"params.json has keys that this network does not know: {', '.join(unknown)}; "
+                f"known are {', '.join(sorted(known))}. Remove them only if they do not change the network"
+            )
+        if "rope_theta" not in given:
+            warnings.warn(
+                f"params.json names no rope_theta; taking {V01_ROPE_THETA:g}, the value of Mistral 7B v0.1",
+                ConfigNotice,
+                stacklevel=2,
+            )
+            given["rope_theta"] = V01_ROPE_THETA
+        if missing := sorted(known - set(given) - {"sliding_window", "tied_embeddings"}):
+            raise ValueError(f"params.json lacks {', '.join(missing)}; every one of them is needed")
+        if isinstance(given.get("sliding_window"), list):
+            given["sliding_window"] = tuple(given["sliding_window"])  # hashable, unlike what JSON gives
+        return cls(**given)
+
+
+def _require_positive_int(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} is {value!r}; it must be a whole number of at least 1")
+
+
+def _require_positive_number(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        raise ValueError(f"{name} is {value!r}; it must be a finite number above 0")
+
+
+MISTRAL_7B = MistralConfig(
+    dim=4096, n_layers=32, n_heads=32, n_kv_heads=8, head_dim=128, hidden_dim=14336, vocab_size=32000,
+    norm_eps=1e-5, rope_theta=V01_ROPE_THETA, sliding_window=4096,
+)  # fmt: skip
+"""Mistral 7B v0.1, from table 1 of the paper: used for ledgers, its weights are not bundled."""

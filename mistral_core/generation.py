@@ -1,0 +1,355 @@
+"""Writing text: read the prompt, then token by token choose, read, choose.
+
+A `Run` is one text in the making. Its invariant is that **every token in it has been read**: its
+keys and values are stored, and the distribution for the token after it is known. One step is
+
+    choose token t from the distribution of step t - 1  ->  read it  ->  distribution for t + 1
+
+so a run can stop anywhere and be continued, branched or shown, and its last token is as complete
+as its first.
+
+Randomness is a function of (seed, position), so a request says everything about its text.
+A branch is a request with a forced token; started from the Trace of its parent it restores the
+rings instead of reading the shared part again.
+
+Source: "Mistral 7B" section 2, "Pre-fill and Chunking"; mistral-inference `generate.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+
+import numpy as np
+import torch
+
+from mistral_core.hooks import watching
+from mistral_core.kv_cache import KVCache
+from mistral_core.model import Transformer
+from mistral_core.recorder import Recorder
+from mistral_core.sampling import SamplingSettings, choose, rank_of, sampling_stages, softmax, uniform
+from mistral_core.tokenizer import StreamingDecoder, Tokenizer
+from mistral_core.trace import KEYS, LOGITS, NOTHING, VALUES, RecordingPlan, Trace, layer_hook
+
+DEFAULT_CHUNK = 256
+"""Tokens of a prompt read at once; bounds the memory of the scores at chunk x (W + chunk)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationRequest:
+    """Everything that decides a text, given a model.
+
+    Attributes:
+        prompt_ids: tokens to read first, BOS included.
+        max_new_tokens: how many to add at most; 0 = only read.
+        sampling, seed: how each is chosen.
+        stop: strings that end the text once they appear in what was written.
+        chunk_size: tokens of the prompt read at once.
+        forced: (position, token) pairs: there the token is set, not drawn.
+
+    Raises:
+        ValueError: an empty prompt or a number out of bounds.
+    """
+
+    prompt_ids: tuple[int, ...]
+    max_new_tokens: int
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    chunk_size: int = DEFAULT_CHUNK
+    forced: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.prompt_ids:
+            raise ValueError("the prompt has no tokens; give at least the begin-of-text token")
+        if self.max_new_tokens < 0:
+            raise ValueError(f"max_new_tokens is {self.max_new_tokens}; it must be 0 (only read) or more")
+        if self.chunk_size < 1:
+            raise ValueError(f"chunk_size is {self.chunk_size}; it must be at least 1")
+        if any(not string for string in self.stop):
+            raise ValueError("a stop string is empty; it would stop before the first token")
+        last = len(self.prompt_ids) + self.max_new_tokens - 1
+        for position, _ in self.forced:
+            if not len(self.prompt_ids) <= position <= last:
+                raise ValueError(
+                    f"position {position} cannot be forced; tokens are chosen at {len(self.prompt_ids)} to {last}"
+                )
+        uniform(self.seed, 0)  # refuses a seed that does not fit
+
+    @property
+    def total(self) -> int:
+        """Longest possible length in tokens."""
+        return len(self.prompt_ids) + self.max_new_tokens
+
+    def branch(self, position: int, token_id: int) -> GenerationRequest:
+        """The request that differs from this one by its token at `position`; later forced tokens fall away."""
+        earlier = tuple(pair for pair in self.forced if pair[0] < position)
+        return replace(self, forced=(*earlier, (position, token_id)))
+
+    def settings(self) -> dict[str, object]:
+        """As JSON values, for the header of a Trace."""
+        kept = {k: v for k, v in asdict(self).items() if k not in ("prompt_ids", "sampling")}
+        return {**asdict(self.sampling), **kept, "stop": list(self.stop), "forced": [list(p) for p in self.forced]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationStep:
+    """One token chosen and read.
+
+    Attributes:
+        position, token_id: of the token.
+        text: what can be shown now (empty while a character is incomplete).
+        probability: the model's own, at temperature 1 and with nothing cut. rank: 0 = the likeliest.
+        drawn_from: the probability in the distribution that was drawn from, after all stages.
+        forced: whether the token was set, not drawn.
+        finish_reason: "" if the run goes on, else "length", "eos" or "stop_string".
+    """
+
+    position: int
+    token_id: int
+    text: str
+    probability: float
+    rank: int
+    drawn_from: float
+    forced: bool
+    finish_reason: str
+
+
+@dataclass
+class Timings:
+    """Seconds spent reading the prompt and writing, and how many tokens each."""
+
+    prefill_seconds: float = 0.0
+    prefill_tokens: int = 0
+    decode_seconds: float = 0.0
+    decode_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a Trace says about the model that made it."""
+
+    name: str = "unnamed"
+    hash: str = ""
+
+
+class Run:
+    """One text in the making; see the module's docstring for its invariant.
+
+    Call `prefill()` to its end, then `step()` until it returns a step with a finish reason.
+    A `trace()` may be taken at any time, from any thread.
+
+    Args:
+        parent: the Trace of a run of the same model whose first tokens this request shares. Its
+            stored keys and values are restored instead of reading that part again.
+
+    Raises:
+        ValueError: the request's tokens are outside the vocabulary, or the parent does not fit.
+    """
+
+    def __init__(
+        self,
+        model: Transformer,
+        tokenizer: Tokenizer,
+        request: GenerationRequest,
+        *,
+        plan: RecordingPlan = NOTHING,
+        card: ModelCard = ModelCard(),
+        parent: Trace | None = None,
+    ) -> None:
+        weight = model.tok_embeddings.weight
+        self.model, self.tokenizer, self.request, self.card = model, tokenizer, request, card
+        self.n_prompt, self.finish_reason, self.timings = len(request.prompt_ids), "", Timings()
+        self.n_read = 0
+        self.kv_cache = KVCache(model.config, max_context=request.total, dtype=weight.dtype, device=weight.device)
+        self.recorder = Recorder(model.config, plan, request.total, request.total, weight.dtype)
+        self.token_ids = np.zeros(request.total, np.int64)
+        self.probability = np.full(request.total, np.nan)
+        self.rank = np.full(request.total, -1, np.int64)
+        self.texts: list[str] = []
+        self.labels: list[str] = []
+        self.logits = np.zeros(0, np.float32)
+        self._decoder = StreamingDecoder(tokenizer)
+        self._forced = dict(request.forced)
+        for token in (*request.prompt_ids, *self._forced.values()):
+            if not 0 <= token < model.config.vocab_size:
+                raise ValueError(f"token {token} is outside the vocabulary; ids are 0 to {model.config.vocab_size - 1}")
+        if parent is not None and (parent.config != model.config or parent.model_hash != card.hash):
+            raise ValueError("the parent was made by another model; leave it out, and the text is read from its start")
+        if parent is not None and self.recorder.arrays.keys() <= parent.arrays.keys():
+            self._restore(parent, shared_length(parent, request))
+
+    def prefill(self) -> Iterator[int]:
+        """Reads the prompt chunk by chunk; yields the number of tokens read after each."""
+        while self.n_read < self.n_prompt:
+            started = time.perf_counter()
+            stop = min(self.n_read + self.request.chunk_size, self.n_prompt)
+            count = stop - self.n_read
+            self._read(self.request.prompt_ids[self.n_read : stop])
+            self.timings.prefill_seconds += time.perf_counter() - started
+            self.timings.prefill_tokens += count
+            if stop == self.n_prompt and not self.request.max_new_tokens:
+                self._end("length")
+            yield self.n_read
+
+    def step(self) -> GenerationStep:
+        """Chooses one token, reads it, and says what came of it.
+
+        Raises:
+            ValueError: the prompt has not been read, or the run has ended.
+        """
+        if self.n_read < self.n_prompt or self.finish_reason:
+            why = f"the run has ended ({self.finish_reason})" if self.finish_reason else "the prompt is not read yet"
+            raise ValueError(f"no step can be made: {why}")
+        started = time.perf_counter()
+        position = self.n_read
+        stages = sampling_stages(self.logits, self.request.sampling, self.token_ids[:position])
+        drawn_from = stages[-1].probs
+        forced = position in self._forced
+        token = self._forced[position] if forced else choose(drawn_from, uniform(self.request.seed, position))
+        self._read((token,))
+        self._finish(position, token)
+        self.timings.decode_seconds += time.perf_counter() - started
+        self.timings.decode_tokens += 1
+        return GenerationStep(
+            position=position, token_id=token, text=self.texts[position], probability=float(self.probability[position]),
+            rank=int(self.rank[position]), drawn_from=float(drawn_from[token]), forced=forced,
+            finish_reason=self.finish_reason,
+        )  # fmt: skip
+
+    def cancel(self) -> None:
+        """Ends the run where it is; what is written stays."""
+        if not self.finish_reason:
+            self._end("cancelled")
+
+    def trace(self) -> Trace:
+        """The run so far. Shares the memory of the recorded rows, which no longer change."""
+        n = self.n_read
+        texts = tuple(self.texts[:n])
+        return Trace(
+            config=self.model.config, model_name=self.card.name, model_hash=self.card.hash,
+            token_ids=self.token_ids[:n], positions=np.arange(n), token_texts=texts,
+            token_labels=tuple(self.labels[:n]), text="".join(texts), n_prompt=min(self.n_prompt, n),
+            probability=self.probability[:n], rank=self.rank[:n], settings=self.request.settings(),
+            finish_reason=self.finish_reason, omitted=self.recorder.omitted,
+            arrays={name: array[:n] for name, array in self.recorder.arrays.items()},
+        )  # fmt: skip
+
+    def _finish(self, position: int, token: int) -> None:
+        if token == self.tokenizer.eos_id:
+            self._end("eos")
+        elif self.request.stop and self._completes_stop_string():
+            self._end("stop_string")
+        elif position == self.request.total - 1:
+            self._end("length")
+
+    def _completes_stop_string(self) -> bool:
+        written = "".join(self.texts[self.n_prompt :])
+        return any(string in written for string in self.request.stop)
+
+    def _end(self, reason: str) -> None:
+        if self.texts:
+            self.texts[-1] += self._decoder.flush()  # bytes that never became a character
+        self.finish_reason = reason
+
+    def _read(self, tokens: tuple[int, ...]) -> None:
+        """Reads tokens: rings written, tensors recorded, logits for the next token kept."""
+        start, stop = self.n_read, self.n_read + len(tokens)
+        self.recorder.begin(start)
+        with watching(self.recorder), torch.inference_mode():
+            logits = self.model(torch.tensor([tokens]), kv_cache=self.kv_cache)[0]
+        rows = (logits if logits.dtype == torch.float64 else logits.float()).cpu().numpy()
+        judged = rows[:-1] if start == 0 else np.concatenate((self.logits[None], rows[:-1]))
+        for position, before in enumerate(judged, start=stop - len(judged)):
+            token = tokens[position - start]
+            self.probability[position] = softmax(before.astype(np.float64))[token]
+            self.rank[position] = rank_of(before, token)
+        self.token_ids[start:stop] = tokens
+        for token in tokens:
+            self.texts.append(self._decoder.push(token))
+            self.labels.append(self.tokenizer.label(token))
+        self.logits = rows[-1]
+        self.n_read = stop  # last: other threads read up to here
+
+    def _restore(self, parent: Trace, length: int) -> None:
+        """Takes over the first `length` tokens of a parent: rings, recorded rows and texts."""
+        if length == 0:
+            return
+        restore_rings(self.kv_cache, parent, length)
+        for name, array in self.recorder.arrays.items():
+            width = min(array.shape[-1], parent[name].shape[-1])  # offsets: runs may differ in max_context
+            array[:length, ..., :width] = parent[name][:length, ..., :width]
+        for name in ("token_ids", "probability", "rank"):
+            getattr(self, name)[:length] = getattr(parent, name)[:length]
+        for token in parent.token_ids[:length].tolist():
+            self.texts.append(self._decoder.push(token))
+            self.labels.append(self.tokenizer.label(token))
+        self.logits = parent.logits[length - 1]
+        self.n_read = length
+        if length > self.n_prompt:
+            self._finish(length - 1, int(self.token_ids[length - 1]))
+        elif not self.request.max_new_tokens:
+            self._end("length")
+
+
+def shared_length(parent: Trace, request: GenerationRequest) -> int:
+    """How many leading tokens of `parent` are exactly those the request would produce; 0 if none can be reused.
+
+    The prompt must be the same and every setting that decides a token too; the forced tokens may
+    differ from some position on, which is where the branch starts.
+    """
+    same = {key: value for key, value in request.settings().items() if key not in ("forced", "max_new_tokens")}
+    given = {key: parent.settings.get(key) for key in same}
+    prompt = tuple(parent.token_ids[: parent.n_prompt].tolist())
+    needed = {LOGITS} | {layer_hook(i, kind) for i in range(parent.config.n_layers) for kind in (KEYS, VALUES)}
+    if given != same or prompt != request.prompt_ids or needed - parent.arrays.keys():
+        return 0
+    forced = dict(request.forced)
+    before = {int(position): int(token) for position, token in parent.settings["forced"]}
+    differ = [p for p in forced.keys() | before.keys() if forced.get(p) != before.get(p)]
+    return min([len(parent), request.total, *differ])
+
+
+def restore_rings(kv_cache: KVCache, trace: Trace, length: int, row: int = 0) -> None:
+    """Fills an empty row with what its rings held after `length` tokens, bit for bit.
+
+    Slot `p % n_slots` gets the key and value stored for position `p`, for the last `n_slots`
+    positions: keys and values never change after being written, so this is exact.
+
+    Raises:
+        KeyError: the trace did not record keys or values.
+    """
+    for layer, ring in enumerate(kv_cache.rings):
+        n_slots = ring.keys.shape[2]
+        kept = np.arange(max(0, length - n_slots), length)
+        slots = torch.from_numpy(kept % n_slots)
+        for stored, target in ((trace.keys(layer), ring.keys), (trace.values(layer), ring.values)):
+            rows = torch.from_numpy(stored[kept]).to(target.dtype).to(target.device)
+            target[row][:, slots] = rows.transpose(0, 1)
+        ring.positions[row, slots] = torch.from_numpy(kept).to(ring.positions.device)
+    kv_cache.n_seen[row] = length
+
+
+def generate(
+    model: Transformer,
+    tokenizer: Tokenizer,
+    request: GenerationRequest,
+    *,
+    cancelled: Callable[[], bool] = lambda: False,
+    plan: RecordingPlan = NOTHING,
+) -> Iterator[GenerationStep]:
+    """Reads the prompt and yields a step for each new token.
+
+    Args:
+        cancelled: asked before every chunk and token; true ends the text there.
+        plan: what to record; use a `Run` to get at the Trace.
+    """
+    run = Run(model, tokenizer, request, plan=plan)
+    reading = run.prefill()
+    while run.n_read < run.n_prompt:
+        if cancelled():
+            return
+        next(reading)
+    while not run.finish_reason and not cancelled():
+        yield run.step()

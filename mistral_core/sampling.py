@@ -1,0 +1,224 @@
+"""From logits to the next token, stage by stage, every stage a value one can look at.
+
+    logits -> repetition penalty -> temperature -> top-k -> top-p -> min-p -> choice
+
+Each stage is a pure function on logits; what it cuts becomes -inf. Everything is numpy in
+float64: the same functions serve the running model and a recorded trace, and need no torch.
+
+The order matters: top-p depends on temperature. Randomness is counter-based: the number drawn
+for position `p` under seed `s` is a function of `(s, p)` alone, so any step can be repeated, and
+a branch that keeps the seed meets the same numbers.
+
+Source: top-p: Holtzman et al. 2020 (arXiv 1904.09751); min-p: Nguyen et al. 2024 (arXiv
+2407.01082); repetition penalty: Keskar et al. 2019 (arXiv 1909.05858); Philox: Salmon et al. 2011.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+
+Logits = Float[np.ndarray, " vocab_size"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingSettings:
+    """How the next token is chosen. The defaults change nothing.
+
+    Attributes:
+        temperature: divides the logits; 0 = always the likeliest token.
+        top_k: keep the k likeliest; 0 = off.
+        top_p: keep the smallest set of likeliest tokens that holds this mass; 1 = off.
+        min_p: keep tokens with at least this share of the likeliest token's probability; 0 = off.
+        repetition_penalty: divides the positive logits of tokens already in the text and
+            multiplies their negative ones; 1 = off.
+
+    Raises:
+        ValueError: a value outside its bounds.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        _require("temperature", self.temperature, self.temperature >= 0, "0 or more (0 = always the likeliest)")
+        whole = isinstance(self.top_k, int) and not isinstance(self.top_k, bool)
+        _require("top_k", self.top_k, whole and self.top_k >= 0, "a whole number, 0 or more (0 = off)")
+        _require("top_p", self.top_p, 0 < self.top_p <= 1, "above 0 and at most 1 (1 = off)")
+        _require("min_p", self.min_p, 0 <= self.min_p <= 1, "from 0 (off) to 1")
+        _require("repetition_penalty", self.repetition_penalty, self.repetition_penalty > 0, "above 0 (1 = off)")
+
+
+def _require(name: str, value: int | float, fine: bool, bound: str) -> None:
+    if not (math.isfinite(value) and fine):
+        raise ValueError(f"{name} is {value}; it must be {bound}")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The distribution after one stage.
+
+    Attributes:
+        name: "model", "repetition penalty", "temperature", "top-k", "top-p" or "min-p".
+        logits: -inf where cut.
+    """
+
+    name: str
+    logits: Logits
+
+    @cached_property
+    def probs(self) -> Float[np.ndarray, " vocab_size"]:
+        """Softmax of the logits; exactly 0 where cut. Computed when first looked at."""
+        return softmax(self.logits)
+
+    @property
+    def kept(self) -> int:
+        """How many tokens can still be chosen."""
+        return int(np.count_nonzero(self.probs))
+
+
+def softmax(logits: Float[np.ndarray, "*batch vocab_size"]) -> Float[np.ndarray, "*batch vocab_size"]:
+    """Probabilities; -inf gives exactly 0."""
+    shifted = np.exp(logits - logits.max(-1, keepdims=True))
+    return shifted / shifted.sum(-1, keepdims=True)
+
+
+def penalize_repetition(logits: Logits, history: Iterable[int] | np.ndarray, penalty: float) -> Logits:
+    """Makes tokens of the history less likely (penalty > 1) by scaling their logits towards or below 0."""
+    seen = np.unique(np.fromiter(history, dtype=np.int64))
+    out = logits.copy()
+    out[seen] = np.where(out[seen] > 0, out[seen] / penalty, out[seen] * penalty)
+    return out
+
+
+def apply_temperature(logits: Logits, temperature: float) -> Logits:
+    """Divides the logits; temperature 0 keeps the likeliest token alone (the lowest id on ties).
+
+    So does a temperature so small that the quotients leave the range of float64.
+    """
+    if temperature > 0:
+        with np.errstate(over="ignore"):
+            scaled = logits / temperature
+        if np.isfinite(scaled.max()):
+            return scaled
+    return _only(logits, np.array([int(logits.argmax())]))
+
+
+def keep_top_k(logits: Logits, k: int) -> Logits:
+    """Keeps exactly k tokens (0 = all); on ties the lower ids stay.
+
+    >>> keep_top_k(np.array([1.0, 3.0, 3.0, 3.0]), 2).tolist()
+    [-inf, 3.0, 3.0, -inf]
+    """
+    if k == 0 or k >= np.count_nonzero(logits > -np.inf):
+        return logits
+    threshold = np.partition(logits, -k)[-k]
+    above = np.flatnonzero(logits > threshold)
+    ties = np.flatnonzero(logits == threshold)[: k - len(above)]
+    return _only(logits, np.concatenate((above, ties)))
+
+
+def keep_top_p(logits: Logits, p: float) -> Logits:
+    """Keeps the smallest set of likeliest tokens whose probabilities sum to at least `p`.
+
+    The side of the boundary: a token stays while the mass **before** it is below `p`; the token
+    that reaches `p` stays, the one after it goes even if the mass is exactly `p`. The likeliest
+    token always stays. On ties the lower ids come first.
+
+    >>> keep_top_p(np.log([0.5, 0.25, 0.25]), 0.5).tolist()[1:]
+    [-inf, -inf]
+    """
+    if p >= 1:
+        return logits
+    weights = np.exp(logits - logits.max())
+    floor = (1 - p) * weights.sum() / len(weights) * (1 - 1e-9)  # what lies below it sums to less than 1 - p
+    likely = np.flatnonzero(weights >= floor)
+    order = likely[np.argsort(-logits[likely], kind="stable")]
+    before = np.concatenate(([0.0], np.cumsum(weights[order] / weights.sum())[:-1]))
+    n_kept = int(np.searchsorted(before, p, side="left"))  # entries of `before` strictly below p
+    return _only(logits, order[: max(n_kept, 1)])
+
+
+def keep_min_p(logits: Logits, min_p: float) -> Logits:
+    """Keeps tokens at least `min_p` times as likely as the likeliest one (0 = all)."""
+    if min_p == 0:
+        return logits
+    return np.where(logits >= logits.max() + math.log(min_p), logits, -np.inf)
+
+
+def _only(logits: Logits, kept: np.ndarray) -> Logits:
+    out = np.full_like(logits, -np.inf)
+    out[kept] = logits[kept]
+    return out
+
+
+def sampling_stages(
+    logits: np.ndarray, settings: SamplingSettings, history: Iterable[int] | np.ndarray = ()
+) -> list[Stage]:
+    """Every stage from the model's distribution to the one that is drawn from.
+
+    The first stage is always "model", the last one is what `choose` draws from. A stage that is
+    switched off is present too (it equals the one before), so that all steps have the same list;
+    only the repetition penalty is listed just when it is on.
+
+    Args:
+        logits: `[vocab_size]`, any float type; computed in float64.
+        history: ids of the text so far, for the repetition penalty.
+
+    Raises:
+        ValueError: a logit is NaN or +inf, or none is finite.
+    """
+    wide = np.asarray(logits, dtype=np.float64)
+    if not np.isfinite(wide.max()):  # NaN if one is NaN, -inf if all are
+        raise ValueError(
+            f"the largest logit is {wide.max()}; the model's numbers overflowed, so nothing is drawn. "
+            f"Check the weights, or run in float32 instead of a half precision"
+        )
+    steps = [("model", wide)]
+    if settings.repetition_penalty != 1:
+        penalized = penalize_repetition(wide, history, settings.repetition_penalty)
+        steps.append(("repetition penalty", penalized))
+    steps.append(("temperature", apply_temperature(steps[-1][1], settings.temperature)))
+    steps.append(("top-k", keep_top_k(steps[-1][1], settings.top_k)))
+    steps.append(("top-p", keep_top_p(steps[-1][1], settings.top_p)))
+    steps.append(("min-p", keep_min_p(steps[-1][1], settings.min_p)))
+    return [Stage(name, values) for name, values in steps]
+
+
+def uniform(seed: int, position: int) -> float:
+    """The number in [0, 1) that belongs to a seed and a position, whatever was drawn before.
+
+    Raises:
+        ValueError: the seed is negative or does not fit 64 bits.
+    """
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed is {seed}; it must be from 0 to {2**64 - 1}")
+    return float(np.random.Generator(np.random.Philox(key=seed, counter=position)).random())
+
+
+def choose(probs: Float[np.ndarray, " vocab_size"], u: float) -> int:
+    """The token whose share of [0, 1), laid out by id, holds `u`.
+
+    >>> choose(np.array([0.25, 0.0, 0.75]), 0.25)
+    2
+    """
+    alive = np.flatnonzero(probs)
+    if len(alive) == 1:
+        return int(alive[0])
+    ends = np.cumsum(probs)
+    token = int(np.searchsorted(ends, u * ends[-1], side="right"))
+    return min(token, int(alive[-1]))  # u * total can round up to the total
+
+
+def rank_of(logits: np.ndarray, token: int) -> int:
+    """How many tokens are likelier; ties count by id. 0 = the likeliest."""
+    value = logits[token]
+    return int(np.count_nonzero(logits > value) + np.count_nonzero(logits[:token] == value))

@@ -1,0 +1,279 @@
+"""Text to token numbers and back: a small protocol, its SentencePiece form, and streaming.
+
+Three views of a token, never mixed: its **bytes** (what it adds to a text), its **text** (those
+bytes read alone) and its **label** (what a chip on screen shows). A character such as an emoji
+may be spread over several byte tokens, so a text that grows is decoded by `StreamingDecoder`,
+which holds bytes back until the character is complete.
+
+SentencePiece writes a space as U+2581 and puts one before the first word (the dummy prefix),
+which decoding takes away again. Therefore a literal U+2581 in a user's text comes back as a
+space: the two are the same to the tokenizer.
+
+Source: Kudo and Richardson, "SentencePiece" (arXiv 1808.06226); byte order of invalid sequences
+as in its `SentencePieceProcessor::Decode` (one U+FFFD for each byte that starts no character).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import sentencepiece
+
+SPACE_PIECE = "\u2581"
+REPLACEMENT = "\ufffd"
+_LABELS = {"\n": "↵", "\t": "⇥", "\r": "␍"}
+
+
+@runtime_checkable
+class Tokenizer(Protocol):
+    """What the rest of the program needs of a tokenizer. Token ids are 0 to `vocab_size - 1`."""
+
+    @property
+    def vocab_size(self) -> int: ...
+
+    @property
+    def bos_id(self) -> int: ...
+
+    @property
+    def eos_id(self) -> int: ...
+
+    def encode(self, text: str, bos: bool = True, eos: bool = False) -> list[int]:
+        """Token ids of `text`, with the begin and end tokens where asked for."""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of a whole sequence; control tokens are invisible."""
+
+    def token_bytes(self, token_id: int, first: bool = False) -> bytes:
+        """UTF-8 bytes that a token adds; `first` = nothing is written yet (no dummy prefix)."""
+
+    def text(self, token_id: int) -> str:
+        """Exact text of a token in mid-text; U+FFFD for a byte that is no character by itself."""
+
+    def label(self, token_id: int) -> str:
+        """Printable form for a chip; not unique (see `SentencePieceTokenizer.label`)."""
+
+
+class SentencePieceTokenizer:
+    """A `tokenizer.model` behind the protocol.
+
+    Args:
+        path: the SentencePiece model file.
+
+    Raises:
+        ValueError: the file is missing, is not a SentencePiece model, lacks a begin or end token, or
+            does not keep repeated spaces.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._processor = _open(self.path)
+        count = self._processor.get_piece_size()
+        ids = list(range(count))
+        self._pieces: list[str] = self._processor.id_to_piece(ids)
+        self._is_byte: list[bool] = self._processor.is_byte(ids)
+        self._is_control: list[bool] = self._processor.is_control(ids)
+        self._unknown: int = self._processor.unk_id()
+        self._strips_prefix = self._probe_prefix()
+        for name, value in (("begin", self.bos_id), ("end", self.eos_id)):
+            if not 0 <= value < count:
+                raise ValueError(f"{self.path} has no {name} token (its id is {value}); Mistral needs <s> and </s>")
+        if self._processor.decode(self._processor.encode("a  b")) != "a  b":
+            raise ValueError(
+                f"{self.path} does not keep repeated spaces, so a text would not come back as it was typed; "
+                f"Mistral's tokenizers keep them (remove_extra_whitespaces is false)"
+            )
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of pieces, control and byte tokens included."""
+        return len(self._pieces)
+
+    @property
+    def bos_id(self) -> int:
+        """Id of `<s>`, which begins a text."""
+        return int(self._processor.bos_id())
+
+    @property
+    def eos_id(self) -> int:
+        """Id of `</s>`, which ends a text."""
+        return int(self._processor.eos_id())
+
+    def encode(self, text: str, bos: bool = True, eos: bool = False) -> list[int]:
+        """Token ids of `text`; names of control tokens in it ("<s>") are ordinary text.
+
+        Raises:
+            ValueError: `text` holds half of a surrogate pair, which no UTF-8 file can.
+        """
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            half = text[error.start]
+            raise ValueError(
+                f"character {error.start} of the text is U+{ord(half):04X}, half of a surrogate pair; remove it"
+            ) from error
+        ids: list[int] = self._processor.encode(text)
+        return [self.bos_id] * bos + ids + [self.eos_id] * eos
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of a sequence.
+
+        Raises:
+            ValueError: an id outside the vocabulary.
+        """
+        return str(self._processor.decode([self._check(token_id) for token_id in ids]))
+
+    def token_bytes(self, token_id: int, first: bool = False) -> bytes:
+        """UTF-8 bytes that a token adds to a text.
+
+        Args:
+            token_id: a token of the vocabulary.
+            first: whether nothing is written yet; then the dummy prefix is dropped.
+
+        Returns:
+            The bytes; none for a control token.
+
+        Raises:
+            ValueError: an id outside the vocabulary.
+        """
+        token_id = self._check(token_id)
+        piece = self._pieces[token_id]
+        if self._is_byte[token_id]:
+            return bytes([int(piece[3:5], 16)])
+        if self._is_control[token_id]:
+            return b""
+        if token_id == self._unknown:
+            return str(self._processor.decode([token_id])).encode()
+        if first and self._strips_prefix:
+            piece = piece.removeprefix(SPACE_PIECE)
+        return piece.replace(SPACE_PIECE, " ").encode()
+
+    def text(self, token_id: int) -> str:
+        """Exact text of a token in mid-text: with its leading space; "" for a control token."""
+        return self.token_bytes(token_id).decode("utf-8", errors="replace")
+
+    def label(self, token_id: int) -> str:
+        """Printable form of a token.
+
+        One leading space is dropped, as chips stand apart anyway ("upon" for " upon"; `text` keeps
+        it), so two tokens may share a label. Whatever would be invisible has a sign: "␣" a space
+        that is the whole token or a further one, "↵" a newline, `<0xE2>` a byte, `<s>` a control token.
+        """
+        token_id = self._check(token_id)
+        piece = self._pieces[token_id]
+        if self._is_byte[token_id] or self._is_control[token_id] or token_id == self._unknown:
+            return piece
+        word = piece.replace(SPACE_PIECE, " ")
+        if word.strip(" "):
+            word = word.removeprefix(" ")
+        return "".join(_visible(character) for character in word)
+
+    def _check(self, token_id: int) -> int:
+        if not 0 <= token_id < len(self._pieces):
+            raise ValueError(f"token id {token_id} is not in the vocabulary; ids are 0 to {len(self._pieces) - 1}")
+        return int(token_id)
+
+    def _probe_prefix(self) -> bool:
+        """Whether decoding takes the space before the first word away; models without it exist."""
+        for token_id, piece in enumerate(self._pieces):
+            if piece.startswith(SPACE_PIECE) and len(piece) > 1 and not self._is_control[token_id]:
+                return not self._processor.decode([token_id]).startswith(" ")
+        return False
+
+
+def _open(path: Path) -> sentencepiece.SentencePieceProcessor:
+    if not path.is_file():
+        raise ValueError(f"there is no tokenizer at {path}; a model folder needs its tokenizer.model")
+    processor = sentencepiece.SentencePieceProcessor()
+    try:
+        processor.load_from_serialized_proto(path.read_bytes())
+    except (RuntimeError, OSError) as error:
+        raise ValueError(f"{path} cannot be read as a SentencePiece model; copy it again from its source") from error
+    if not processor.get_piece_size():
+        raise ValueError(f"{path} is an empty SentencePiece model; copy it again from its source")
+    return processor
+
+
+def _visible(character: str) -> str:
+    if character == " ":
+        return "␣"
+    if character in _LABELS:
+        return _LABELS[character]
+    if unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp", "Zs", "Co", "Cn"}:
+        return f"<U+{ord(character):04X}>"
+    return character
+
+
+class StreamingDecoder:
+    """Decodes a text that grows token by token; what it has returned never changes.
+
+    All pushes and the final `flush`, joined, equal `decode` of all tokens.
+
+    Args:
+        tokenizer: of the tokens.
+        continuing: whether the tokens continue a text that is already there; then the first
+            one keeps its leading space.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, continuing: bool = False) -> None:
+        self._tokenizer = tokenizer
+        self._at_start = not continuing
+        self._pending = b""
+
+    def push(self, token_id: int) -> str:
+        """The text that is certain now that `token_id` follows; "" inside a character."""
+        added = self._tokenizer.token_bytes(token_id, first=self._at_start)
+        if not self._tokenizer.token_bytes(token_id):  # a control token: bytes do not join across it
+            return self.flush()
+        self._at_start = False
+        text, self._pending = _decode_bytes(self._pending + added, final=False)
+        return text
+
+    def flush(self) -> str:
+        """What was held back, as `decode` would show a text that ends here."""
+        text, self._pending = _decode_bytes(self._pending, final=True)
+        return text
+
+
+def _decode_bytes(data: bytes, final: bool) -> tuple[str, bytes]:
+    """Characters of `data`, U+FFFD for each byte that starts none, and an unfinished rest."""
+    text, start = [], 0
+    while start < len(data):
+        width = _width(data[start])
+        part = data[start : start + width]
+        if not final and len(part) < width and all(byte & 0xC0 == 0x80 for byte in part[1:]):
+            break
+        try:
+            text.append(part.decode("utf-8"))
+            start += width
+        except UnicodeDecodeError:
+            text.append(REPLACEMENT)
+            start += 1
+    return "".join(text), data[start:]
+
+
+def _width(lead: int) -> int:
+    """Bytes of the UTF-8 character that begins with `lead` (1 where none can)."""
+    if 0xC2 <= lead <= 0xDF:
+        return 2
+    if 0xE0 <= lead <= 0xEF:
+        return 3
+    return 4 if 0xF0 <= lead <= 0xF4 else 1
+
+
+def token_texts(tokenizer: Tokenizer, ids: Iterable[int]) -> tuple[list[str], list[str]]:
+    """What each token of a text contributes, and its label.
+
+    Returns:
+        texts: joined, they are `decode(ids)`; "" for a token inside a longer character, which the
+            completing token carries whole; bytes that never complete go to the token that shows it.
+        labels: printable form of each.
+    """
+    decoder = StreamingDecoder(tokenizer)
+    ids = list(ids)
+    texts = [decoder.push(token_id) for token_id in ids]
+    if texts:
+        texts[-1] += decoder.flush()
+    return texts, [tokenizer.label(token_id) for token_id in ids]
