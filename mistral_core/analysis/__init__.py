@@ -1,0 +1,1 @@
+"""Pure functions of a configuration, a Trace or a model; each names its formula."""
