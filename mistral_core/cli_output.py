@@ -1,0 +1,89 @@
+"""What the command line prints: texts and JSON values, made from what the core returns."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from mistral_core.analysis.accounting import Ledger, ledger, parameter_count, ring_position_bytes
+from mistral_core.config import MistralConfig
+
+if TYPE_CHECKING:
+    from mistral_core.generation import Run
+
+BYTES_PER_NUMBER = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
+
+
+def run_json(run: Run, load_seconds: float) -> dict[str, Any]:
+    """A finished run: the whole text and all tokens, the `n_prompt` given ones first.
+
+    The first token has no probability and rank (null): nothing comes before it.
+    """
+    trace, timings = run.trace(), run.timings
+    tokens = [
+        {
+            "id": int(trace.token_ids[i]), "text": trace.token_texts[i],
+            "probability": None if math.isnan(trace.probability[i]) else float(trace.probability[i]),
+            "rank": int(trace.rank[i]) if trace.rank[i] >= 0 else None,
+        }
+        for i in range(len(trace))
+    ]  # fmt: skip
+    rate = timings.decode_tokens / timings.decode_seconds if timings.decode_tokens else None
+    return {
+        "model": trace.model_name, "model_hash": trace.model_hash, "text": trace.text, "n_prompt": trace.n_prompt,
+        "finish_reason": trace.finish_reason, "settings": dict(trace.settings), "tokens": tokens,
+        "timings": {"load_seconds": load_seconds, **asdict(timings), "tokens_per_second": rate},
+    }  # fmt: skip
+
+
+def info_json(name: str, config: MistralConfig, context: int, dtype: str) -> dict[str, Any]:
+    """What a configuration costs at a context length, in bytes of the given dtype."""
+    table: Ledger = ledger(config, context, BYTES_PER_NUMBER[dtype])
+    return {
+        "model": name, "config": config.to_params(), "windows": list(config.windows),
+        "exact_reach": config.exact_reach(), "parameters": parameter_count(config), "context": context,
+        "dtype": dtype, "ring_position_bytes": ring_position_bytes(config, context),
+        "ledger": [asdict(row) for row in table.rows],
+    }  # fmt: skip
+
+
+def info_text(content: dict[str, Any]) -> str:
+    """`info_json` for people."""
+    lines = [content["model"], ""]
+    lines += [f"  {key:<16} {_plain(value)}" for key, value in content["config"].items()]
+    reach = content["exact_reach"]
+    lines += [f"  {'exact reach':<16} {'all earlier tokens' if reach is None else f'{reach:,} tokens back'}", ""]
+    lines += [f"  {part:<16} {count:>17,} parameters" for part, count in content["parameters"].items()]
+    lines += ["", f"In {content['dtype']}, after {content['context']:,} tokens of context:", ""]
+    heading = ("", "weights", "keys and values", "factor", "KV heads", "slots")
+    rows = [heading] + [
+        (
+            row["name"], readable_bytes(row["weight_bytes"]), readable_bytes(row["kv_cache_bytes"]),
+            f"x {row['factor']:,.4g}", f"{row['n_kv_heads']:,}", f"{row['slots']:,}",
+        )
+        for row in content["ledger"]
+    ]  # fmt: skip
+    widths = [max(len(row[column]) for row in rows) for column in range(len(heading))]
+    for row in rows:
+        cells = [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]
+        lines.append("  " + "  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def readable_bytes(count: int) -> str:
+    """Bytes in the largest binary unit that leaves at least 1.
+
+    >>> readable_bytes(512 * 2**20), readable_bytes(1000)
+    ('512 MiB', '1,000 bytes')
+    """
+    for exponent, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if count >= 2**exponent:
+            return f"{count / 2**exponent:.4g} {unit}"
+    return f"{count:,} bytes"
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return "none"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
