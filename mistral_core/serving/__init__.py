@@ -1,0 +1,1 @@
+"""One engine that owns the models and serves many sessions."""

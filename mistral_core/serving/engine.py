@@ -1,0 +1,336 @@
+"""One engine owns the models and serves many sessions, one token of each in turn.
+
+Sessions never call the model. They submit a request, poll its job, and may pause, step, resume
+or cancel it. A worker thread gives every running job one chunk of its prompt or one token, round
+and round, so a long text delays nobody by more than a token. The interface is small on purpose: a
+loop that batches many jobs into one forward pass, or a backend on another machine, can take its
+place.
+
+What can go wrong is part of the interface:
+
+* a job that raises is marked "failed" with a sentence; its text stays, and `resume` continues it
+  from the stored keys and values;
+* a worker that died is started again by the next call;
+* a job that nobody polled for `lease_seconds` leaves the engine ("expired"); whoever still holds
+  it can read it and resume it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from mistral_core.generation import GenerationRequest, ModelCard, Run
+from mistral_core.trace import RecordingPlan, Trace
+
+if TYPE_CHECKING:
+    from mistral_core.checkpoint import LoadedModel
+
+Status = Literal["queued", "loading", "reading", "running", "paused", "done", "failed", "expired"]
+ACTIVE: frozenset[Status] = frozenset({"queued", "loading", "reading", "running"})
+
+
+class RefusalError(ValueError):
+    """A request over a limit; the message names the limit and the remedy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one session may ask for.
+
+    Attributes:
+        max_prompt_tokens, max_new_tokens: of one request.
+        max_active_jobs: running at the same time.
+        trace_bytes: budget of the tensors recorded of one run.
+        lease_seconds: a job not polled for this long is let go.
+        loaded_models: models kept in memory at once.
+    """
+
+    max_prompt_tokens: int = 4096
+    max_new_tokens: int = 2000
+    max_active_jobs: int = 2
+    trace_bytes: int = 512 * 2**20
+    lease_seconds: float = 120.0
+    loaded_models: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """A job at one moment.
+
+    Attributes:
+        status: of the job. message: a sentence when it failed, expired or waits; else "".
+        trace: the text so far and what was recorded of it; `None` before the first token is read.
+        n_prompt, total: tokens to read, and the longest possible length.
+        tokens_per_second: written over the last tokens; NaN while nothing is being written.
+    """
+
+    status: Status
+    message: str
+    trace: Trace | None
+    n_prompt: int
+    total: int
+    tokens_per_second: float
+
+
+class Job:
+    """One request of one session. Made and changed by the engine only; read it through `Engine.poll`."""
+
+    def __init__(
+        self, number: int, session: str, model_name: str, request: GenerationRequest, parent: Trace | None, pace: float | int
+    ) -> None:
+        self.number, self.session, self.model_name, self.request = number, session, model_name, request
+        self.parent, self.pace = parent, pace
+        self.run: Run | None = None
+        self.kept: Trace | None = parent
+        self.status: Status = "queued"
+        self.message = ""
+        self.allowance = math.inf  # tokens that may be written before it pauses
+        self.polled = self.due = 0.0
+        self.written_at: deque[float] = deque(maxlen=24)
+
+    def speed(self) -> float:
+        """Tokens per second over the last two dozen tokens."""
+        times = tuple(self.written_at)
+        if self.status != "running" or len(times) < 2 or times[-1] == times[0]:
+            return math.nan
+        return (len(times) - 1) / (times[-1] - times[0])
+
+
+class Engine:
+    """The worker thread, the loaded models and the jobs.
+
+    Args:
+        load: gives a model by name; called in the worker.
+        plan: what is recorded of every run (its budget is the limit's).
+        clock: seconds; replaced in tests.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[str], LoadedModel],
+        *,
+        limits: Limits = Limits(),
+        plan: RecordingPlan = RecordingPlan(),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._load, self.limits, self._clock = load, limits, clock
+        self._plan = RecordingPlan(hooks=plan.hooks, layers=plan.layers, budget_bytes=limits.trace_bytes)
+        self._models: OrderedDict[str, LoadedModel] = OrderedDict()
+        self._jobs: dict[int, Job] = {}
+        self._numbers = itertools.count(1)
+        self._wake = threading.Condition()
+        self._loading = threading.Lock()
+        self._closed = False
+        self._worker: threading.Thread | None = None
+
+    def submit(
+        self,
+        session: str,
+        model_name: str,
+        request: GenerationRequest,
+        *,
+        parent: Trace | None = None,
+        pace: float | int = math.inf,
+        paused: bool = False,
+    ) -> Job:
+        """Takes a request.
+
+        Args:
+            session: whose limits count.
+            parent: the Trace of a run whose beginning the request shares.
+            pace: tokens per second at most.
+            paused: read the prompt, then wait for `step` or `resume`.
+
+        Raises:
+            RefusalError: over a limit of this session, or the engine was closed.
+        """
+        self._check(session, request)
+        with self._wake:
+            job = Job(next(self._numbers), session, model_name, request, parent, pace)
+            job.allowance = 0 if paused else math.inf
+            self._admit(job)
+        return job
+
+    def poll(self, job: Job) -> Progress:
+        """Where the job is now, and renews its lease."""
+        with self._wake:
+            job.polled = self._clock()
+            if job.status in ACTIVE:
+                self._ensure_worker()
+        run = job.run
+        trace = run.trace() if run is not None and run.n_read else job.kept
+        return Progress(
+            status=job.status, message=job.message, trace=trace, n_prompt=len(job.request.prompt_ids),
+            total=job.request.total, tokens_per_second=job.speed(),
+        )  # fmt: skip
+
+    def pause(self, job: Job) -> None:
+        """Stops before the next token; the job can be resumed or stepped."""
+        with self._wake:
+            job.allowance = 0
+            if job.status == "running":
+                job.status = "paused"
+
+    def resume(self, job: Job, tokens: float | int = math.inf) -> None:
+        """Writes on: all that is left, or so many tokens. Also continues a failed or expired job."""
+        with self._wake:
+            if job.status == "done":
+                return
+            if job.status == "failed" and job.run is not None:
+                job.kept, job.run = job.run.trace() if job.run.n_read else None, None
+            job.allowance = tokens
+            job.written_at.clear()
+            if job.status not in ACTIVE:
+                self._admit(job)
+            self._wake.notify_all()
+
+    def step(self, job: Job) -> None:
+        """Writes one token, then waits."""
+        self.resume(job, tokens=1)
+
+    def cancel(self, job: Job) -> None:
+        """Ends the job where it is; its text stays readable."""
+        with self._wake:
+            self._jobs.pop(job.number, None)
+            if job.status not in ("done", "failed"):
+                job.status = "done"
+                if job.run is not None:
+                    job.run.cancel()
+
+    def set_pace(self, job: Job, tokens_per_second: float | int) -> None:
+        """Limits how fast a job writes, for watching."""
+        with self._wake:
+            job.pace, job.due = tokens_per_second, 0.0
+            self._wake.notify_all()
+
+    def close(self) -> None:
+        """Stops the worker; jobs stay readable."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify_all()
+        if self._worker is not None:
+            self._worker.join(timeout=10)
+
+    @property
+    def active_jobs(self) -> int:
+        """Jobs that are waiting for a token."""
+        return sum(job.status in ACTIVE for job in self._jobs.values())
+
+    def _check(self, session: str, request: GenerationRequest) -> None:
+        limits = self.limits
+        if len(request.prompt_ids) > limits.max_prompt_tokens:
+            raise RefusalError(
+                f"the text has {len(request.prompt_ids):,} tokens; at most {limits.max_prompt_tokens:,} are read here, "
+                f"so shorten it"
+            )
+        if request.max_new_tokens > limits.max_new_tokens:
+            raise RefusalError(
+                f"{request.max_new_tokens:,} new tokens are asked for; at most {limits.max_new_tokens:,} are written"
+            )
+        with self._wake:
+            mine = [job for job in self._jobs.values() if job.session == session and job.status in ACTIVE]
+        if len(mine) >= limits.max_active_jobs:
+            raise RefusalError(f"{len(mine)} texts are being written already; stop one of them first")
+
+    def _admit(self, job: Job) -> None:
+        if self._closed:
+            raise RefusalError("the engine was closed; reload the page")
+        job.status, job.message, job.polled = "queued", "", self._clock()
+        self._jobs[job.number] = job
+        self._ensure_worker()
+        self._wake.notify_all()
+
+    def _ensure_worker(self) -> None:
+        if not self._closed and (self._worker is None or not self._worker.is_alive()):
+            self._worker = threading.Thread(target=self._work, name="mistral-engine", daemon=True)
+            self._worker.start()
+
+    def _work(self) -> None:
+        while True:
+            with self._wake:
+                self._let_go()
+                jobs = [job for job in self._jobs.values() if job.status in ACTIVE]
+                now = self._clock()
+                due = [job for job in jobs if job.due <= now]
+                if self._closed:
+                    return
+                if not due:
+                    soonest = min((job.due - now for job in jobs), default=1.0)
+                    self._wake.wait(timeout=min(max(soonest, 0.001), 1.0))
+                    continue
+            for job in due:
+                self._advance(job)
+
+    def _let_go(self) -> None:
+        """Drops jobs that ended, and those whose session has gone."""
+        for number, job in list(self._jobs.items()):
+            if job.status in ("done", "failed"):
+                del self._jobs[number]
+            elif self._clock() - job.polled > self.limits.lease_seconds:
+                del self._jobs[number]
+                job.status = "expired"
+                job.message = (
+                    f"Writing stopped because the page was away for {self.limits.lease_seconds:.0f} seconds; "
+                    f"the text is kept, resume to go on."
+                )
+
+    def _advance(self, job: Job) -> None:
+        """One chunk of the prompt, or one token; a failure ends this job and no other."""
+        try:
+            if job.run is None:
+                job.run = self._start(job)
+            run = job.run
+            if run.n_read < run.n_prompt:
+                self._settle(job, "reading")
+                next(run.prefill())
+            elif not run.finish_reason and job.allowance > 0:
+                self._settle(job, "running")
+                run.step()
+                job.allowance -= 1
+                job.written_at.append(self._clock())
+                job.due = self._clock() + (1 / job.pace)
+            if run.finish_reason:
+                self._settle(job, "done")
+            elif run.n_read >= run.n_prompt and job.allowance <= 0:
+                self._settle(job, "paused")
+        except Exception as error:  # the worker must outlive any job
+            if job.status not in ACTIVE:  # cancelled while it was being advanced
+                return
+            at = job.run.n_read if job.run is not None else 0
+            job.status = "failed"
+            why = _sentence(error)
+            job.message = f"The engine stopped at token {at} ({why}). The text so far is kept; resume to go on."
+
+    def _settle(self, job: Job, status: Status) -> None:
+        with self._wake:
+            if job.status in ACTIVE or status == "done":
+                job.status = status
+
+    def _start(self, job: Job) -> Run:
+        job.status = "loading"
+        loaded = self.model(job.model_name)
+        card = ModelCard(name=loaded.name, hash=loaded.model_hash)
+        parent = job.kept if job.kept is not None and job.kept.model_hash == loaded.model_hash else None
+        return Run(loaded.model, loaded.tokenizer, job.request, plan=self._plan, card=card, parent=parent)
+
+    def model(self, name: str) -> LoadedModel:
+        """The model called `name`, loaded if need be; the least used one is let go over the limit."""
+        with self._loading:
+            if name not in self._models:
+                self._models[name] = self._load(name)
+                while len(self._models) > self.limits.loaded_models:
+                    self._models.popitem(last=False)
+            self._models.move_to_end(name)
+            return self._models[name]
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300]
