@@ -18,13 +18,14 @@ Source: "Mistral 7B" section 2; GQA: Ainslie et al. 2023 (arXiv 2305.13245); mis
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Complex, Float, Int
 from torch import Tensor, nn
 
 from mistral_core.config import MistralConfig, Window
 from mistral_core.hooks import HookPoint
 from mistral_core.kv_cache import Ring, WritePlan
 from mistral_core.mask import allowed
+from mistral_core.projection import Projection
 from mistral_core.rope import rotate
 
 
@@ -40,10 +41,10 @@ class Attention(nn.Module):
         super().__init__()
         self.n_heads, self.n_kv_heads, self.head_dim = config.n_heads, config.n_kv_heads, config.head_dim
         self.window = window
-        self.wq = nn.Linear(config.dim, config.n_heads * config.head_dim, bias=False)
-        self.wk = nn.Linear(config.dim, config.n_kv_heads * config.head_dim, bias=False)
-        self.wv = nn.Linear(config.dim, config.n_kv_heads * config.head_dim, bias=False)
-        self.wo = nn.Linear(config.n_heads * config.head_dim, config.dim, bias=False)
+        self.wq = Projection(config.dim, config.n_heads * config.head_dim)
+        self.wk = Projection(config.dim, config.n_kv_heads * config.head_dim)
+        self.wv = Projection(config.dim, config.n_kv_heads * config.head_dim)
+        self.wo = Projection(config.n_heads * config.head_dim, config.dim)
         self.hook_q, self.hook_k, self.hook_v = HookPoint(), HookPoint(), HookPoint()
         self.hook_rot_q, self.hook_rot_k = HookPoint(), HookPoint()
         self.hook_attn_scores, self.hook_pattern = HookPoint(), HookPoint()
@@ -52,8 +53,7 @@ class Attention(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "batch pos dim"],
-        cos: Float[Tensor, "batch pos 1 pairs"],
-        sin: Float[Tensor, "batch pos 1 pairs"],
+        turn: Complex[Tensor, "batch pos 1 pairs"],
         positions: Int[Tensor, "batch pos"],
         ring: Ring | None = None,
         plan: WritePlan | None = None,
@@ -62,7 +62,7 @@ class Attention(nn.Module):
         """What attention adds to the residual stream.
 
         Args:
-            x: the normalised stream. cos, sin: rotation of each position.
+            x: the normalised stream. turn: `rotation` of each position.
             positions: absolute positions, -1 for padding.
             ring: this layer's slots; `None` = the keys are those of `x` alone.
             plan: what to write into the ring; needed with one.
@@ -72,8 +72,8 @@ class Attention(nn.Module):
         q = self.hook_q(self.wq(x).view(batch, n_tokens, self.n_heads, self.head_dim))
         k = self.hook_k(self.wk(x).view(batch, n_tokens, self.n_kv_heads, self.head_dim))
         v = self.hook_v(self.wv(x).view(batch, n_tokens, self.n_kv_heads, self.head_dim))
-        q = self.hook_rot_q(rotate(q, cos, sin))
-        k = self.hook_rot_k(rotate(k, cos, sin))
+        q = self.hook_rot_q(rotate(q, turn))
+        k = self.hook_rot_k(rotate(k, turn))
         if ring is None or plan is None:
             keys, values, key_positions = k.transpose(1, 2), v.transpose(1, 2), positions
         else:

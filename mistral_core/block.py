@@ -9,7 +9,7 @@ Source: "Mistral 7B" section 2; mistral-inference `transformer_layers.py`, class
 
 from __future__ import annotations
 
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Complex, Float, Int
 from torch import Tensor, nn
 
 from mistral_core.attention import Attention
@@ -35,8 +35,7 @@ class Block(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "batch pos dim"],
-        cos: Float[Tensor, "batch pos 1 pairs"],
-        sin: Float[Tensor, "batch pos 1 pairs"],
+        turn: Complex[Tensor, "batch pos 1 pairs"],
         positions: Int[Tensor, "batch pos"],
         ring: Ring | None = None,
         plan: WritePlan | None = None,
@@ -44,6 +43,6 @@ class Block(nn.Module):
     ) -> Float[Tensor, "batch pos dim"]:
         """The stream after this block; see `Attention.forward` for the arguments."""
         x = self.hook_resid_pre(x)
-        added = self.attention(self.attention_norm(x), cos, sin, positions, ring, plan, hidden)
+        added = self.attention(self.attention_norm(x), turn, positions, ring, plan, hidden)
         x = self.hook_resid_mid(x + self.hook_attn_out(added))
         return self.hook_resid_post(x + self.hook_mlp_out(self.feed_forward(self.ffn_norm(x))))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from mistral_core.config import MistralConfig
 from mistral_core.hooks import HookPoint
+from mistral_core.projection import Projection
 
 
 class FeedForward(nn.Module):
@@ -23,9 +24,9 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: MistralConfig) -> None:
         super().__init__()
-        self.w1 = nn.Linear(config.dim, config.hidden_dim, bias=False)
-        self.w2 = nn.Linear(config.hidden_dim, config.dim, bias=False)
-        self.w3 = nn.Linear(config.dim, config.hidden_dim, bias=False)
+        self.w1 = Projection(config.dim, config.hidden_dim)
+        self.w2 = Projection(config.hidden_dim, config.dim)
+        self.w3 = Projection(config.dim, config.hidden_dim)
         self.hook_pre, self.hook_pre_linear, self.hook_post = HookPoint(), HookPoint(), HookPoint()
 
     def forward(self, x: Float[Tensor, "batch pos dim"]) -> Float[Tensor, "batch pos dim"]:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 import torch
@@ -245,8 +246,13 @@ class Run:
             self._end("length")
 
     def _completes_stop_string(self) -> bool:
-        written = "".join(self.texts[self.n_prompt :])
-        return any(string in written for string in self.request.stop)
+        enough = len(self.texts[-1]) + max(len(string) for string in self.request.stop) - 1
+        end = ""  # only what the new token can have completed: a long text must not slow down
+        for text in islice(reversed(self.texts), len(self.texts) - self.n_prompt):
+            if len(end) >= enough:
+                break
+            end = text + end
+        return any(string in end for string in self.request.stop)
 
     def _end(self, reason: str) -> None:
         if self.texts:

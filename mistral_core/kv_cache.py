@@ -75,9 +75,9 @@ class Ring:
     ) -> None:
         """Stores the planned tokens of a chunk, overwriting what their slots held."""
         if plan.only_slot is not None:  # the same as below, without gathering
-            self.keys[0, :, plan.only_slot] = keys[0, -1]
-            self.values[0, :, plan.only_slot] = values[0, -1]
-            self.positions[0, plan.only_slot] = plan.positions[0]
+            self.keys.select(2, plan.only_slot).copy_(keys.select(1, 0))
+            self.values.select(2, plan.only_slot).copy_(values.select(1, 0))
+            self.positions.select(1, plan.only_slot).copy_(plan.positions)
             return
         self.keys[plan.rows, :, plan.slots] = keys[plan.rows, plan.columns]
         self.values[plan.rows, :, plan.slots] = values[plan.rows, plan.columns]

@@ -21,6 +21,7 @@ from mistral_core.config import MistralConfig
 from mistral_core.hooks import HookPoint, name_hook_points
 from mistral_core.kv_cache import KVCache
 from mistral_core.norm import RMSNorm
+from mistral_core.projection import Projection
 from mistral_core.rope import rotation
 
 
@@ -37,9 +38,11 @@ class Transformer(nn.Module):
         self.tok_embeddings = nn.Embedding(config.vocab_size, config.dim)
         self.layers = nn.ModuleList(Block(config, window) for window in config.windows)
         self.norm = RMSNorm(config.dim, config.norm_eps)
-        self.output = None if config.tied_embeddings else nn.Linear(config.dim, config.vocab_size, bias=False)
+        self.output = None if config.tied_embeddings else Projection(config.dim, config.vocab_size)
         self.hook_embed, self.hook_logits = HookPoint(), HookPoint()
         self.hook_names = name_hook_points(self)
+        for module in self.modules():  # found at once, not through torch's __getattr__: 300 look-ups a token
+            module.__dict__.update(module._modules)
 
     def forward(
         self,
@@ -76,14 +79,14 @@ class Transformer(nn.Module):
         plans = kv_cache.plan(positions) if kv_cache is not None else {}
         positions = positions.to(device)
         x = self.hook_embed(self.tok_embeddings(tokens.to(device)))
-        cos, sin = rotation(positions, self.config.head_dim, self.config.rope_theta, x.dtype)
+        turn = rotation(positions, self.config.head_dim, self.config.rope_theta, x.dtype)
         hidden = {
             window: hidden_keys(positions, plans[window].key_positions if plans else positions, window)
             for window in dict.fromkeys(self.config.windows)
         }
         for layer, (block, window) in enumerate(zip(self.layers, self.config.windows, strict=True)):
             ring = kv_cache.rings[layer] if kv_cache is not None else None
-            x = block(x, cos, sin, positions, ring, plans.get(window), hidden[window])
+            x = block(x, turn, positions, ring, plans.get(window), hidden[window])
         x = self.norm(x[:, -1:] if last_only else x)
         weight = self.tok_embeddings.weight if self.output is None else self.output.weight
         return self.hook_logits(F.linear(x, weight))

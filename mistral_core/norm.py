@@ -34,6 +34,6 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch pos dim"]) -> Float[Tensor, "batch pos dim"]:
         wide = x if x.dtype == torch.float64 else x.float()
-        scale = self.hook_scale((wide.pow(2).mean(-1, keepdim=True) + self.eps).sqrt())
+        scale = self.hook_scale(((wide * wide).sum(-1, keepdim=True) / x.shape[-1] + self.eps).sqrt())
         normalized = self.hook_normalized((wide / scale).to(x.dtype))
         return normalized * self.weight

@@ -1,11 +1,20 @@
 """From the hooks of a run to the arrays of its Trace.
 
 A `Recorder` is the sink of one row. Its arrays are allocated once, from the plan and the longest
-length the run can have; a position's row is written when the position is read and never again,
-so a Trace taken in the middle of a run can share the memory.
+length the run can have; a position's row is written once and never again, so a Trace taken in the
+middle of a run can share the memory.
+
+While the model runs, tensors are only noted; they are copied many tokens at a time, when somebody
+asks for the arrays or enough have gathered. Copying each tensor of each token at once would cost as
+much as a tenth of the forward pass.
 """
 
 from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,14 +23,24 @@ from torch import Tensor
 from mistral_core.config import MistralConfig
 from mistral_core.trace import BY_OFFSET, RecordingPlan, row_shape
 
+FLUSH_EVERY = 64
+"""Calls after which what was noted is copied."""
 _HALF = frozenset({torch.bfloat16, torch.float16})
+
+
+class _Noted(NamedTuple):
+    """A tensor as it passed: `value[0]` has the rows from position `start` on."""
+
+    start: int
+    value: Tensor
+    query_positions: Tensor | None
+    key_positions: Tensor | None
 
 
 class Recorder:
     """Keeps what its plan names, one row a position.
 
     Attributes:
-        arrays: hook name -> `[capacity, ...]`, float64 for a float64 model, else float32.
         omitted: one sentence for each array that did not fit the plan's budget.
     """
 
@@ -30,36 +49,74 @@ class Recorder:
     ) -> None:
         kind = np.float64 if dtype == torch.float64 else np.float32
         kept, self.omitted = plan.fit(config, capacity, max_context, np.dtype(kind).itemsize)
-        self.arrays = {
+        self._arrays = {
             name: np.full((capacity, *row_shape(config, name, max_context)), _fill(name), kind) for name in kept
         }
         self._by_offset = frozenset(name for name in kept if name.split(".", 2)[-1] in BY_OFFSET)
-        self._start = 0
-        self._known: tuple[Tensor, int, np.ndarray] | None = None
+        self._noted: dict[str, deque[_Noted]] = {name: deque() for name in kept}
+        self._start = self._calls = 0
+        self._copying = threading.Lock()  # the worker and a page may both want the arrays
+
+    @property
+    def arrays(self) -> Mapping[str, np.ndarray]:
+        """Hook name -> `[capacity, ...]`, float64 for a float64 model, else float32. Complete up to the last call."""
+        self.flush()
+        return self._arrays
 
     def begin(self, start: int) -> None:
-        """Says which position the first real column of the next call has."""
+        """Says which position the first column of the next call has."""
         self._start = start
-        self._known = None
+        self._calls += 1
+        if self._calls % FLUSH_EVERY == 0:
+            self.flush()
 
     def wants(self, name: str) -> bool:
-        return name in self.arrays
+        return name in self._arrays
 
     def visit(self, name: str, value: Tensor, query_positions: Tensor | None, key_positions: Tensor | None) -> Tensor:
-        array = self.arrays[name]
-        rows = _numpy(value)[0]
-        if name in self._by_offset and query_positions is not None and key_positions is not None:
-            columns = self._columns(query_positions, key_positions, array.shape[2])
-            rows = by_offset(rows, columns, _fill(name))
-        array[self._start : self._start + len(rows)] = rows
+        self._noted[name].append(_Noted(self._start, value, query_positions, key_positions))
         return value
 
-    def _columns(self, query_positions: Tensor, key_positions: Tensor, width: int) -> np.ndarray:
-        """`offset_columns`, kept while the layers of one call hand in the same positions."""
-        if self._known is None or self._known[0] is not key_positions or self._known[1] != width:
-            columns = offset_columns(_numpy(query_positions)[0], _numpy(key_positions)[0], width)
-            self._known = (key_positions, width, columns)
-        return self._known[2]
+    def flush(self) -> None:
+        """Copies what was noted into the arrays."""
+        with self._copying:
+            for name, queue in self._noted.items():
+                noted = [queue.popleft() for _ in range(len(queue))]
+                for group in _groups(noted):
+                    rows = self._offsets(name, group) if name in self._by_offset else _rows(group)
+                    start = group[0].start
+                    self._arrays[name][start : start + len(rows)] = rows
+
+    def _offsets(self, name: str, group: list[_Noted]) -> np.ndarray:
+        """`[positions, n_heads, width]` of calls in a row, each with its own order of keys."""
+        width = self._arrays[name].shape[2]
+        columns = np.concatenate([_columns(noted, width) for noted in group])
+        value = _numpy(torch.cat([noted.value[0] for noted in group], dim=1))  # [n_heads, positions, key_pos]
+        return by_offset(value, columns, _fill(name))
+
+
+def _groups(noted: list[_Noted]) -> list[list[_Noted]]:
+    """Splits into calls that follow each other and have equally many keys, so that they can be joined."""
+    groups: list[list[_Noted]] = []
+    expected = (-1, -1)
+    for one in noted:
+        n_keys = one.value.shape[-1]
+        if (one.start, n_keys) != expected:
+            groups.append([])
+        groups[-1].append(one)
+        n_rows = one.value.shape[1] if one.key_positions is None else one.value.shape[2]
+        expected = (one.start + n_rows, n_keys)
+    return groups
+
+
+def _rows(group: list[_Noted]) -> np.ndarray:
+    return _numpy(torch.cat([noted.value[0] for noted in group]))
+
+
+def _columns(noted: _Noted, width: int) -> np.ndarray:
+    if noted.query_positions is None or noted.key_positions is None:
+        raise ValueError("a tensor with a key axis came without positions; hand them to its HookPoint")
+    return offset_columns(_numpy(noted.query_positions[0]), _numpy(noted.key_positions[0]), width)
 
 
 def _fill(name: str) -> float:
@@ -96,15 +153,11 @@ def by_offset(value: np.ndarray, columns: np.ndarray, fill: float) -> np.ndarray
 
     Args:
         value: `[n_heads, query_pos, key_pos]`.
-        columns: from `offset_columns`.
+        columns: `[query_pos, width]`, from `offset_columns`.
         fill: for offsets at which there is no key.
 
     Returns:
         `[query_pos, n_heads, width]`.
     """
-    if len(columns) == 1:
-        gathered = value[:, 0].take(columns[0], axis=1, mode="wrap")[None]  # -1 takes the last: replaced below
-    else:
-        gathered = value[:, np.arange(len(columns))[:, None], columns].transpose(1, 0, 2)
-    missing = columns < 0
-    return np.where(missing[:, None, :], fill, gathered) if missing.any() else gathered
+    gathered = value[:, np.arange(len(columns))[:, None], columns].transpose(1, 0, 2)
+    return np.where((columns < 0)[:, None, :], fill, gathered)

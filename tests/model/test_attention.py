@@ -31,7 +31,7 @@ def layer_of(config, dtype=torch.float64, seed=0) -> Attention:
 
 
 def run(attention: Attention, x: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    return attention(x, *rotation(positions, attention.head_dim, TINY.rope_theta, x.dtype), positions)
+    return attention(x, rotation(positions, attention.head_dim, TINY.rope_theta, x.dtype), positions)
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:

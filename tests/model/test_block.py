@@ -28,7 +28,7 @@ def block() -> Block:
 
 def run(block: Block, x: torch.Tensor) -> torch.Tensor:
     positions = torch.arange(x.shape[1])[None]
-    return block(x, *rotation(positions, TINY.head_dim, TINY.rope_theta, x.dtype), positions)
+    return block(x, rotation(positions, TINY.head_dim, TINY.rope_theta, x.dtype), positions)
 
 
 def stream_in() -> torch.Tensor:

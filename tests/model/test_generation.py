@@ -149,6 +149,19 @@ def test_stop_strings_also_across_tokens(tiny_model, tokenizer, stop, length):
     assert run.finish_reason == ("length" if stop == ("nothere",) else "stop_string")
 
 
+@pytest.mark.parametrize("stop", [("aab",), ("xyz", "ba"), ("bb", "aaaaaaaa"), ("abab",), ("é",)])
+def test_a_text_stops_where_a_search_of_the_whole_would(tiny_model, tokenizer, stop):
+    """Every text of 6 letters a and b, with a two-byte letter in it: the first prefix that holds a stop string."""
+    for number in range(0, 64, 3):
+        letters = f"{number:06b}".replace("0", "a").replace("1", "b").replace("bbb", "bé")
+        forced = spelled(letters)
+        run = written(tiny_model, tokenizer, asked(len(forced), prompt_ids=(1, *PROMPT[1:]), stop=stop, forced=forced))
+        raw = letters.encode()
+        cuts = [n for n in range(1, len(raw) + 1) if any(s in raw[:n].decode(errors="ignore") for s in stop)]
+        assert run.n_read - 7 == (cuts or [len(raw)])[0], letters
+        assert run.finish_reason == ("stop_string" if cuts else "length")
+
+
 def test_a_stop_string_in_the_prompt_does_not_stop(tiny_model, tokenizer):
     prompt = (1, *(byte + 3 for byte in b"stop st"))
     run = written(tiny_model, tokenizer, asked(5, prompt_ids=prompt, stop=("stop",), forced=spelled("opxyz", 8)))

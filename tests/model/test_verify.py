@@ -64,10 +64,10 @@ def test_a_sound_model_passes_everything(loaded):
 def half_split_rotary(model, tokens):
     """Hugging Face's weights taken without converting their rows."""
 
-    def rotate_halves(x, cos, sin):
+    def rotate_halves(x, turn):
         half = x.shape[-1] // 2
         pairs = torch.stack((x[..., :half], x[..., half:]), -1).flatten(-2)
-        turned = rotate(pairs, cos, sin).unflatten(-1, (-1, 2))
+        turned = rotate(pairs, turn).unflatten(-1, (-1, 2))
         return torch.cat((turned[..., 0], turned[..., 1]), -1)
 
     with mock.patch.object(attention_module, "rotate", rotate_halves):
@@ -102,15 +102,14 @@ def keys_before_rotation(model, tokens, n_first):
     kv_cache = operations.fill_rings(model, tokens, n_first)
     for ring in kv_cache.rings:
         back = rotation_of(ring.positions, model.config)
-        ring.keys.copy_(rotate(ring.keys.transpose(1, 2), *back).transpose(1, 2))
+        ring.keys.copy_(rotate(ring.keys.transpose(1, 2), back).transpose(1, 2))
     return kv_cache
 
 
 def rotation_of(positions, config):
     from mistral_core.rope import rotation
 
-    cos, sin = rotation(positions, config.head_dim, config.rope_theta, torch.float64)
-    return cos, -sin
+    return rotation(positions, config.head_dim, config.rope_theta, torch.float64).conj()
 
 
 def interleaved_groups(attention, q, keys, values, positions):
