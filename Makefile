@@ -38,7 +38,7 @@ screenshots: install-dev browser
 
 recordings: install
 	$(BIN)/python -m mistral_core trace --prompt "Once upon a time there was a girl who lived in a little house in the wood." \
-		--max-new-tokens 260 --temperature 0.8 --top-p 0.95 --seed 3 --compact --out assets/traces/start.safetensors
+		--max-new-tokens 260 --temperature 0.8 --top-p 0.95 --seed 6 --compact --out assets/traces/start.safetensors
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

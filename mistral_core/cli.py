@@ -19,6 +19,7 @@ from typing import Annotated, Literal
 import typer
 from typer.exceptions import TyperException
 
+from mistral_core.cli_influence import register as register_influence
 from mistral_core.cli_run import (
     PRESET,
     config_of,
@@ -264,6 +265,9 @@ def golden(model: Model = DEFAULT_MODEL) -> None:
     folder = resolve_command_line(model)
     made = make_golden(folder)
     typer.echo(f"{folder / GOLDEN_FILE}: {len(made.positions)} positions of {len(made.tokens)} tokens")
+
+
+register_influence(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -26,7 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mistral_core.generation import GenerationRequest, ModelCard, Run
+from mistral_core.generation import GenerationRequest, ModelCard, Run, shared_length
 from mistral_core.trace import RecordingPlan, Trace
 
 if TYPE_CHECKING:
@@ -83,12 +83,11 @@ class Job:
     """One request of one session. Made and changed by the engine only; read it through `Engine.poll`."""
 
     def __init__(
-        self, number: int, session: str, model_name: str, request: GenerationRequest, parent: Trace | None, pace: float | int
+        self, number: int, session: str, model_name: str, request: GenerationRequest, kept: Trace | None, pace: float
     ) -> None:
         self.number, self.session, self.model_name, self.request = number, session, model_name, request
-        self.parent, self.pace = parent, pace
+        self.kept, self.pace = kept, pace  # kept: the beginning shared with a parent
         self.run: Run | None = None
-        self.kept: Trace | None = parent
         self.status: Status = "queued"
         self.message = ""
         self.allowance = math.inf  # tokens that may be written before it pauses
@@ -152,6 +151,8 @@ class Engine:
             RefusalError: over a limit of this session, or the engine was closed.
         """
         self._check(session, request)
+        shared = shared_length(parent, request) if parent is not None else 0
+        parent = parent.truncated(shared) if parent is not None and shared else None
         with self._wake:
             job = Job(next(self._numbers), session, model_name, request, parent, pace)
             job.allowance = 0 if paused else math.inf

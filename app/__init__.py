@@ -1,0 +1,1 @@
+"""The Streamlit application: router, state, figures and components around `mistral_core`."""

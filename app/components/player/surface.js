@@ -1,0 +1,70 @@
+// What the player draws on: its colours, its sizes, and the canvases.
+
+class Surface {
+  constructor() {
+    this.sizes = new Map();
+  }
+
+  present(button) {
+    const on = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", on);
+    document.documentElement.style.fontSize = on ? "133.33%" : "";
+    this.resize();
+  }
+
+  /** The desk fills what the page leaves it, so that everything is on the first screen. */
+  resize() {
+    this.unit = rem() * 0.875;
+    this.sizes.clear();
+    const top = this.root.getBoundingClientRect().top + (this.scroller()?.scrollTop ?? 0);
+    const room = innerHeight - top - 7.6 * rem();
+    this.root.style.setProperty("--mx-desk", `${Math.max(room, 34 * rem())}px`);
+    cancelAnimationFrame(this.pending);
+    this.pending = requestAnimationFrame(() => this.draw());
+  }
+
+  scroller() { return document.querySelector("[data-testid=stMain]"); }
+
+  readTheme() {
+    const ground = getComputedStyle(this.root).getPropertyValue("--st-background-color").trim();
+    if (/^#[0-9a-f]{6}$/i.test(ground)) {
+      const [r, g, b] = rgb(ground);
+      this.root.dataset.theme = 0.2126 * r + 0.7152 * g + 0.0722 * b < 110 ? "dark" : "light";
+    }
+    const style = getComputedStyle(this.root);
+    const roles = ["ground", "card", "ink", "soft", "line", "hatch", "cell", "graphic", "query", "attention", "surprise"];
+    this.colour = Object.fromEntries(roles.map((role) => [role, style.getPropertyValue(`--mx-${role}`).trim()]));
+    this.colour.sans = style.fontFamily;
+    this.colour.serif = style.getPropertyValue("--mx-serif");
+    const tile = document.createElement("canvas");
+    tile.width = tile.height = 6;
+    const pen = tile.getContext("2d");
+    pen.strokeStyle = this.colour.line;
+    pen.beginPath();
+    for (const shift of [-6, 0, 6]) { pen.moveTo(shift, 6); pen.lineTo(shift + 6, 0); }
+    pen.stroke();
+    this.colour.hatching = pen.createPattern(tile, "repeat");
+  }
+
+  /** Measured once until something is resized: asking the browser in every frame would make it lay out anew. */
+  size(node) {
+    if (!this.sizes.has(node)) this.sizes.set(node, { width: node.clientWidth, height: node.clientHeight });
+    const size = this.sizes.get(node);
+    if (!size.width) this.sizes.delete(node);
+    return size;
+  }
+
+  /** A canvas ready to draw on in css pixels, or null while it has no size. */
+  pen(canvas) {
+    const { width, height } = this.size(canvas);
+    if (!width || !height) return null;
+    const ratio = devicePixelRatio || 1;
+    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
+    }
+    const g = canvas.getContext("2d");
+    g.setTransform(ratio, 0, 0, ratio, 0, 0);
+    return { g, width, height };
+  }
+}

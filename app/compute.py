@@ -1,0 +1,120 @@
+"""Everything that is made once and shared: the engine, tokenizers, recordings. All bounded.
+
+torch is imported only when a model is needed. `warm_up` does that in the background after the
+first page has been drawn, so that the first text does not wait for it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.figures.player_payload import pack_growth, recorded_block
+from app.navigation import ROOT
+from mistral_core import registry
+from mistral_core.config import MistralConfig
+from mistral_core.tokenizer import SentencePieceTokenizer
+from mistral_core.trace import Trace
+
+if TYPE_CHECKING:
+    from mistral_core.checkpoint import LoadedModel
+    from mistral_core.serving.engine import Engine
+
+RECORDING = ROOT / "assets" / "traces" / "start.safetensors"
+WARM_UP_VARIABLE = "MISTRAL_EXPLORER_WARM_UP"
+_frozen = threading.Event()
+
+
+def load(name: str) -> LoadedModel:
+    """A model that a browser may name, on one thread: two would wait for each other on a busy machine.
+
+    After the first load everything alive is frozen out of garbage collection: with torch imported
+    a full collection stops all threads for 160 ms.
+
+    Raises:
+        ValueError: no such model, or its files are damaged.
+    """
+    import torch
+
+    from mistral_core.checkpoint import load_model
+
+    torch.set_num_threads(1)
+    loaded = load_model(registry.resolve_browser(name))
+    if not _frozen.is_set():
+        _frozen.set()
+        gc.collect()
+        gc.freeze()
+    return loaded
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def engine() -> Engine:
+    """The engine of this process."""
+    from mistral_core.serving.engine import Engine
+
+    return Engine(load)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def tokenizer(name: str) -> SentencePieceTokenizer:
+    """The tokenizer of a model that a browser may name; needs no torch.
+
+    Raises:
+        ValueError: no such model, or no readable tokenizer.
+    """
+    return SentencePieceTokenizer(registry.resolve_browser(name) / "tokenizer.model")
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def config(name: str) -> MistralConfig:
+    """The configuration of a model that a browser may name; needs no weights.
+
+    Raises:
+        ValueError: no such model, or a configuration that is refused.
+    """
+    from mistral_core.checkpoint_names import load_config
+
+    return load_config(registry.resolve_browser(name))
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def recording() -> Trace:
+    """The recorded run that plays on the start page; made by `make recordings`.
+
+    Raises:
+        TraceError: the file is missing or damaged.
+    """
+    return Trace.load(RECORDING)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def recording_payload() -> bytes:
+    """The same, packed for the start page.
+
+    Raises:
+        TraceError: the file is missing or damaged.
+    """
+    trace = recording()
+    stages = recorded_block(trace, 0, len(trace))
+    return pack_growth(trace, run=f"start-{trace.model_hash[:12]}", mode="start", stages=stages)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def warm_up() -> threading.Thread | None:
+    """Loads the default model in the background, once per process."""
+    if os.environ.get(WARM_UP_VARIABLE) == "0":
+        return None
+    thread = threading.Thread(target=_warm_up, name="warm-up", daemon=True)
+    thread.start()
+    return thread
+
+
+def _warm_up() -> None:
+    try:
+        engine().model(registry.DEFAULT_MODEL)
+    except (ImportError, ValueError):  # said in a sentence where the model is asked for
+        return

@@ -1,0 +1,393 @@
+"""What can be done on the desk: write, pause, step, stop, branch, open. No layout.
+
+Every action leaves what was there in place if it fails, and puts one plain sentence into
+`Desk.notice`. The engine does the work; nothing here waits for it.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app import compute
+from app.figures.player_payload import StageBlock, pack_growth, recorded_block, stage_block
+from app.runs import DEFAULT_SAMPLING, SAMPLING_FIELDS, Record, RunSpec, position_from_query, spec_from_query
+from app.state import Desk
+from mistral_core.sampling import SamplingSettings, Stage, sampling_stages
+from mistral_core.trace import LOGITS, Trace
+from mistral_core.trace_compact import TOP_IDS
+
+if TYPE_CHECKING:
+    from mistral_core.serving.engine import Progress
+
+MAX_PROMPT_TOKENS = 4096
+ACTIVE = frozenset({"queued", "loading", "reading", "running"})
+"""As in the engine, which is not imported here before it is needed."""
+RECORDING_NAME = "recorded"
+
+
+def count_tokens(model: str, text: str) -> int:
+    """Tokens of a text, the begin-of-text token included.
+
+    Raises:
+        ValueError: no such model.
+    """
+    return len(compute.tokenizer(model).encode(text))
+
+
+def check_prompt(model: str, text: str) -> str:
+    """Why this text cannot be read, as a sentence; "" if it can."""
+    if not text.strip():
+        return "The prompt is empty. Write a few words, or choose an example."
+    try:
+        count = count_tokens(model, text)
+    except ValueError as error:
+        return _sentence(error)
+    if count > MAX_PROMPT_TOKENS:
+        return f"The prompt has {count:,} tokens; at most {MAX_PROMPT_TOKENS:,} can be read here. Shorten it."
+    return ""
+
+
+def write(desk: Desk, spec: RunSpec, *, pace: float = 0.0, paused: bool = False) -> bool:
+    """Starts a run and shows it. A run that is being written is paused, not lost.
+
+    Args:
+        pace: tokens per second at most; 0 = as fast as it can.
+    """
+    if problem := check_prompt(spec.model, spec.text):
+        desk.notice = problem
+        return False
+    return _submit(desk, spec, parent=None, pace=pace, paused=paused, label=_label(spec))
+
+
+def _submit(
+    desk: Desk, spec: RunSpec, *, parent: Record | None, pace: float, paused: bool = False, label: str, **branch: Any
+) -> bool:
+    from mistral_core.serving.engine import RefusalError
+
+    engine = compute.engine()
+    try:
+        request = spec.request(tuple(compute.tokenizer(spec.model).encode(spec.text)))
+        shared = trace_of(parent) if parent is not None else None
+        pause_others(desk)
+        job = engine.submit(
+            desk.session, spec.model, request, parent=shared, pace=pace or math.inf, paused=paused
+        )
+    except (RefusalError, ValueError) as error:
+        desk.notice = _sentence(error)
+        return False
+    name = parent.name if parent is not None else None
+    desk.add(Record(name=spec.name, label=label, spec=spec, job=job, parent=name, **branch))
+    return True
+
+
+def pause_others(desk: Desk) -> None:
+    """Pauses what this session is writing; it can be resumed from the list of runs."""
+    for record in desk.records.values():
+        if record.job is not None and record.job.status not in ("done", "failed", "expired", "paused"):
+            compute.engine().pause(record.job)
+
+
+def branch(desk: Desk, event: Mapping[str, Any]) -> None:
+    """Starts the run in which another token stands at a position, as if it had been drawn there."""
+    record = desk.records.get(str(event.get("run")))
+    if record is None:
+        desk.notice = "That run is no longer here; choose another one."
+        return
+    spec = record.spec or _spec_of_recording(record)
+    if spec is None:
+        desk.notice = f"The model that made this recording is not here ({_model_name(record)}), so it cannot branch."
+        return
+    position, token = int(event["position"]), int(event["token_id"])
+    new = spec.branch(position, token)
+    if new.name in desk.records:
+        desk.current = new.name
+        return
+    label = compute.tokenizer(new.model).label(token)
+    _submit(desk, new, parent=record, pace=desk.pace, label=label, branched_at=position, branched_to=label)
+
+
+def press(desk: Desk, button: str) -> None:
+    """Pause, resume, step or stop the run that is shown."""
+    job = desk.record.job if desk.record is not None else None
+    if job is None:
+        return
+    engine = compute.engine()
+    if button == "resume":
+        pause_others(desk)
+    try:
+        {"pause": engine.pause, "resume": engine.resume, "step": engine.step, "stop": engine.cancel}[button](job)
+    except ValueError as error:
+        desk.notice = _sentence(error)
+
+
+def open_recording(desk: Desk) -> None:
+    """Shows the recorded run of the start page."""
+    trace = compute.recording()
+    desk.add(Record(name=RECORDING_NAME, label="recorded", trace=trace))
+
+
+def open_file(desk: Desk, name: str, data: bytes) -> None:
+    """Opens a saved trace that a visitor brought; what is shown stays if it cannot be read."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trace.safetensors"
+        path.write_bytes(data)
+        try:
+            trace = Trace.load(path)
+            record = Record(name=f"file {name}"[:60], label=name[:40], trace=trace)
+            pack_growth(trace, run=record.name, stages=None)  # what cannot be packed is refused here
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            desk.notice = f"{name} was not opened: {_sentence(error).replace(str(path), 'it')}"
+            return
+    desk.add(record)
+
+
+def trace_bytes(record: Record) -> bytes:
+    """The run as a file, for download."""
+    trace = trace_of(record)
+    if trace is None:
+        return b""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trace.safetensors"
+        trace.save(path)
+        return path.read_bytes()
+
+
+def open_address(desk: Desk, query: Mapping[str, str]) -> None:
+    """Makes the run that a URL names, unless it is here already; a bad URL changes nothing."""
+    asked = dict(query)
+    if asked == desk.opened:
+        return
+    desk.opened = asked
+    try:
+        spec = spec_from_query(asked, desk.model)
+        at = position_from_query(asked)
+    except ValueError as error:
+        desk.notice = _sentence(error)
+        return
+    if spec is None:
+        return
+    if spec.name in desk.records:
+        desk.current = spec.name
+    elif write(desk, spec):
+        desk.model, desk.prompt, desk.seed, desk.length = spec.model, spec.text, spec.seed, spec.new_tokens
+        desk.sampling = spec.sampling
+    if at is not None:
+        desk.at = {"run": spec.name, **at}
+
+
+def keep_address(desk: Desk, query: Any) -> None:
+    """Writes the address of what is shown into the URL, if it says something else."""
+    where = address(desk)
+    if where and where != query.to_dict():
+        query.from_dict(where)
+        desk.opened = where
+
+
+def address(desk: Desk) -> dict[str, str]:
+    """The URL of what is shown: the run, and the place in it. Empty for a recording."""
+    record = desk.record
+    if record is None or record.spec is None:
+        return {}
+    found = record.spec.query()
+    if desk.at.get("run") == record.name and desk.at.get("t") is not None:
+        found["t"] = str(desk.at["t"])
+        found["layer"] = str(desk.at.get("layer") or 0)
+        if isinstance(desk.at.get("head"), int):
+            found["head"] = str(desk.at["head"])
+    return found
+
+
+def progress(record: Record | None) -> Progress | None:
+    """Where a run is; renews its lease. `None` for recordings."""
+    if record is None or record.job is None:
+        return None
+    return compute.engine().poll(record.job)
+
+
+def trace_of(record: Record | None) -> Trace | None:
+    """The text of a run so far and what was recorded of it."""
+    if record is None:
+        return None
+    found = progress(record)
+    return record.trace if found is None else found.trace
+
+
+def active(desk: Desk) -> bool:
+    """Whether the shown run is being written, so that the page has to look again."""
+    record = desk.record
+    return record is not None and record.job is not None and record.job.status in ACTIVE
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What goes to the browser, and a sentence while the shown run has nothing to show yet."""
+
+    packed: bytes
+    waiting: str = ""
+
+
+def payload(desk: Desk) -> Payload:
+    """What the browser does not hold yet of the shown run; the last picture stays until there is something."""
+    record = desk.record
+    found = progress(record)
+    trace = trace_of(record)
+    if record is None or trace is None:
+        waiting = "Loading the model and reading the prompt …"
+        if found is not None and found.message:
+            waiting = found.message
+        last = next((other for other in reversed(desk.records.values()) if trace_of(other) is not None), None)
+        if last is None:
+            open_recording(desk)
+            desk.current, last = (record.name if record else None), desk.records[RECORDING_NAME]
+        return Payload(_pack(desk, last, progress(last)), waiting)
+    return Payload(_pack(desk, record, found))
+
+
+def _pack(desk: Desk, record: Record, found: Progress | None) -> bytes:
+    trace = record.trace if found is None else found.trace
+    if trace is None:
+        raise ValueError(f"run {record.name} has nothing to show yet")
+    known = _held(desk, record)
+    start = min(known[0], len(trace))
+    block = _stages(desk, trace, known)
+    if block is not None:
+        known = (known[0], block.key, block.stop)
+    desk.sent[record.name] = [*desk.sent.get(record.name, [])[-1:], (len(trace), *known[1:])]
+    seconds = found.tokens_per_second if found is not None else math.nan
+    return pack_growth(
+        trace, run=record.name, start=start, mode="desk", total=found.total if found is not None else len(trace),
+        status=_status(found), message=found.message if found is not None else "",
+        provenance="recorded" if found is None else "model", stages=block,
+        sampling=_sliders(desk.sampling) if LOGITS in trace.arrays else None,
+        tokens_per_second=None if math.isnan(seconds) else seconds,
+        branches=[other.entry() for other in desk.records.values()], current=record.name,
+        at=_place(desk, record),
+    )  # fmt: skip
+
+
+def _held(desk: Desk, record: Record) -> tuple[int, str, int]:
+    """What the browser holds of a run: tokens, and alternatives under a key.
+
+    What it has acknowledged; while the run grows, also what was sent before the latest payload:
+    a single lost payload is healed by the next one, and a larger gap makes the browser ask.
+    """
+    told = desk.acknowledged.get(record.name, {})
+    held = int(told.get("to") or 0), str(told.get("stages_key")), int(told.get("stages_to") or 0)
+    sent = desk.sent.get(record.name, [])
+    if len(sent) < 2 or record.job is None or record.job.status not in ACTIVE:
+        return held
+    to, key, stages_to = sent[-2]
+    return max(held[0], to), key, max(held[2], stages_to) if held[1] == key else stages_to
+
+
+def _stages(desk: Desk, trace: Trace, held: tuple[int, str, int]) -> StageBlock | None:
+    key = "recorded" if TOP_IDS in trace.arrays else "/".join(f"{getattr(desk.sampling, f):g}" for f in SAMPLING_FIELDS)
+    start = held[2] if held[1] == key else 0
+    if start >= len(trace):
+        return None
+    if TOP_IDS in trace.arrays:
+        return recorded_block(trace, start, len(trace))
+    if LOGITS not in trace.arrays:
+        return None
+
+    def stages_of(logits: Any, history: Any) -> list[Stage]:
+        return sampling_stages(logits, desk.sampling, history)
+
+    label_of = _labels(trace)
+    return stage_block(trace, stages_of, key=key, start=start, stop=len(trace), label_of=label_of)
+
+
+def _labels(trace: Trace) -> Any:
+    try:
+        tokenizer = compute.tokenizer(trace.model_name)
+        if tokenizer.vocab_size == trace.config.vocab_size:
+            return tokenizer.label
+    except ValueError:
+        pass
+    known = dict(zip(trace.token_ids.tolist(), trace.token_labels, strict=True))
+    return lambda token: known.get(token, f"#{token}")  # a foreign model's vocabulary is not here
+
+
+def _place(desk: Desk, record: Record) -> dict[str, Any] | None:
+    return {k: v for k, v in desk.at.items() if k != "run"} if desk.at.get("run") == record.name else None
+
+
+def _sliders(sampling: SamplingSettings) -> dict[str, float]:
+    return {"temperature": sampling.temperature, "top_k": sampling.top_k, "top_p": sampling.top_p}
+
+
+def acknowledge(desk: Desk, event: Mapping[str, Any]) -> None:
+    """The browser says what it holds."""
+    desk.acknowledged[str(event["run"])] = dict(event)
+
+
+def send_again(desk: Desk, event: Mapping[str, Any]) -> None:
+    """The browser lacks tokens from some position on; they go with the next payload."""
+    run = str(event.get("run"))
+    desk.acknowledged[run] = {"to": int(event.get("from") or 0)}
+    desk.sent.pop(run, None)
+
+
+def settle(desk: Desk, event: Mapping[str, Any]) -> None:
+    """The playhead has come to rest: this place goes into the URL."""
+    desk.at = dict(event)
+
+
+def show(desk: Desk, event: Mapping[str, Any]) -> None:
+    """Shows another run of this session."""
+    if event.get("run") in desk.records:
+        desk.current = str(event["run"])
+
+
+def set_sampling(desk: Desk, event: Mapping[str, Any]) -> None:
+    """Takes over what the sliders say; values out of bounds are ignored with a sentence."""
+    try:
+        desk.sampling = replace(
+            desk.sampling, temperature=float(event["temperature"]), top_k=int(event["top_k"]),
+            top_p=float(event["top_p"]),
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        desk.notice = _sentence(error)
+
+
+def _status(found: Progress | None) -> str:
+    if found is None:
+        return "recorded"
+    return {"queued": "running", "loading": "running", "reading": "running", "expired": "paused"}.get(
+        found.status, found.status
+    )
+
+
+def _label(spec: RunSpec) -> str:
+    words = " ".join(spec.text.split()[:4])
+    return f"{words}… seed {spec.seed}"
+
+
+def _model_name(record: Record) -> str:
+    return record.trace.model_name if record.trace is not None else "unknown"
+
+
+def _spec_of_recording(record: Record) -> RunSpec | None:
+    """The request behind a recording, if its model is here: then it can be written again and branched."""
+    trace = record.trace
+    if trace is None or trace.model_name not in compute.registry.browser_models():
+        return None
+    settings = trace.settings
+    known = {name: settings[name] for name in SAMPLING_FIELDS if name in settings}
+    return RunSpec(
+        model=trace.model_name, text="".join(trace.token_texts[: trace.n_prompt]),
+        sampling=replace(DEFAULT_SAMPLING, **known), seed=int(settings.get("seed", 0)),
+        new_tokens=int(settings.get("max_new_tokens", len(trace) - trace.n_prompt)),
+        forced=tuple((int(p), int(t)) for p, t in settings.get("forced", [])),
+    )  # fmt: skip
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error).strip().splitlines()[0]
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else text + "."

@@ -1,0 +1,24 @@
+"""Entry of the application: the menu at the top, the frame around every page.
+
+Run with `make run`. The repository's root is put on the path because Streamlit puts only the
+folder of this file there.
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+import streamlit as st  # noqa: E402
+
+from app import compute, navigation, state  # noqa: E402
+
+st.set_page_config(page_title="Mistral Explorer", page_icon=str(ROOT / "assets" / "logo.svg"), layout="wide")
+st.html(ROOT / "assets" / "styles.css")
+st.logo(str(ROOT / "assets" / "logo.svg"), size="small")
+current = st.navigation(navigation.pages(), position="top")
+state.enter(current.url_path)
+current.run()
+compute.warm_up()

@@ -1,0 +1,167 @@
+"""The parts of the models page: the choice, the ledger, the checks, the card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app import compute, state
+from app.desk import pause_others
+from app.figures.ledger import kv_bytes_figure
+from app.state import Desk
+from app.theme import count, size
+from mistral_core import registry
+from mistral_core.analysis.accounting import ledger as ledger_of
+from mistral_core.config import MISTRAL_7B, MistralConfig
+from mistral_core.serving.task import Task
+
+if TYPE_CHECKING:
+    from mistral_core.verification.subject import CheckResult
+
+CONTEXTS = (16, 64, 256, 1024, 4096, 16_384, 65_536, 131_072)
+BYTES_PER_NUMBER = 2
+PAPER = "Mistral 7B (configuration only)"
+
+
+def choose(desk: Desk) -> str:
+    """The model for new runs. What is being written with another one is paused and kept."""
+    names = list(registry.browser_models())
+    if desk.model not in names:
+        desk.model = names[0]
+    name = st.selectbox("Model", names, index=names.index(desk.model), key=state.MODEL)
+    if name != desk.model:
+        pause_others(desk)
+        desk.model = name
+        if any(record.job is not None for record in desk.records.values()):
+            st.info("New texts are written by this model. The runs you have are kept, with the model that wrote them.")
+    for notice in registry.listing().notices:
+        st.caption(notice)
+    return str(name)
+
+
+def facts(name: str, config: MistralConfig) -> None:
+    """The shape in six numbers."""
+    windows = sorted({window for window in config.windows if window is not None})
+    reach = config.exact_reach()
+    shown = {
+        "parameters": count(ledger_of(config, 1).rows[0].parameters),
+        "layers": f"{config.n_layers}",
+        "query heads per key/value head": f"{config.n_heads} : {config.n_kv_heads}",
+        "window W": ", ".join(str(w) for w in windows) if windows else "none",
+        "exact reach": f"{reach} tokens" if reach is not None else "all",
+        "vocabulary": f"{config.vocab_size:,}",
+    }
+    with st.container(horizontal=True, gap="medium"):
+        for label, value in shown.items():
+            st.metric(label, value, width="content")
+    st.caption(
+        "derived from the configuration of " + name + ". Exact reach: after k layers a token can depend on k × (W − 1) "
+        "tokens before it, since W counts the token itself. The paper writes k × W."
+    )
+
+
+def ledger(config: MistralConfig) -> None:
+    """Bytes of weights and ring, beside the same model without its two savings."""
+    st.subheader("What grouped queries and the window save")
+    choice = st.segmented_control("for", ["this model", PAPER], default="this model", key="ledger of")
+    chosen = MISTRAL_7B if choice == PAPER else config
+    context = st.select_slider(
+        "tokens in the text", CONTEXTS, value=4096, key=state.CONTEXT, format_func="{:,}".format
+    )
+    found = ledger_of(chosen, int(context), BYTES_PER_NUMBER)
+    rows = [
+        {
+            "": row.name, "key/value heads": row.n_kv_heads, "keys and values": size(row.kv_cache_bytes),
+            "times this model": f"{row.factor:,.4g}×", "weights": size(row.weight_bytes),
+            "parameters": count(row.parameters), "operations a token": count(row.flops_per_token),
+        }
+        for row in found.rows
+    ]  # fmt: skip
+    st.dataframe(rows, hide_index=True)
+    theme = "dark" if st.context.theme.type == "dark" else "light"
+    st.plotly_chart(
+        kv_bytes_figure(chosen, CONTEXTS, BYTES_PER_NUMBER, theme), key="kv bytes", theme=None,
+        config={"displayModeBar": False},
+        alt="Bytes of keys and values against tokens: this model levels off at its window; without it they grow on",
+    )  # fmt: skip
+    st.caption(
+        "theory: sum over the layers of 2 × key/value heads × head width × min(W, tokens) × 2 bytes (bfloat16). "
+        "Weights change with the number of key/value heads too, which the last columns show."
+    )
+
+
+def trust(desk: Desk, name: str) -> None:
+    """The checks of `python -m mistral_core verify`, run here on demand."""
+    st.subheader("Is it really this model?")
+    task = desk.checks.get(name)
+    if task is None or (not task.running and task.result is None):
+        if task is not None and task.error:
+            st.warning(task.error)
+        st.write(
+            "The checks run the model: against logits that transformers computed, cached against dense, chunk by chunk, "
+            "the ring against the last W keys, and the exact reach. Each error is measured now."
+        )
+        if st.button("Check it now", icon=":material/verified:"):
+            desk.checks[name] = verification(name)
+            st.rerun()
+        return
+    if task.running:
+        _watch(task)
+        return
+    _results(task.result or [])
+
+
+def verification(name: str) -> Task[Any]:
+    """Starts the checks of a model in the background."""
+
+    def work(report: Any) -> Any:
+        from mistral_core.verify import verify
+
+        return verify(compute.engine().model(name), progress=report)
+
+    return Task(work)
+
+
+@st.fragment(run_every=0.3)
+def _watch(task: Task[Any]) -> None:
+    st.progress(min(task.done / max(task.total, 1), 1.0), text=f"{task.doing or 'loading the model'} …")
+    if st.button("Cancel"):
+        task.cancel()
+    if not task.running:
+        st.rerun()
+
+
+def _results(results: list[CheckResult]) -> None:
+    failed = [result for result in results if not result.ok]
+    if failed:
+        st.error(f"{len(failed)} of {len(results)} checks failed: this model is not what it says.")
+    else:
+        st.success(f"All {len(results)} checks hold.")
+    rows = [
+        {
+            "check": result.check, "holds": _verdict(result), "largest error": _number(result.max_abs_error),
+            "bound": _number(result.bound), "compared": " ".join(filter(None, (result.compared, result.note))),
+        }
+        for result in results
+    ]  # fmt: skip
+    st.dataframe(rows, hide_index=True)
+    st.caption("model: measured on the running model. The same table: `python -m mistral_core verify`.")
+
+
+def _verdict(result: CheckResult) -> str:
+    if not result.applies:
+        return "does not apply"
+    return "yes" if result.ok else "NO"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2g}"
+
+
+def card(name: str) -> None:
+    """The model's own card: what it was trained on, what it cannot do."""
+    path = registry.resolve_browser(name) / "MODEL_CARD.md"
+    if path.is_file():
+        with st.expander("Model card: where it comes from, what it cannot do"):
+            st.markdown(path.read_text(encoding="utf-8"))

@@ -1,0 +1,107 @@
+"""What one visitor's session remembers. The only file that spells a key of `st.session_state`.
+
+Widgets of a page are forgotten when another page is opened, so everything that should follow the
+visitor (model, text, settings, runs, the place in the run) lives here in one object.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app.runs import DEFAULT_NEW_TOKENS, DEFAULT_SAMPLING, Record
+from mistral_core.registry import DEFAULT_MODEL
+from mistral_core.sampling import SamplingSettings
+
+if TYPE_CHECKING:
+    from mistral_core.serving.task import Task
+
+DESK = "desk"
+PLAYER = "player"
+START_PLAYER = "start_player"
+PROMPT = "prompt"
+LENGTH = "length"
+SEED = "seed"
+PACE = "pace"
+MODEL = "model_choice"
+UPLOAD = "upload"
+CONTEXT = "ledger_context"
+MAX_RECORDS = 8
+"""Runs kept in a session; the oldest finished one makes room."""
+
+DEFAULT_PROMPT = "Once upon a time there was a girl who lived in a little house in the wood."
+
+
+@dataclass
+class Desk:
+    """A session's runs and settings.
+
+    Attributes:
+        session: names the session to the engine.
+        model: chosen for new runs.
+        records: by name, oldest first. current: the one that is shown.
+        sampling: what the sliders say; new runs use it.
+        acknowledged: by run, what the browser said it holds: to, stages_key, stages_to.
+        sent: by run, the ends of the latest payloads: tokens, then alternatives with their key.
+        at: where the playhead settled: run, t, layer, head.
+        opened: the URL parameters that were acted on, so that they are acted on once.
+        notice: a sentence to show once. page: the page that is open.
+        checks: the verification that runs or ran, by model.
+    """
+
+    session: str = field(default_factory=lambda: uuid.uuid4().hex)
+    model: str = DEFAULT_MODEL
+    prompt: str = DEFAULT_PROMPT
+    length: int = DEFAULT_NEW_TOKENS
+    seed: int = 0
+    pace: float = 0.0
+    records: OrderedDict[str, Record] = field(default_factory=OrderedDict)
+    current: str | None = None
+    sampling: SamplingSettings = DEFAULT_SAMPLING
+    acknowledged: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sent: dict[str, list[tuple[int, str, int]]] = field(default_factory=dict)
+    at: dict[str, Any] = field(default_factory=dict)
+    opened: dict[str, str] | None = None
+    notice: str = ""
+    page: str = ""
+    checks: dict[str, Task[Any]] = field(default_factory=dict)
+
+    @property
+    def record(self) -> Record | None:
+        """The run that is shown."""
+        return self.records.get(self.current) if self.current else None
+
+    def add(self, record: Record) -> None:
+        """Shows a run, and lets the oldest one go that is neither shown nor being written."""
+        self.records[record.name] = record
+        self.records.move_to_end(record.name)
+        self.current = record.name
+        for name, old in list(self.records.items()):
+            if len(self.records) <= MAX_RECORDS:
+                break
+            writing = old.job is not None and old.job.status not in ("done", "failed", "expired")
+            if name != self.current and not writing:
+                del self.records[name]
+
+
+def desk() -> Desk:
+    """The desk of this session; made at the first visit."""
+    if DESK not in st.session_state:
+        st.session_state[DESK] = Desk()
+    kept: Desk = st.session_state[DESK]
+    return kept
+
+
+def enter(page: str) -> None:
+    """Notes which page is open."""
+    kept = desk()
+    kept.page = page
+
+
+def component_state(key: str) -> dict[str, Any]:
+    """What the component mounted under `key` last said, as a plain dictionary."""
+    return dict(st.session_state.get(key) or {})

@@ -1,0 +1,134 @@
+"""The few controls of the desk, and the frame that every page closes with."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import streamlit as st
+
+from app import compute, state
+from app import desk as actions
+from app.navigation import ENTRIES, page
+from app.state import Desk
+
+EXAMPLES = {
+    "A girl in a wood": "Once upon a time there was a girl who lived in a little house in the wood.",
+    "A queen's castle": "The queen lived in a castle on a high hill above the sea. Every morning, when the sun came up "
+    "over the water,",
+    "Two who talk": '"Where are you going?" said the boy.\n"I am going to',
+    "The fox": "A hungry fox saw some grapes. He",
+}
+"""Beginnings of the kind that the bundled model was trained on."""
+
+PACES = {"as fast as it can": 0.0, "20 tokens a second": 20.0, "5 tokens a second": 5.0, "1 token a second": 1.0}
+
+SOURCES = {
+    "start": "The text and every shade are read from one run of the bundled model, recorded by the command line and "
+    "stored with this program; nothing is drawn by hand. The window and the ring: Mistral 7B (arXiv 2310.06825), "
+    "section 2, “Sliding Window Attention” and “Rolling Buffer Cache”. Code: mistral_core/mask.py, "
+    "mistral_core/kv_cache.py; the staircase is MistralConfig.exact_reach.",
+    "next_word": "Mistral 7B (arXiv 2310.06825), section 2. Code: mistral_core/generation.py (the step), "
+    "mistral_core/sampling.py (the stages), mistral_core/kv_cache.py (the ring), mistral_core/mask.py (the window).",
+    "models": "Mistral 7B (arXiv 2310.06825), table 1. Code: mistral_core/config.py, "
+    "mistral_core/analysis/accounting.py (every number of the ledger), mistral_core/verify.py (the checks).",
+}
+
+
+def prompt_area(desk: Desk) -> str:
+    """The prompt; counted as last committed (Ctrl+Enter, or leaving the field)."""
+    if state.PROMPT not in st.session_state:
+        st.session_state[state.PROMPT] = desk.prompt
+    typed = st.text_area(
+        "Prompt", key=state.PROMPT, height=84, label_visibility="collapsed", placeholder="Write how the text begins …"
+    )
+    desk.prompt = typed or ""
+    return desk.prompt
+
+
+def _use_example(desk: Desk, text: str) -> None:
+    desk.prompt = st.session_state[state.PROMPT] = text
+
+
+def controls(desk: Desk) -> str:
+    """The buttons, the examples and the settings of the next run; returns the button pressed, or ""."""
+    pressed = ""
+    desk.length = st.session_state.get(state.LENGTH, desk.length)  # its field stands below the button it names
+    with st.container(horizontal=True, gap="small"):
+        for name, label, icon, enabled in _buttons(desk):
+            kind: Literal["primary", "secondary"] = "primary" if name == "write" else "secondary"
+            if st.button(label, type=kind, icon=f":material/{icon}:", disabled=not enabled, key=f"button {name}"):
+                pressed = name
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.popover("Examples", icon=":material/menu_book:", type="tertiary"):
+            for label, text in EXAMPLES.items():
+                st.button(label, on_click=_use_example, args=(desk, text), key=f"example {label}", width="stretch")
+                st.caption(text)
+        with st.popover("Length, seed, pace", icon=":material/tune:", type="tertiary"):
+            _next_run(desk)
+        st.caption(_count(desk))
+    return pressed
+
+
+def _buttons(desk: Desk) -> list[tuple[str, str, str, bool]]:
+    """Name, label, icon and whether it can be pressed now."""
+    job = desk.record.job if desk.record is not None else None
+    writing = actions.active(desk)
+    waiting = job is not None and job.status in ("paused", "failed", "expired")
+    going = ("pause", "Pause", "pause", True) if writing else ("resume", "Go on", "play_arrow", waiting)
+    return [
+        ("write", "Read" if desk.length == 0 else "Write", "edit", True),
+        going,
+        ("step", "One token", "skip_next", waiting or writing),
+        ("stop", "Stop", "stop", waiting or writing),
+    ]
+
+
+def _next_run(desk: Desk) -> None:
+    desk.length = st.number_input(
+        "new tokens", 0, 2000, value=desk.length, step=50, key=state.LENGTH,
+        help="0 reads the text without adding to it: probability and rank of every word.",
+    )  # fmt: skip
+    desk.seed = st.number_input(
+        "seed", 0, 2**31 - 1, value=desk.seed, step=1, key=state.SEED, help="The same seed gives the same text."
+    )
+    names = list(PACES)
+    now = next((index for index, pace in enumerate(PACES.values()) if pace == desk.pace), 0)
+    desk.pace = PACES[st.selectbox("pace", names, index=now, key=state.PACE, help="How fast it writes, for watching.")]
+
+
+def _count(desk: Desk) -> str:
+    try:
+        count = actions.count_tokens(desk.model, desk.prompt)
+        return f"prompt: {count:,} of at most {actions.MAX_PROMPT_TOKENS:,} tokens"
+    except ValueError:
+        return ""
+
+
+def file_popover(desk: Desk) -> None:
+    """Save the shown run as a trace, or open one."""
+    with st.popover("Save or open a run", icon=":material/folder_open:"):
+        record = desk.record
+        if record is not None and actions.trace_of(record) is not None:
+            st.download_button(
+                "Save this run as a trace", data=lambda: actions.trace_bytes(record),
+                file_name=f"{record.name}.safetensors".replace(" ", "-"), on_click="ignore",
+            )  # fmt: skip
+        upload = st.file_uploader("Open a saved trace (.safetensors)", type=["safetensors"], key=state.UPLOAD)
+        if upload is not None and st.button("Show it"):
+            actions.open_file(desk, upload.name, upload.getvalue())
+            st.rerun()
+        st.caption("A trace holds tokens, probabilities, attention, keys and values of a run.")
+
+
+def closing(name: str) -> None:
+    """Where the page comes from, and which one is next."""
+    with st.expander("Where this comes from"):
+        st.write(SOURCES[name])
+        if name == "start":
+            trace = compute.recording()
+            st.text(f"model {trace.model_name}, weights {trace.model_hash[:12]}…, {len(trace)} tokens, recorded by")
+            st.code(trace.settings.get("command", ""), language=None, wrap_lines=True)
+    names = [entry.name for entry in ENTRIES]
+    following = ENTRIES[(names.index(name) + 1) % len(ENTRIES)]
+    label = f"Next: {following.title}, {following.question}"
+    st.page_link(page(following.name), label=label, icon=":material/arrow_forward:")

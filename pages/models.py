@@ -1,0 +1,20 @@
+"""Which model is this: choose one, read its ledger, and check that it is what it says."""
+
+import streamlit as st
+
+from app import compute, models_panel, state
+from app.widgets import closing
+
+desk = state.desk()
+st.title("Models: which model is this?")
+st.caption(
+    "Everything on the other pages is computed by the model chosen here. Its numbers come from its configuration file, "
+    "and the checks below run the model itself."
+)
+name = models_panel.choose(desk)
+config = compute.config(name)
+models_panel.facts(name, config)
+models_panel.ledger(config)
+models_panel.trust(desk, name)
+models_panel.card(name)
+closing("models")

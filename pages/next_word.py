@@ -1,0 +1,75 @@
+"""The desk: a text is written token by token, with its ring, its reach and its choices beside it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from app import desk as actions
+from app import state
+from app.components.player import load_player, player
+from app.runs import RunSpec
+from app.widgets import closing, controls, file_popover, prompt_area
+
+desk = state.desk()
+actions.open_address(desk, st.query_params.to_dict())
+if desk.record is None:
+    actions.open_recording(desk)
+
+st.title("Next word: what comes next, and why?")
+st.caption(
+    "A language model writes one token at a time: each step reads one token and gives every possible next one a "
+    "probability. Step through the text and see what the model could see."
+)
+left, right = st.columns([0.58, 0.42], gap="medium")
+with left:
+    prompt = prompt_area(desk)
+with right:
+    pressed = controls(desk)
+if pressed == "write":
+    spec = RunSpec(model=desk.model, text=prompt, sampling=desk.sampling, seed=desk.seed, new_tokens=desk.length)
+    if actions.write(desk, spec, pace=desk.pace):
+        st.rerun()
+elif pressed:
+    actions.press(desk, pressed)
+    st.rerun()
+if desk.notice:
+    st.warning(desk.notice)
+    desk.notice = ""
+
+load_player()
+polling = actions.active(desk)
+
+
+def heard(name: str, act: Callable[[state.Desk, Mapping[str, Any]], None]) -> Callable[[], None]:
+    """Passes what the player says to the desk."""
+
+    def callback() -> None:
+        event = state.component_state(state.PLAYER).get(name)
+        if event:
+            act(desk, event)
+
+    return callback
+
+
+@st.fragment(run_every=0.08 if polling else None)
+def live() -> None:
+    """Shows the run, looks again while it grows, and stops looking when it has ended."""
+    status = st.empty()
+    data = actions.payload(desk)
+    if data.waiting:
+        status.caption(data.waiting)
+    player(
+        data.packed, key=state.PLAYER,
+        on_ack=heard("ack", actions.acknowledge), on_need=heard("need", actions.send_again),
+        on_at=heard("at", actions.settle), on_sampling=heard("sampling", actions.set_sampling),
+        on_branch=heard("branch", actions.branch), on_open=heard("open", actions.show),
+    )  # fmt: skip
+    actions.keep_address(desk, st.query_params)
+    if actions.active(desk) != polling or desk.notice:
+        st.rerun()
+
+
+live()
+file_popover(desk)
+closing("next_word")

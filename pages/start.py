@@ -1,0 +1,60 @@
+"""What is this? A recorded run plays by itself: text being written, and the window that slides over it.
+
+Nothing here imports torch: the first picture must be there at once.
+"""
+
+import streamlit as st
+
+from app import compute, state
+from app.components.player import load_player, player
+from app.navigation import go_to
+from app.widgets import closing
+from mistral_core.trace import TraceError
+
+MAX_PROMPT = 2000  # characters that the address of the next page can carry comfortably
+
+
+def show_recording() -> None:
+    """The picture, or one sentence on why there is none."""
+    try:
+        trace, payload = compute.recording(), compute.recording_payload()
+    except TraceError as error:
+        st.warning(f"The recorded story cannot be shown ({error}). Write your own below.")
+        return
+    windows = sorted({str(window) for window in trace.config.windows if window is not None})
+    st.markdown(
+        f"A small Mistral writes a story. Each of its {trace.config.n_layers} layers can look at only "
+        f"**{' or '.join(windows)} pieces of words** at a time: the orange bracket. What has left the bracket has also "
+        "left the ring of keys and values, and yet it is not forgotten at once: the staircase shows how far it carries."
+    )
+    load_player()
+    player(payload, key=state.START_PLAYER)
+
+
+def prompt_problem(text: str) -> str | None:
+    """Why this prompt cannot be sent on, in one sentence; `None` if it can."""
+    if not text.strip():
+        return "Write a few words first, for example: Once upon a time"
+    if len(text) > MAX_PROMPT:
+        return f"This prompt has {len(text):,} characters; at most {MAX_PROMPT:,} fit here. Please shorten it."
+    return None
+
+
+def prompt_box() -> None:
+    """The door to the next page."""
+    with st.form("start-prompt", border=False):
+        left, right = st.columns([5, 1.2], vertical_alignment="bottom")
+        text = left.text_input(
+            "Begin a story, and watch it being written", placeholder="Once upon a time there was a little girl who"
+        )
+        sent = right.form_submit_button("Write with this", type="primary", width="stretch")
+    if sent and (problem := prompt_problem(text)):
+        st.info(problem)
+    elif sent:
+        go_to("next_word", text=text)
+
+
+st.title("What does a language model see while it writes?")
+show_recording()
+prompt_box()
+closing("start")

@@ -1,0 +1,209 @@
+"""Every page through Streamlit's own test runner: it opens, its controls work, bad input is a sentence."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import compute, desk, state
+from app.runs import RunSpec, position_from_query, spec_from_query
+from mistral_core.sampling import SamplingSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _cold(monkeypatch):
+    monkeypatch.setenv(compute.WARM_UP_VARIABLE, "0")
+    monkeypatch.chdir(ROOT)
+
+
+def app(page: str = "") -> AppTest:
+    at = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60).run()
+    if page:
+        at.switch_page(str(ROOT / "pages" / f"{page}.py")).run()
+    assert not at.exception, at.exception
+    return at
+
+
+def length(at: AppTest, tokens: int) -> None:
+    at.number_input(key=state.LENGTH).set_value(tokens).run()
+
+
+def press(at: AppTest, label: str) -> AppTest:
+    next(button for button in at.button if button.label == label).click()
+    at.run()
+    assert not at.exception, at.exception
+    return at
+
+
+def kept(at: AppTest) -> state.Desk:
+    return at.session_state[state.DESK]
+
+
+def wait(at: AppTest) -> state.Desk:
+    found = kept(at)
+    job = found.record.job
+    for _ in range(2000):
+        if compute.engine().poll(job).status in ("done", "failed"):
+            break
+        os.sched_yield()
+        __import__("time").sleep(0.01)
+    return found
+
+
+@pytest.mark.parametrize("page", ["start", "next_word", "models"])
+def test_a_page_opens(page):
+    at = app("" if page == "start" else page)
+    assert at.title or at.markdown
+
+
+def test_the_start_page_does_not_import_torch():
+    """Its picture plays without it, in a process of its own with nothing warmed up."""
+    code = (
+        f"import sys; from streamlit.testing.v1 import AppTest; at = AppTest.from_file('{ROOT}/app/main.py').run(timeout=60); "
+        "print(bool(at.exception), 'torch' in sys.modules)"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True,
+        env={**os.environ, compute.WARM_UP_VARIABLE: "0", "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert out.stdout.split()[-2:] == ["False", "False"], out.stdout + out.stderr
+
+
+def test_writing_makes_the_text_that_the_settings_name():
+    at = app("next_word")
+    length(at, 12)
+    press(at, "Write")
+    found = wait(at)
+    trace = desk.trace_of(found.record)
+    assert len(trace) == trace.n_prompt + 12
+    again = RunSpec(model=found.model, text=found.prompt, sampling=found.sampling, seed=found.seed, new_tokens=12)
+    assert found.record.spec == again and found.record.name == again.name
+
+
+def test_reading_only_gives_every_word_its_probability():
+    at = app("next_word")
+    length(at, 0)
+    press(at, "Read")
+    trace = desk.trace_of(wait(at).record)
+    assert len(trace) == trace.n_prompt and (trace.probability[1:] > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("", "The prompt is empty."), ("   \n", "The prompt is empty."), ("word " * 5000, "at most 4,096 can be read here")],
+)
+def test_a_bad_prompt_is_refused_and_what_was_there_stays(text, said):
+    at = app("next_word")
+    before = kept(at).current
+    at.text_area(key=state.PROMPT).set_value(text).run()
+    press(at, "Write")
+    assert any(said in warning.value for warning in at.warning)
+    assert kept(at).current == before
+    assert at.text_area(key=state.PROMPT).value == text
+
+
+@pytest.mark.parametrize("text", ["😀 héllo", "<script>alert(1)</script>", "שלום עולם", "a\x00b\x07c", "*bold* $x$ :smile:"])
+def test_odd_text_is_read(text):
+    at = app("next_word")
+    length(at, 2)
+    at.text_area(key=state.PROMPT).set_value(text).run()
+    press(at, "Write")
+    trace = desk.trace_of(wait(at).record)
+    assert "".join(trace.token_texts[: trace.n_prompt]) == text
+
+
+def test_two_sessions_stay_apart():
+    first, second = app("next_word"), app("next_word")
+    length(first, 5)
+    press(first, "Write")
+    wait(first)
+    assert kept(first).session != kept(second).session
+    assert kept(second).record.name == desk.RECORDING_NAME
+
+
+def test_a_branch_forces_its_token_and_shares_the_beginning():
+    at = app("next_word")
+    length(at, 15)
+    press(at, "Write")
+    found = wait(at)
+    parent = desk.trace_of(found.record)
+    position = parent.n_prompt + 4
+    desk.branch(found, {"run": found.current, "position": position, "token_id": 500})
+    child = desk.trace_of(wait(at).record)
+    assert found.record.parent is not None and found.record.branched_at == position
+    assert child.token_ids[position] == 500
+    assert child.token_ids[:position].tolist() == parent.token_ids[:position].tolist()
+    found.notice = ""
+    desk.branch(found, {"run": "no such run", "position": 1, "token_id": 5})
+    assert found.notice == "That run is no longer here; choose another one."
+
+
+def test_a_run_can_be_saved_and_opened_again():
+    at = app("next_word")
+    length(at, 5)
+    press(at, "Write")
+    found = wait(at)
+    data = desk.trace_bytes(found.record)
+    desk.open_file(found, "mine.safetensors", data)
+    assert found.current == "file mine.safetensors" and not found.notice
+    assert desk.payload(found).packed
+    desk.open_file(found, "bad.safetensors", data[:100])
+    assert found.notice.startswith("Bad.safetensors was not opened") or found.notice.startswith("bad.safetensors was not")
+    assert found.current == "file mine.safetensors"
+
+
+def test_an_address_names_its_run():
+    spec = RunSpec(
+        model="m", text="a b\n<c>", sampling=SamplingSettings(temperature=0.5, top_k=7, top_p=0.9), seed=3, new_tokens=9,
+        forced=((12, 3), (14, 5)),
+    )  # fmt: skip
+    assert spec_from_query(json.loads(json.dumps(spec.query())), "other") == spec
+    assert spec_from_query({}, "m") is None
+    assert position_from_query({"t": "5", "layer": "2", "head": "3"}) == {"t": 5, "layer": 2, "head": 3}
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"text": "a", "seed": "x"}, "seed=x, but that must be a whole number"),
+        ({"text": "a", "temp": "nan"}, "temp=nan, but that must be 0 or more"),
+        ({"text": "a", "topp": "2"}, "top_p is 2.0; it must be"),
+        ({"text": "a", "forced": "5"}, "write position:token pairs"),
+        ({"text": "a", "n": "99999"}, "99,999 new tokens are asked for"),
+        ({"text": "a", "model": "../../etc"}, "there is no model"),
+        ({"text": "a", "forced": "1:5"}, "position 1 cannot be forced"),
+    ],
+)
+def test_a_bad_address_is_a_sentence_and_changes_nothing(query, said):
+    at = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60).run()
+    for name, value in query.items():
+        at.query_params[name] = value
+    at.switch_page(str(ROOT / "pages" / "next_word.py"))
+    for name, value in query.items():
+        at.query_params[name] = value
+    at.run()
+    assert not at.exception
+    assert any(said.lower() in warning.value.lower() for warning in at.warning), [w.value for w in at.warning]
+    assert kept(at).record.name == desk.RECORDING_NAME
+
+
+def test_the_models_page_shows_the_ledger_and_the_card():
+    at = app("models")
+    metrics = {metric.label: metric.value for metric in at.metric}
+    assert metrics["parameters"] == "8.92 M" and metrics["exact reach"] == "120 tokens"
+    assert at.dataframe[0].value.iloc[2]["times this model"] == "256×"
+
+
+def test_the_checks_run_from_the_models_page():
+    at = app("models")
+    press(at, "Check it now")
+    task = kept(at).checks["storyteller-seed"]
+    task.join(120)
+    at.run()
+    assert not task.error and any("checks hold" in success.value for success in at.success)
