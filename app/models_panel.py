@@ -99,7 +99,7 @@ def trust(desk: Desk, name: str) -> None:
         if task is not None and task.error:
             st.warning(task.error)
         st.write(
-            "The checks run the model: against logits that transformers computed, cached against dense, chunk by chunk, "
+            "The checks run the model: against logits that transformers computed, cached against dense, chunked, "
             "the ring against the last W keys, and the exact reach. Each error is measured now."
         )
         if st.button("Check it now", icon=":material/verified:"):

@@ -110,7 +110,7 @@ class Player extends Surface {
   /** The page may mount the player anew at any time; what the hand had chosen stays. */
   restore(run, view) {
     const again = run.meta.mode === "start" && view.t >= run.count - 1;
-    this.goQuietly(again ? 0 : view.end && run.meta.status === "running" ? run.count - 1 : view.t, view.layer, view.head);
+    this.goQuietly(again ? 0 : view.end ? run.count - 1 : view.t, view.layer, view.head);
     this.target = view.target;
     this.text.colourBy = view.colourBy;
     this.bars.stage = view.stage;

@@ -1,0 +1,139 @@
+"""A server on a free loopback port, a real Chromium, and everything that should fail a test collected.
+
+`page_at` gives a page whose console errors, foreign requests and failed requests are kept in a `Watch`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+    # nothing but loopback resolves: a stray request to a foreign host fails at once
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE localhost , EXCLUDE 127.0.0.1",
+]  # fmt: skip
+LOCAL = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:", "about:")
+HARMLESS = ("/_stcore/",)
+"""A deep link makes Streamlit probe `/<page>/_stcore/...` before the root: two 404s it expects."""
+
+
+def chromium() -> str | None:
+    """Debian's or another installed Chromium; `None` = Playwright's own."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    return None
+
+
+class Server:
+    """A running application."""
+
+    def __init__(self, url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.url, self.process, self._log = url, process, log
+
+    @property
+    def log(self) -> str:
+        """What it has printed so far."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+
+@contextlib.contextmanager
+def server(log: Path, **environment: str) -> Iterator[Server]:
+    """The application as `make run` starts it, on a free port; its whole process group ends with the block."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        )  # fmt: skip
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_until_healthy(url, process, log)
+        yield Server(url, process, log)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise RuntimeError("the server ended: " + log.read_text(errors="replace"))
+        try:
+            if urllib.request.urlopen(url + "/_stcore/health", timeout=1).status == 200:
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError("the server did not become healthy within 60 seconds")
+
+
+@contextlib.contextmanager
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium(), headless=True, args=ARGUMENTS)
+        try:
+            yield launched
+        finally:
+            launched.close()
+
+
+class Watch:
+    """Everything a page does that a visitor should never meet."""
+
+    def __init__(self, page: Page) -> None:
+        self.console: list[str] = []
+        self.errors: list[str] = []
+        self.foreign: list[str] = []
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", lambda request: None if request.url.startswith(LOCAL) else self.foreign.append(request.url))
+
+    def _heard(self, message: Any) -> None:
+        harmless = any(part in (message.location or {}).get("url", "") for part in HARMLESS)
+        if message.type == "error" and not harmless:
+            self.console.append(f"{message.text} at {(message.location or {}).get('url')}")
+
+    def problems(self) -> list[str]:
+        """All of them; a test wants an empty list."""
+        return self.console + self.errors + [f"foreign request: {url}" for url in self.foreign]
+
+
+def open_page(launched: Browser, *, width: int = 1440, height: int = 900, dark: bool = False, **options: Any) -> Page:
+    """A fresh page in a fresh context, its `Watch` under `page.watch`."""
+    context = launched.new_context(
+        viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", **options
+    )
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    page.watch = Watch(page)  # type: ignore[attr-defined]
+    return page
+
+
+def settled(page: Page) -> None:
+    """Waits until no script runs and nothing on the page is stale. First wait for something of the page itself."""
+    page.wait_for_selector("[data-testid='stApp'][data-test-script-state='notRunning']")
+    page.wait_for_function("!document.querySelector('[data-testid=\"stApp\"] [data-stale=\"true\"]')")
