@@ -1,0 +1,101 @@
+"""Attention of all layers and heads in one picture: mean, maximum, rollout. Derived, and no influence.
+
+Everything is banded: `[pos, width]` by offset, where column `o` of query `q` stands for the key
+at `q - o`. Mean and maximum have the width of the widest window. Rollout follows attention
+through the layers,
+
+    A_l = (1 - residual) x mean over heads + residual x identity,    R_l = A_l R_{l-1},    R_0 = identity
+
+so its band grows by W - 1 a layer and ends where the exact reach ends. Attention weights say where
+values are fetched from, not what they do: the figures say so, and `disagreement` shows a case.
+
+Source: Abnar & Zuidema 2020 (arXiv 2005.00928), section 3, "Attention rollout"; residual = 0.5 there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Num
+
+from mistral_core.trace import Trace
+
+RESIDUAL = 0.5
+"""Share of the residual stream in rollout: attention and stream count alike."""
+
+Band = Float[np.ndarray, "pos width"]
+
+
+def mean_attention(trace: Trace) -> Band:
+    """Average over layers and heads; each row sums to 1.
+
+    Raises:
+        KeyError: a layer's attention was not recorded.
+    """
+    layers = _layers(trace)
+    return np.mean([layer.mean(1) for layer in layers], axis=0)
+
+
+def max_attention(trace: Trace) -> Band:
+    """The largest weight of any layer and head on each key.
+
+    Raises:
+        KeyError: a layer's attention was not recorded.
+    """
+    layers = _layers(trace)
+    return np.max([layer.max(1) for layer in layers], axis=0)
+
+
+def rollout(trace: Trace, residual: float = RESIDUAL) -> list[Band]:
+    """Attention multiplied through the layers, the residual stream included.
+
+    Args:
+        residual: share that stays in its own column in each layer, 0 to 1.
+
+    Returns:
+        A band for each row of the state grid, the identity first; every row sums to 1. A band is as wide
+        as its exact reach + 1, at most the run.
+
+    Raises:
+        ValueError: `residual` is not a share.
+        KeyError: a layer's attention was not recorded.
+    """
+    if not 0 <= residual <= 1:
+        raise ValueError(f"residual is {residual}; it is a share and must be between 0 and 1")
+    length = len(trace)
+    bands = [np.ones((length, 1))]
+    for layer in range(trace.config.n_layers):
+        mixed = (1 - residual) * np.asarray(trace.pattern(layer), np.float64).mean(1)[:, :length]
+        mixed[:, 0] += residual
+        bands.append(_multiply(mixed, bands[-1]))
+    return bands
+
+
+def square(pattern: Num[np.ndarray, "pos n_heads width"]) -> Num[np.ndarray, "n_heads pos pos"]:
+    """A pattern by offset as the usual triangle: rows = from (query), columns = looks at (key).
+
+    Keys outside the window get 0, as the softmax gives them. For display of short runs: the square
+    of a long one is large, the band is not.
+    """
+    length, n_heads, width = pattern.shape
+    out = np.zeros((n_heads, length, length), pattern.dtype)
+    for offset in range(min(width, length)):
+        query = np.arange(offset, length)
+        out[:, query, query - offset] = pattern[query, :, offset].T
+    return out
+
+
+def _layers(trace: Trace) -> list[np.ndarray]:
+    """The patterns in float64, padded to the widest window."""
+    patterns = [np.asarray(trace.pattern(layer), np.float64) for layer in range(trace.config.n_layers)]
+    widest = max(pattern.shape[2] for pattern in patterns)
+    return [np.pad(pattern, ((0, 0), (0, 0), (0, widest - pattern.shape[2]))) for pattern in patterns]
+
+
+def _multiply(later: np.ndarray, earlier: np.ndarray) -> np.ndarray:
+    """The product of two banded matrices by offset: `out[q, a + b] += later[q, a] x earlier[q - a, b]`."""
+    length = len(later)
+    out = np.zeros((length, min(later.shape[1] + earlier.shape[1] - 1, length)))
+    for offset in range(min(later.shape[1], length)):
+        width = min(earlier.shape[1], out.shape[1] - offset)
+        out[offset:, offset : offset + width] += later[offset:, offset, None] * earlier[: length - offset, :width]
+    return out

@@ -1,0 +1,132 @@
+"""What each head looks at, in a few numbers: pure functions of a recorded Trace.
+
+Attention is stored by offset: column `o` of query `q` is the key at `q - o`. Every measure is
+first taken for each query, `[pos, n_heads]`, so that it can be followed through a run, and then
+averaged over the queries for which it is defined; where there is none it is NaN, never 0.
+
+    distance    sum of weight x offset                                          tokens
+    entropy     -sum of weight x log2(weight)                                   bits
+    oldest      weight on the oldest visible key          queries that see another key than their own
+    first       weight on position 0, the "sink"          queries 1 .. W - 1: later ones cannot see it
+    previous    weight on the token before                queries that see it
+    induction   weight on the tokens that follow an earlier, visible occurrence of the query's token:
+                keys k < q with token[k - 1] == token[q]  queries with such a key
+
+Attention is not influence: see `influence`.
+
+Source: sinks: Xiao et al. 2023 (arXiv 2309.17453); induction ("prefix matching"): Olsson et al.
+2022 (arXiv 2209.11895).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Num
+
+from mistral_core.trace import Trace
+
+MEASURES = ("distance", "entropy", "oldest", "first", "previous", "induction")
+
+Pattern = Num[np.ndarray, "pos n_heads width"]
+"""Weights by offset, float16 in a compact trace."""
+PerQuery = Float[np.ndarray, "pos n_heads"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HeadSummary:
+    """Averages over a run, `[n_layers, n_heads]` each; the module's docstring defines them.
+
+    Attributes:
+        queries: over how many queries each measure was averaged, `[n_layers]` by name.
+    """
+
+    distance: Float[np.ndarray, "n_layers n_heads"]
+    entropy: Float[np.ndarray, "n_layers n_heads"]
+    oldest: Float[np.ndarray, "n_layers n_heads"]
+    first: Float[np.ndarray, "n_layers n_heads"]
+    previous: Float[np.ndarray, "n_layers n_heads"]
+    induction: Float[np.ndarray, "n_layers n_heads"]
+    queries: dict[str, np.ndarray]
+
+
+def summarise(trace: Trace) -> HeadSummary:
+    """All measures of all heads.
+
+    Raises:
+        KeyError: a layer's attention was not recorded.
+    """
+    means: dict[str, list[np.ndarray]] = {name: [] for name in MEASURES}
+    counts: dict[str, list[int]] = {name: [] for name in MEASURES}
+    for layer in range(trace.config.n_layers):
+        for name, values in per_query(trace.pattern(layer), trace.token_ids).items():
+            defined = values[~np.isnan(values[:, 0])]
+            means[name].append(defined.mean(0) if len(defined) else np.full(values.shape[1], np.nan))
+            counts[name].append(len(defined))
+    return HeadSummary(
+        **{name: np.array(rows) for name, rows in means.items()},
+        queries={name: np.array(count) for name, count in counts.items()},
+    )
+
+
+def per_query(pattern: Pattern, token_ids: Num[np.ndarray, " pos"]) -> dict[str, PerQuery]:
+    """Every measure of one layer for each query; NaN where it is not defined.
+
+    Args:
+        pattern: `Trace.pattern(layer)`.
+        token_ids: of the same run.
+    """
+    wide = np.asarray(pattern, np.float64)
+    length, _, width = wide.shape
+    query = np.arange(length)
+    oldest = np.minimum(query, width - 1)
+    logs = np.log2(wide, out=np.zeros_like(wide), where=wide > 0)
+    first = np.where(query < width, query, 0)
+    found = _induction_keys(np.asarray(token_ids), width)
+    previous = wide[:, :, 1] if width > 1 else np.full(wide.shape[:2], np.nan)
+    return {
+        "distance": wide @ np.arange(width, dtype=np.float64),
+        "entropy": 0.0 - (wide * logs).sum(-1),
+        "oldest": _only(oldest >= 1, wide[query, :, oldest]),
+        "first": _only((query >= 1) & (query < width), wide[query, :, first]),
+        "previous": _only(query >= 1, previous),
+        "induction": _only(np.any(found, axis=1), (wide * found[:, None]).sum(-1)),
+    }
+
+
+def hide_sink(pattern: Pattern, position: int = 0) -> Float[np.ndarray, "pos n_heads width"]:
+    """The pattern without one key, the other weights scaled to sum to 1 again: a derived picture.
+
+    A row that holds nothing but this key (that of the key's own query at position 0) stays empty.
+
+    Args:
+        pattern: `Trace.pattern(layer)`.
+        position: of the key that is hidden; position 0 is the usual sink.
+
+    Raises:
+        ValueError: there is no such position.
+    """
+    length, _, width = pattern.shape
+    if not 0 <= position < length:
+        raise ValueError(f"position {position} cannot be hidden; this run has positions 0 to {length - 1}")
+    shown = np.array(pattern, np.float64)
+    queries = np.arange(position, min(position + width, length))
+    shown[queries, :, queries - position] = 0.0
+    left = shown[queries].sum(-1, keepdims=True)
+    shown[queries] = np.divide(shown[queries], left, out=np.zeros_like(shown[queries]), where=left > 0)
+    return shown
+
+
+def _induction_keys(token_ids: np.ndarray, width: int) -> np.ndarray:
+    """`[pos, width]`: whether the key at each offset follows an earlier occurrence of the query's token."""
+    length = len(token_ids)
+    found = np.zeros((length, width), bool)
+    for offset in range(1, min(width, length)):
+        query = np.arange(offset + 1, length)  # the key's predecessor must exist
+        found[query, offset] = token_ids[query - offset - 1] == token_ids[query]
+    return found
+
+
+def _only(defined: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return np.where(defined[:, None], values, np.nan)
