@@ -177,7 +177,7 @@ def open_address(desk: Desk, query: Mapping[str, str]) -> None:
         desk.model, desk.prompt, desk.seed, desk.length = spec.model, spec.text, spec.seed, spec.new_tokens
         desk.sampling = spec.sampling
     if at is not None:
-        desk.at = {"run": spec.name, **at}
+        desk.at[spec.name] = at
 
 
 def keep_address(desk: Desk, query: Any) -> None:
@@ -194,11 +194,12 @@ def address(desk: Desk) -> dict[str, str]:
     if record is None or record.spec is None:
         return {}
     found = record.spec.query()
-    if desk.at.get("run") == record.name and desk.at.get("t") is not None:
-        found["t"] = str(desk.at["t"])
-        found["layer"] = str(desk.at.get("layer") or 0)
-        if isinstance(desk.at.get("head"), int):
-            found["head"] = str(desk.at["head"])
+    at = desk.at.get(record.name, {})
+    if at.get("t") is not None:
+        found["t"] = str(at["t"])
+        found["layer"] = str(at.get("layer") or 0)
+        if isinstance(at.get("head"), int) and at["head"] >= 0:
+            found["head"] = str(at["head"])
     return found
 
 
@@ -266,7 +267,7 @@ def _pack(desk: Desk, record: Record, found: Progress | None) -> bytes:
         sampling=_sliders(desk.sampling) if LOGITS in trace.arrays else None,
         tokens_per_second=None if math.isnan(seconds) else seconds,
         branches=[other.entry() for other in desk.records.values()], current=record.name,
-        at=_place(desk, record),
+        at=desk.at.get(record.name),
     )  # fmt: skip
 
 
@@ -313,10 +314,6 @@ def _labels(trace: Trace) -> Any:
     return lambda token: known.get(token, f"#{token}")  # a foreign model's vocabulary is not here
 
 
-def _place(desk: Desk, record: Record) -> dict[str, Any] | None:
-    return {k: v for k, v in desk.at.items() if k != "run"} if desk.at.get("run") == record.name else None
-
-
 def _sliders(sampling: SamplingSettings) -> dict[str, float]:
     return {"temperature": sampling.temperature, "top_k": sampling.top_k, "top_p": sampling.top_p}
 
@@ -335,7 +332,7 @@ def send_again(desk: Desk, event: Mapping[str, Any]) -> None:
 
 def settle(desk: Desk, event: Mapping[str, Any]) -> None:
     """The playhead has come to rest: this place goes into the URL."""
-    desk.at = dict(event)
+    desk.at[str(event["run"])] = {name: event.get(name) for name in ("t", "layer", "head")}
 
 
 def show(desk: Desk, event: Mapping[str, Any]) -> None:

@@ -47,7 +47,7 @@ class Desk:
         sampling: what the sliders say; new runs use it.
         acknowledged: by run, what the browser said it holds: to, stages_key, stages_to.
         sent: by run, the ends of the latest payloads: tokens, then alternatives with their key.
-        at: where the playhead settled: run, t, layer, head.
+        at: by run, where the playhead settled: t, layer, head.
         opened: the URL parameters that were acted on, so that they are acted on once.
         notice: a sentence to show once. page: the page that is open.
         checks: the verification that runs or ran, by model.
@@ -64,7 +64,7 @@ class Desk:
     sampling: SamplingSettings = DEFAULT_SAMPLING
     acknowledged: dict[str, dict[str, Any]] = field(default_factory=dict)
     sent: dict[str, list[tuple[int, str, int]]] = field(default_factory=dict)
-    at: dict[str, Any] = field(default_factory=dict)
+    at: dict[str, dict[str, Any]] = field(default_factory=dict)
     opened: dict[str, str] | None = None
     notice: str = ""
     page: str = ""

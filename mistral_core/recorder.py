@@ -37,6 +37,10 @@ class _Noted(NamedTuple):
     key_positions: Tensor | None
 
 
+Columns = dict[tuple[int, int], tuple[Tensor, np.ndarray]]
+"""By identity of the key positions (kept, so that the identity stays theirs) and width."""
+
+
 class Recorder:
     """Keeps what its plan names, one row a position.
 
@@ -80,17 +84,18 @@ class Recorder:
     def flush(self) -> None:
         """Copies what was noted into the arrays."""
         with self._copying:
+            known: Columns = {}
             for name, queue in self._noted.items():
                 noted = [queue.popleft() for _ in range(len(queue))]
                 for group in _groups(noted):
-                    rows = self._offsets(name, group) if name in self._by_offset else _rows(group)
+                    rows = self._offsets(name, group, known) if name in self._by_offset else _rows(group)
                     start = group[0].start
                     self._arrays[name][start : start + len(rows)] = rows
 
-    def _offsets(self, name: str, group: list[_Noted]) -> np.ndarray:
+    def _offsets(self, name: str, group: list[_Noted], known: Columns) -> np.ndarray:
         """`[positions, n_heads, width]` of calls in a row, each with its own order of keys."""
         width = self._arrays[name].shape[2]
-        columns = np.concatenate([_columns(noted, width) for noted in group])
+        columns = np.concatenate([_columns(noted, width, known) for noted in group])
         value = _numpy(torch.cat([noted.value[0] for noted in group], dim=1))  # [n_heads, positions, key_pos]
         return by_offset(value, columns, _fill(name))
 
@@ -113,10 +118,15 @@ def _rows(group: list[_Noted]) -> np.ndarray:
     return _numpy(torch.cat([noted.value[0] for noted in group]))
 
 
-def _columns(noted: _Noted, width: int) -> np.ndarray:
-    if noted.query_positions is None or noted.key_positions is None:
+def _columns(noted: _Noted, width: int, known: Columns) -> np.ndarray:
+    """`offset_columns` of a call, worked out once for all layers that were handed the same positions."""
+    queries, keys = noted.query_positions, noted.key_positions
+    if queries is None or keys is None:
         raise ValueError("a tensor with a key axis came without positions; hand them to its HookPoint")
-    return offset_columns(_numpy(noted.query_positions[0]), _numpy(noted.key_positions[0]), width)
+    held = known.get((id(keys), width))
+    if held is None or held[0] is not keys:
+        held = known[id(keys), width] = (keys, offset_columns(_numpy(queries[0]), _numpy(keys[0]), width))
+    return held[1]
 
 
 def _fill(name: str) -> float:

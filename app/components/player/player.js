@@ -77,10 +77,7 @@ class Player extends Surface {
 
   /** Follows the growing text; a place that a link asked for is the end of that. */
   advance(run) {
-    this.t = run.count - 1;
-    if (this.target === null || this.t < this.target) return;
-    this.t = this.target;
-    this.target = null;
+    this.t = Math.min(run.count - 1, this.target ?? Infinity);
   }
 
   wait(header) {
@@ -99,10 +96,10 @@ class Player extends Surface {
     if (view) return this.restore(run, view);
     if (at && (isNew || !before)) {
       this.goQuietly(at.t ?? 0, at.layer ?? Math.floor(run.layers / 2), at.head ?? -1);
-      if (at.t > this.t) this.target = at.t;
+      this.target = at.t ?? null;
     } else if (before && Number.isFinite(split)) {
       this.goQuietly(split, this.layer, this.head);
-      if (split > this.t) this.target = split;
+      this.target = split;
     } else this.goQuietly(status === "running" ? run.count - 1 : mode === "start" ? 0 : run.count - 1, Math.floor(run.layers / 2), -1);
     if (mode === "start") this.begin(run);
   }
@@ -110,7 +107,8 @@ class Player extends Surface {
   /** The page may mount the player anew at any time; what the hand had chosen stays. */
   restore(run, view) {
     const again = run.meta.mode === "start" && view.t >= run.count - 1;
-    this.goQuietly(again ? 0 : view.end ? run.count - 1 : view.t, view.layer, view.head);
+    const end = Math.min(run.count - 1, view.target ?? Infinity);
+    this.goQuietly(again ? 0 : view.end ? end : view.t, view.layer, view.head);
     this.target = view.target;
     this.text.colourBy = view.colourBy;
     this.bars.stage = view.stage;

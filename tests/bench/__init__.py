@@ -1,0 +1,1 @@
+"""Benchmarks: `make bench`, or `python -m tests.bench --help`. Ratios inside one run; see `__main__`."""

@@ -1,0 +1,93 @@
+// What the browser benchmark asks of a page. Loaded before the page's own scripts; changes nothing in it.
+(() => {
+  let known = null;
+  const look = (scope) => {
+    for (const node of scope.querySelectorAll("*")) {
+      if (node.matches('.mx[data-ready="1"]')) return node;
+      const found = node.shadowRoot && look(node.shadowRoot);
+      if (found) return found;
+    }
+    return null;
+  };
+  const frames = (count) => new Promise((done) => {
+    const next = (left) => (left ? requestAnimationFrame(() => next(left - 1)) : done(performance.now()));
+    next(count);
+  });
+  const until = async (ready, limit = 20000) => {
+    const began = performance.now();
+    while (!ready()) {
+      if (performance.now() - began > limit) throw new Error(`waited ${limit} ms for ${ready}`);
+      await frames(1);
+    }
+  };
+
+  const bench = {
+    steps: [], series: [], clicked: NaN,
+    root: () => (known?.isConnected ? known : (known = look(document))),
+    part: (name) => bench.root().querySelector(`[data-part="${name}"]`),
+    painted: () => frames(2), // the second callback comes after the frame that the first one belonged to
+
+    /** How many colours the state grid shows (an empty canvas has one), and the length of the text beside it. */
+    drawn: () => {
+      const { width, height } = bench.part("grid");
+      const { data } = bench.part("grid").getContext("2d").getImageData(0, 0, Math.max(1, width), Math.max(1, height));
+      const colours = new Set(new Uint32Array(data.buffer)).size;
+      return { colours, characters: bench.part("story").textContent.trim().length };
+    },
+
+    /** From now on notes every change of the picture of runs other than the one that is shown. */
+    follow: () => {
+      const before = bench.root()?.dataset.run;
+      bench.series = [];
+      bench.following = true;
+      const watch = () => {
+        const { run, count, status } = bench.root()?.dataset ?? {};
+        const last = bench.series.at(-1);
+        if (run && run !== before && (!last || last.count !== Number(count) || last.status !== status)) {
+          const shown = bench.part("status").textContent.match(/([\d.]+) tokens\/s/);
+          bench.series.push({ at: performance.now(), count: Number(count), status, shown: shown && Number(shown[1]) });
+        }
+        if (bench.following) requestAnimationFrame(watch);
+      };
+      requestAnimationFrame(watch);
+    },
+
+    /** Moves a sampling slider; milliseconds until the bars of this step say something else, painted. */
+    slide: async (label, value) => {
+      const input = bench.root().querySelector(`input[aria-label="${label}"]`);
+      const said = () => [...bench.part("bars").querySelectorAll(".mx-num")].map((node) => node.textContent).join("|");
+      const before = said();
+      const began = performance.now();
+      input.value = value;
+      input.dispatchEvent(new Event("input", { bubbles: true, composed: true }));
+      await until(() => said() !== before);
+      return (await bench.painted()) - began;
+    },
+
+    /** After a click: milliseconds until another run is shown, and until it has a token more, painted. */
+    branched: async (before) => {
+      await until(() => bench.root()?.dataset.run !== before);
+      const shown = (await bench.painted()) - bench.clicked;
+      await until(() => Number(bench.root().dataset.count) > Number(bench.root().dataset.step) + 1);
+      return { shown, grown: (await bench.painted()) - bench.clicked };
+    },
+  };
+  globalThis.mxBench = bench;
+
+  addEventListener("click", (event) => { bench.clicked = event.timeStamp; }, true);
+
+  // A step, from the key event to the frame after the one in which the playhead stands elsewhere.
+  addEventListener("keydown", (event) => {
+    const root = bench.root();
+    if (!root || !/^Arrow(Left|Right)$/.test(event.key)) return;
+    const before = root.dataset.step;
+    const observer = new MutationObserver(async () => {
+      if (root.dataset.step === before) return;
+      observer.disconnect();
+      const changed = performance.now() - event.timeStamp;
+      const picture = (await bench.painted()) - event.timeStamp;
+      bench.steps.push({ changed, picture, draw: Number(root.dataset.drawMs) });
+    });
+    observer.observe(root, { attributes: true, attributeFilter: ["data-step"] });
+  }, true);
+})();
