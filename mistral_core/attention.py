@@ -25,7 +25,7 @@ from mistral_core.config import MistralConfig, Window
 from mistral_core.hooks import HookPoint
 from mistral_core.kv_cache import Ring, WritePlan
 from mistral_core.mask import allowed
-from mistral_core.projection import Projection
+from mistral_core.projection import Projection, together
 from mistral_core.rope import rotate
 
 
@@ -69,9 +69,10 @@ class Attention(nn.Module):
             hidden: `hidden_keys` of these positions, if already known (it is the same for equal windows).
         """
         batch, n_tokens = positions.shape
-        q = self.hook_q(self.wq(x).view(batch, n_tokens, self.n_heads, self.head_dim))
-        k = self.hook_k(self.wk(x).view(batch, n_tokens, self.n_kv_heads, self.head_dim))
-        v = self.hook_v(self.wv(x).view(batch, n_tokens, self.n_kv_heads, self.head_dim))
+        q, k, v = together(x, self.wq, self.wk, self.wv)
+        q = self.hook_q(q.view(batch, n_tokens, self.n_heads, self.head_dim))
+        k = self.hook_k(k.view(batch, n_tokens, self.n_kv_heads, self.head_dim))
+        v = self.hook_v(v.view(batch, n_tokens, self.n_kv_heads, self.head_dim))
         q = self.hook_rot_q(rotate(q, turn))
         k = self.hook_rot_k(rotate(k, turn))
         if ring is None or plan is None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mistral_core.config import MistralConfig
 from mistral_core.hooks import HookPoint
-from mistral_core.projection import Projection
+from mistral_core.projection import Projection, together
 
 
 class FeedForward(nn.Module):
@@ -30,6 +30,6 @@ class FeedForward(nn.Module):
         self.hook_pre, self.hook_pre_linear, self.hook_post = HookPoint(), HookPoint(), HookPoint()
 
     def forward(self, x: Float[Tensor, "batch pos dim"]) -> Float[Tensor, "batch pos dim"]:
-        pre = self.hook_pre(self.w1(x))
-        pre_linear = self.hook_pre_linear(self.w3(x))
+        pre, pre_linear = together(x, self.w1, self.w3)
+        pre, pre_linear = self.hook_pre(pre), self.hook_pre_linear(pre_linear)
         return self.w2(self.hook_post(F.silu(pre) * pre_linear))
