@@ -141,11 +141,11 @@ def _results(results: list[CheckResult]) -> None:
     rows = [
         {
             "check": result.check, "holds": _verdict(result), "largest error": _number(result.max_abs_error),
-            "bound": _number(result.bound), "compared": " ".join(filter(None, (result.compared, result.note))),
+            "bound": _number(result.bound), "compared": "; ".join(filter(None, (result.compared, result.note))),
         }
         for result in results
     ]  # fmt: skip
-    st.dataframe(rows, hide_index=True)
+    st.dataframe(rows, hide_index=True, height="content")
     st.caption("model: measured on the running model. The same table: `python -m mistral_core verify`.")
 
 

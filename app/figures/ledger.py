@@ -40,7 +40,8 @@ def kv_bytes_figure(
     figure.update_layout(
         meta={"provenance": "theory", "formula": "sum over layers: 2 x n_kv_heads x head_dim x min(W, tokens) x bytes"},
         xaxis={"type": "log", "title": "tokens in the text", "gridcolor": colours["line"], "dtick": 1},
-        yaxis={"type": "log", "title": "bytes of keys and values", "gridcolor": colours["line"],
+        yaxis={"type": "log", "title": {"text": "bytes of keys and values", "standoff": 12},
+               "gridcolor": colours["line"],
                "automargin": True, "tickvals": ticks, "ticktext": [size(tick) for tick in ticks]},
         legend={"orientation": "h", "y": -0.25, "x": 0}, height=380, margin={"l": 10, "r": 10, "t": 10, "b": 10},
         paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
