@@ -21,7 +21,10 @@ from mistral_core.tokenizer import SentencePieceTokenizer
 from mistral_core.trace import Trace
 
 if TYPE_CHECKING:
+    from mistral_core.analysis.influence import BackwardInfluence, CorridorInfluence, ForwardInfluence, Pass
+    from mistral_core.analysis.reach import Cut
     from mistral_core.checkpoint import LoadedModel
+    from mistral_core.model import Transformer
     from mistral_core.serving.engine import Engine
 
 RECORDING = ROOT / "assets" / "traces" / "start.safetensors"
@@ -118,3 +121,74 @@ def _warm_up() -> None:
         engine().model(registry.DEFAULT_MODEL)
     except (ImportError, ValueError):  # said in a sentence where the model is asked for
         return
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def exact_model(name: str) -> Transformer:
+    """A model in float64: far from its source a change drowns in float32's rounding.
+
+    Raises:
+        ValueError: no such model, or its files are damaged.
+    """
+    import torch
+
+    from mistral_core.variants import in_dtype
+
+    return in_dtype(engine().model(name).model, torch.float64)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def reading_of(name: str, token_ids: tuple[int, ...], cuts: tuple[Cut, ...]) -> Pass:
+    """One reading of a text, kept because its words are replaced one after another.
+
+    Raises:
+        ValueError: no such model, or a text or cut that cannot be read.
+    """
+    from mistral_core.analysis.influence import read
+
+    return read(exact_model(name), token_ids, cuts)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def forward_map(
+    name: str, token_ids: tuple[int, ...], source: int, replacement: int, cuts: tuple[Cut, ...]
+) -> ForwardInfluence:
+    """Where the replacement of one token is felt, in float64.
+
+    Raises:
+        ValueError: as `mistral_core.analysis.influence.forward_influence`.
+    """
+    from mistral_core.analysis.influence import forward_influence
+
+    original = reading_of(name, token_ids, cuts)
+    return forward_influence(exact_model(name), token_ids, source, replacement, cuts=cuts, original=original)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def backward_map(
+    name: str, token_ids: tuple[int, ...], target: int, token: int, cuts: tuple[Cut, ...]
+) -> BackwardInfluence:
+    """What one prediction depends on, in float64.
+
+    Raises:
+        ValueError: as `mistral_core.analysis.influence.backward_influence`.
+    """
+    from mistral_core.analysis.influence import backward_influence
+
+    return backward_influence(exact_model(name), token_ids, target, token, cuts=cuts)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def corridor_map(
+    name: str, token_ids: tuple[int, ...], source: int, target: int, replacement: int, token: int,
+    cuts: tuple[Cut, ...], steps: int,
+) -> CorridorInfluence:  # fmt: skip
+    """How one token gets to one prediction; in float32, since every step is a gradient pass.
+
+    Raises:
+        ValueError: as `mistral_core.analysis.influence.corridor_influence`.
+    """
+    from mistral_core.analysis.influence import corridor_influence
+
+    model = engine().model(name).model
+    return corridor_influence(model, token_ids, source, target, replacement, token, cuts=cuts, steps=steps)

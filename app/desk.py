@@ -46,7 +46,7 @@ def check_prompt(model: str, text: str) -> str:
     try:
         count = count_tokens(model, text)
     except ValueError as error:
-        return _sentence(error)
+        return sentence(error)
     if count > MAX_PROMPT_TOKENS:
         return f"The prompt has {count:,} tokens; at most {MAX_PROMPT_TOKENS:,} can be read here. Shorten it."
     return ""
@@ -60,6 +60,10 @@ def write(desk: Desk, spec: RunSpec, *, pace: float = 0.0, paused: bool = False)
     """
     if problem := check_prompt(spec.model, spec.text):
         desk.notice = problem
+        return False
+    if spec.name in desk.records and desk.records[spec.name].job is not None:
+        desk.notice = "This text is here already: same prompt, settings and seed. Change the seed for another one."
+        desk.current = spec.name
         return False
     return _submit(desk, spec, parent=None, pace=pace, paused=paused, label=_label(spec))
 
@@ -78,7 +82,7 @@ def _submit(
             desk.session, spec.model, request, parent=shared, pace=pace or math.inf, paused=paused
         )
     except (RefusalError, ValueError) as error:
-        desk.notice = _sentence(error)
+        desk.notice = sentence(error)
         return False
     name = parent.name if parent is not None else None
     desk.add(Record(name=spec.name, label=label, spec=spec, job=job, parent=name, **branch))
@@ -98,7 +102,7 @@ def branch(desk: Desk, event: Mapping[str, Any]) -> None:
     if record is None:
         desk.notice = "That run is no longer here; choose another one."
         return
-    spec = record.spec or _spec_of_recording(record)
+    spec = record.spec or spec_of_recording(record)
     if spec is None:
         desk.notice = f"The model that made this recording is not here ({_model_name(record)}), so it cannot branch."
         return
@@ -117,12 +121,13 @@ def press(desk: Desk, button: str) -> None:
     if job is None:
         return
     engine = compute.engine()
+    desk.follow += button in ("resume", "step")
     if button == "resume":
         pause_others(desk)
     try:
         {"pause": engine.pause, "resume": engine.resume, "step": engine.step, "stop": engine.cancel}[button](job)
     except ValueError as error:
-        desk.notice = _sentence(error)
+        desk.notice = sentence(error)
 
 
 def open_recording(desk: Desk) -> None:
@@ -141,7 +146,7 @@ def open_file(desk: Desk, name: str, data: bytes) -> None:
             record = Record(name=f"file {name}"[:60], label=name[:40], trace=trace)
             pack_growth(trace, run=record.name, stages=None)  # what cannot be packed is refused here
         except (ValueError, KeyError, IndexError, TypeError) as error:
-            desk.notice = f"{name} was not opened: {_sentence(error).replace(str(path), 'it')}"
+            desk.notice = f"{name} was not opened: {sentence(error).replace(str(path), 'it')}"
             return
     desk.add(record)
 
@@ -167,7 +172,7 @@ def open_address(desk: Desk, query: Mapping[str, str]) -> None:
         spec = spec_from_query(asked, desk.model)
         at = position_from_query(asked)
     except ValueError as error:
-        desk.notice = _sentence(error)
+        desk.notice = sentence(error)
         return
     if spec is None:
         return
@@ -262,12 +267,12 @@ def _pack(desk: Desk, record: Record, found: Progress | None) -> bytes:
     seconds = found.tokens_per_second if found is not None else math.nan
     return pack_growth(
         trace, run=record.name, start=start, mode="desk", total=found.total if found is not None else len(trace),
-        status=_status(found), message=found.message if found is not None else "",
+        status=status_of(found), message=found.message if found is not None else "",
         provenance="recorded" if found is None else "model", stages=block,
         sampling=_sliders(desk.sampling) if LOGITS in trace.arrays else None,
         tokens_per_second=None if math.isnan(seconds) else seconds,
         branches=[other.entry() for other in desk.records.values()], current=record.name,
-        at=desk.at.get(record.name),
+        at=desk.at.get(record.name), follow=desk.follow,
     )  # fmt: skip
 
 
@@ -349,10 +354,11 @@ def set_sampling(desk: Desk, event: Mapping[str, Any]) -> None:
             top_p=float(event["top_p"]),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
-        desk.notice = _sentence(error)
+        desk.notice = sentence(error)
 
 
-def _status(found: Progress | None) -> str:
+def status_of(found: Progress | None) -> str:
+    """The player's word for where a run is."""
     if found is None:
         return "recorded"
     return {"queued": "running", "loading": "running", "reading": "running", "expired": "paused"}.get(
@@ -369,7 +375,7 @@ def _model_name(record: Record) -> str:
     return record.trace.model_name if record.trace is not None else "unknown"
 
 
-def _spec_of_recording(record: Record) -> RunSpec | None:
+def spec_of_recording(record: Record) -> RunSpec | None:
     """The request behind a recording, if its model is here: then it can be written again and branched."""
     trace = record.trace
     if trace is None or trace.model_name not in compute.registry.browser_models():
@@ -384,7 +390,8 @@ def _spec_of_recording(record: Record) -> RunSpec | None:
     )  # fmt: skip
 
 
-def _sentence(error: Exception) -> str:
+def sentence(error: Exception) -> str:
+    """The first line of an error as a sentence."""
     text = str(error).strip().splitlines()[0]
     text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else text + "."

@@ -19,7 +19,7 @@ from mistral_core.serving.task import Task
 if TYPE_CHECKING:
     from mistral_core.verification.subject import CheckResult
 
-CONTEXTS = (16, 64, 256, 1024, 4096, 16_384, 65_536, 131_072)
+CONTEXTS = (16, 64, 256, 1024, 4096, 8192, 32_768, 131_072)
 BYTES_PER_NUMBER = 2
 PAPER = "Mistral 7B (configuration only)"
 
@@ -47,7 +47,7 @@ def facts(name: str, config: MistralConfig) -> None:
     shown = {
         "parameters": count(ledger_of(config, 1).rows[0].parameters),
         "layers": f"{config.n_layers}",
-        "query heads per key/value head": f"{config.n_heads} : {config.n_kv_heads}",
+        "query : key/value heads": f"{config.n_heads} : {config.n_kv_heads}",
         "window W": ", ".join(str(w) for w in windows) if windows else "none",
         "exact reach": f"{reach} tokens" if reach is not None else "all",
         "vocabulary": f"{config.vocab_size:,}",
@@ -61,19 +61,23 @@ def facts(name: str, config: MistralConfig) -> None:
     )
 
 
-def ledger(config: MistralConfig) -> None:
+def ledger(name: str, config: MistralConfig) -> None:
     """Bytes of weights and ring, beside the same model without its two savings."""
     st.subheader("What grouped queries and the window save")
-    choice = st.segmented_control("for", ["this model", PAPER], default="this model", key="ledger of")
-    chosen = MISTRAL_7B if choice == PAPER else config
+    choice = st.segmented_control(
+        "Of which model", [name, PAPER], default=name, key=state.LEDGER_OF, label_visibility="collapsed"
+    )
+    chosen, of = (MISTRAL_7B, "Mistral 7B") if choice == PAPER else (config, name)
+    usual = 32_768 if choice == PAPER else 4096
     context = st.select_slider(
-        "tokens in the text", CONTEXTS, value=4096, key=state.CONTEXT, format_func="{:,}".format
+        "tokens in the text", CONTEXTS, value=usual, key=f"{state.CONTEXT} {of}", format_func="{:,}".format
     )
     found = ledger_of(chosen, int(context), BYTES_PER_NUMBER)
     rows = [
         {
-            "": row.name, "key/value heads": row.n_kv_heads, "keys and values": size(row.kv_cache_bytes),
-            "times this model": f"{row.factor:,.4g}×", "weights": size(row.weight_bytes),
+            "": row.name.replace("this model", of), "key/value heads": row.n_kv_heads,
+            "keys and values": size(row.kv_cache_bytes),
+            f"times {of}": f"{row.factor:,.4g}×", "weights": size(row.weight_bytes),
             "parameters": count(row.parameters), "operations a token": count(row.flops_per_token),
         }
         for row in found.rows
@@ -81,7 +85,7 @@ def ledger(config: MistralConfig) -> None:
     st.dataframe(rows, hide_index=True)
     theme = "dark" if st.context.theme.type == "dark" else "light"
     st.plotly_chart(
-        kv_bytes_figure(chosen, CONTEXTS, BYTES_PER_NUMBER, theme), key="kv bytes", theme=None,
+        kv_bytes_figure(chosen, CONTEXTS, BYTES_PER_NUMBER, theme, of), key="kv bytes", theme=None,
         config={"displayModeBar": False},
         alt="Bytes of keys and values against tokens: this model levels off at its window; without it they grow on",
     )  # fmt: skip

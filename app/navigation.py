@@ -27,6 +27,9 @@ class Entry:
 ENTRIES = (
     Entry("start", "Start", "what is this?"),
     Entry("next_word", "Next word", "what comes next, and why?"),
+    Entry("attention", "Attention", "who looks at whom?"),
+    Entry("ring", "Ring", "what is kept?"),
+    Entry("reach", "Reach", "how far does a change travel?"),
     Entry("models", "Models", "which model is this?"),
 )
 """In the order of the menu; the first one answers at `/`."""

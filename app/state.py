@@ -18,11 +18,19 @@ from mistral_core.registry import DEFAULT_MODEL
 from mistral_core.sampling import SamplingSettings
 
 if TYPE_CHECKING:
+    from app.figures.atlas_payload import Extras
+    from app.ring_panel import Asking
     from mistral_core.serving.task import Task
 
 DESK = "desk"
 PLAYER = "player"
+REACH = "reach"
+PUSH_GUESS = "push_guess"
+THEORY_WINDOW = "theory_window"
+THEORY_LAYERS = "theory_layers"
 START_PLAYER = "start_player"
+THEATRE = "theatre"
+ATLAS = "atlas"
 PROMPT = "prompt"
 LENGTH = "length"
 SEED = "seed"
@@ -30,10 +38,28 @@ PACE = "pace"
 MODEL = "model_choice"
 UPLOAD = "upload"
 CONTEXT = "ledger_context"
+LEDGER_OF = "ledger_of"
 MAX_RECORDS = 8
 """Runs kept in a session; the oldest finished one makes room."""
 
 DEFAULT_PROMPT = "Once upon a time there was a girl who lived in a little house in the wood."
+
+
+@dataclass
+class AttentionView:
+    """What the attention page remembers.
+
+    Attributes:
+        held: by run, what the browser said it holds: to, extras.
+        extras: what was derived last, of one run at one length.
+        findings: searches for a disagreement with the length they took, by run and model.
+        scores: passes that read a text again for its scores, by run, model and length.
+    """
+
+    held: dict[str, dict[str, Any]] = field(default_factory=dict)
+    extras: Extras | None = None
+    findings: dict[str, tuple[Task[Any], int]] = field(default_factory=dict)
+    scores: dict[str, Task[Any]] = field(default_factory=dict)
 
 
 @dataclass
@@ -50,7 +76,13 @@ class Desk:
         at: by run, where the playhead settled: t, layer, head.
         opened: the URL parameters that were acted on, so that they are acted on once.
         notice: a sentence to show once. page: the page that is open.
+        follow: grows when the eye should go to the end of the text.
         checks: the verification that runs or ran, by model.
+        ring_held, ring_sent: by run, the tokens that the ring page's browser holds, and the ends of what it got.
+        asking: the last "is it forgotten?" of the ring page.
+        reach: by run, what the page reach was asked and shows: choice, shown, asked, message.
+        experiments: words pushed back and profiles of influence, by model and what was asked.
+        attention: what the attention page remembers.
     """
 
     session: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -67,8 +99,15 @@ class Desk:
     at: dict[str, dict[str, Any]] = field(default_factory=dict)
     opened: dict[str, str] | None = None
     notice: str = ""
+    follow: int = 0
     page: str = ""
     checks: dict[str, Task[Any]] = field(default_factory=dict)
+    ring_held: dict[str, int] = field(default_factory=dict)
+    ring_sent: dict[str, list[int]] = field(default_factory=dict)
+    asking: Asking | None = None
+    reach: dict[str, dict[str, Any]] = field(default_factory=dict)
+    experiments: dict[str, Task[Any]] = field(default_factory=dict)
+    attention: AttentionView = field(default_factory=AttentionView)
 
     @property
     def record(self) -> Record | None:

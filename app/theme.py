@@ -119,7 +119,7 @@ def streamlit_theme(theme: str) -> dict[str, str]:
     """What `[theme.light]` and `[theme.dark]` of `.streamlit/config.toml` should say to match."""
     table = THEMES[theme]
     return {
-        "primaryColor": LIGHT["query"],  # in both: it is the ground of buttons with white text
+        "primaryColor": {"light": LIGHT["query"], "dark": "#CF4A12"}[theme],  # the ground of buttons with white text
          "backgroundColor": table["ground"],
         "secondaryBackgroundColor": table["card"], "textColor": table["ink"], "borderColor": table["line"],
     }  # fmt: skip

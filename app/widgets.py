@@ -9,6 +9,7 @@ import streamlit as st
 from app import compute, state
 from app import desk as actions
 from app.navigation import ENTRIES, page
+from app.runs import RunSpec
 from app.state import Desk
 
 EXAMPLES = {
@@ -29,6 +30,17 @@ SOURCES = {
     "mistral_core/kv_cache.py; the staircase is MistralConfig.exact_reach.",
     "next_word": "Mistral 7B (arXiv 2310.06825), section 2. Code: mistral_core/generation.py (the step), "
     "mistral_core/sampling.py (the stages), mistral_core/kv_cache.py (the ring), mistral_core/mask.py (the window).",
+    "attention": "Mistral 7B (arXiv 2310.06825), section 2, “Sliding Window Attention”; rollout: Abnar & Zuidema 2020 "
+    "(arXiv 2005.00928); sinks: Xiao et al. 2023 (arXiv 2309.17453); induction: Olsson et al. 2022 (arXiv 2209.11895); "
+    "attention is not explanation: Jain & Wallace 2019 (arXiv 1902.10186), Serrano & Smith 2019 (arXiv 1906.03731). "
+    "Code: mistral_core/attention.py, mistral_core/analysis/heads.py, flow.py, disagreement.py.",
+    "ring": "Mistral 7B (arXiv 2310.06825), section 2, “Rolling Buffer Cache” (figure 2) and “Pre-fill and Chunking” "
+    "(figure 3). Code: mistral_core/kv_cache.py (slots, write order), mistral_core/analysis/accounting.py (bytes), "
+    "mistral_core/analysis/push_back.py and influence.py (is it forgotten?).",
+    "reach": "Theory: Mistral 7B (arXiv 2310.06825), section 2; the paper writes k × W, the exact edge is k × (W − 1), "
+    "since W counts the token itself. Forward: activation patching (arXiv 2004.12265, 2202.05262). Corridor: "
+    "conductance (arXiv 1805.12233). Code: mistral_core/analysis/reach.py, mistral_core/analysis/influence.py, "
+    "mistral_core/analysis/push_back.py. The same numbers: `python -m mistral_core influence`.",
     "models": "Mistral 7B (arXiv 2310.06825), table 1. Code: mistral_core/config.py, "
     "mistral_core/analysis/accounting.py (every number of the ledger), mistral_core/verify.py (the checks).",
 }
@@ -49,15 +61,19 @@ def _use_example(desk: Desk, text: str) -> None:
     desk.prompt = st.session_state[state.PROMPT] = text
 
 
-def controls(desk: Desk) -> str:
-    """The buttons, the examples and the settings of the next run; returns the button pressed, or ""."""
-    pressed = ""
+def controls(desk: Desk) -> None:
+    """The buttons, the examples and the settings of the next run.
+
+    The buttons act in callbacks: those run before the page does, so that no other rerun can swallow them.
+    """
     desk.length = st.session_state.get(state.LENGTH, desk.length)  # its field stands below the button it names
     with st.container(horizontal=True, gap="small"):
         for name, label, icon, enabled in _buttons(desk):
             kind: Literal["primary", "secondary"] = "primary" if name == "write" else "secondary"
-            if st.button(label, type=kind, icon=f":material/{icon}:", disabled=not enabled, key=f"button {name}"):
-                pressed = name
+            st.button(
+                label, type=kind, icon=f":material/{icon}:", disabled=not enabled, key=f"button {name}",
+                on_click=_press, args=(desk, name),
+            )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.popover("Examples", icon=":material/menu_book:", type="tertiary"):
             for label, text in EXAMPLES.items():
@@ -66,7 +82,20 @@ def controls(desk: Desk) -> str:
         with st.popover("Length, seed, pace", icon=":material/tune:", type="tertiary"):
             _next_run(desk)
         st.caption(_count(desk))
-    return pressed
+
+
+def _press(desk: Desk, name: str) -> None:
+    if name != "write":
+        actions.press(desk, name)
+        return
+    desk.prompt = st.session_state.get(state.PROMPT) or ""
+    desk.seed = st.session_state.get(state.SEED, desk.seed)
+    desk.pace = PACES.get(st.session_state.get(state.PACE, ""), desk.pace)
+    desk.length = st.session_state.get(state.LENGTH, desk.length)
+    spec = RunSpec(
+        model=desk.model, text=desk.prompt, sampling=desk.sampling, seed=desk.seed, new_tokens=desk.length
+    )
+    actions.write(desk, spec, pace=desk.pace)
 
 
 def _buttons(desk: Desk) -> list[tuple[str, str, str, bool]]:
@@ -97,6 +126,8 @@ def _next_run(desk: Desk) -> None:
 
 
 def _count(desk: Desk) -> str:
+    if not desk.prompt.strip():
+        return "prompt: empty"
     try:
         count = actions.count_tokens(desk.model, desk.prompt)
         return f"prompt: {count:,} of at most {actions.MAX_PROMPT_TOKENS:,} tokens"

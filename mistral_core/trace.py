@@ -282,8 +282,10 @@ class Trace:
             )  # fmt: skip
         except TraceError:
             raise
-        except (SafetensorError, OSError) as error:
-            raise TraceError(f"{path} cannot be read as a trace: {error}") from error
+        except OSError as error:
+            raise TraceError(f"{path} cannot be read: {error.strerror or error}") from error
+        except SafetensorError as error:
+            raise TraceError(f"{path} is not a complete safetensors file, so it cannot be a trace") from error
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise TraceError(f"{path} is a damaged trace: {error}") from error
 

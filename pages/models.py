@@ -14,7 +14,7 @@ st.caption(
 name = models_panel.choose(desk)
 config = compute.config(name)
 models_panel.facts(name, config)
-models_panel.ledger(config)
+models_panel.ledger(name, config)
 models_panel.trust(desk, name)
 models_panel.card(name)
 closing("models")

@@ -8,7 +8,6 @@ import streamlit as st
 from app import desk as actions
 from app import state
 from app.components.player import load_player, player
-from app.runs import RunSpec
 from app.widgets import closing, controls, file_popover, prompt_area
 
 desk = state.desk()
@@ -23,16 +22,9 @@ st.caption(
 )
 left, right = st.columns([0.58, 0.42], gap="medium")
 with left:
-    prompt = prompt_area(desk)
+    prompt_area(desk)
 with right:
-    pressed = controls(desk)
-if pressed == "write":
-    spec = RunSpec(model=desk.model, text=prompt, sampling=desk.sampling, seed=desk.seed, new_tokens=desk.length)
-    if actions.write(desk, spec, pace=desk.pace):
-        st.rerun()
-elif pressed:
-    actions.press(desk, pressed)
-    st.rerun()
+    controls(desk)
 if desk.notice:
     st.warning(desk.notice)
     desk.notice = ""

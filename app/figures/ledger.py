@@ -14,11 +14,11 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 def kv_bytes_figure(
-    config: MistralConfig, contexts: Sequence[int], bytes_per_number: int, theme: str = "light"
+    config: MistralConfig, contexts: Sequence[int], bytes_per_number: int, theme: str = "light", of: str = "this model"
 ) -> go.Figure:
     """Bytes of keys and values of a model and of itself without each saving.
 
-    Both axes are logarithmic. Lines differ by dash as well as by colour, and are named where they end.
+    `of` names the model. Both axes are logarithmic. Lines differ by dash as well as by colour.
     `layout.meta` holds the provenance.
     """
     colours = THEMES[theme]
@@ -27,8 +27,9 @@ def kv_bytes_figure(
     seen: dict[tuple[int, ...], str] = {}
     for index, row in enumerate(ledgers[0].rows):
         held = tuple(entry.rows[index].kv_cache_bytes for entry in ledgers)
-        name = row.name if held not in seen else f"{row.name} (the same as {seen[held]})"
-        seen.setdefault(held, row.name)
+        called = row.name.replace("this model", of)
+        name = called if held not in seen else f"{called} (the same as {seen[held]})"
+        seen.setdefault(held, called)
         figure.add_scatter(
             x=list(contexts), y=list(held), name=name, mode="lines",
             line={"color": colours["query"] if index == 0 else OKABE_ITO[(0, 2, 3)[index - 1]],

@@ -175,7 +175,7 @@ def pack_growth(
     status: str = "recorded", message: str = "", provenance: str = "recorded", stages: StageBlock | None = None,
     sampling: Mapping[str, float] | None = None, settings: Mapping[str, Any] | None = None,
     tokens_per_second: float | None = None, branches: Sequence[Mapping[str, Any]] = (), current: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    at: Mapping[str, Any] | None = None, follow: int | None = None,
 ) -> bytes:  # fmt: skip
     """The bytes for `player(...)`: tokens `[start, stop)` of a run, and what surrounds them.
 
@@ -192,6 +192,7 @@ def pack_growth(
         settings: of the run; default: the trace's own.
         branches: `{run, label, at, token, parent}` each; current: the one that is shown.
         at: `{t, layer, head}`, where the playhead starts when the run is new to the browser.
+        follow: a number that changes when the playhead should jump to the end and follow.
 
     Raises:
         ValueError: an unknown mode or status, or an impossible range.
@@ -216,11 +217,13 @@ def pack_growth(
             [trace.token_texts[i], trace.token_labels[i], int(trace.token_ids[i])] for i in range(start, stop)
         ],
     }  # fmt: skip
+    if follow is not None:
+        header["follow"] = follow
     if stages is not None:
         header["stages"] = {"key": stages.key, "from": stages.start, "to": stages.stop, "names": list(stages.names)}
         header["labels"] = {str(i): label for i, label in stages.labels.items()}
         arrays |= {"alt_ids": stages.ids, "stage_probs": stages.probs, "stage_kept": stages.kept}
-    return _pack(header, arrays)
+    return pack_parts(header, arrays)
 
 
 def unpack(payload: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -313,7 +316,8 @@ def _check_range(start: int, stop: int, length: int) -> None:
         raise ValueError(f"steps {start} to {stop} are not in this run; choose a range inside 0 to {length}")
 
 
-def _pack(header: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
+def pack_parts(header: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Joins a header and arrays in the layout that the module's docstring gives."""
     specs: dict[str, dict[str, Any]] = {}
     blobs: list[bytes] = []
     offset = 0

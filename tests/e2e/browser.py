@@ -128,7 +128,7 @@ def open_page(launched: Browser, *, width: int = 1440, height: int = 900, dark: 
         viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", **options
     )
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(20_000)
     page.watch = Watch(page)  # type: ignore[attr-defined]
     return page
 

@@ -20,7 +20,7 @@ STORY = "text=Once+upon+a+time+there+was+a+girl+who+lived+in+a+little+house+in+t
 
 def prepare(page: Page, url: str, name: str) -> None:
     """Opens a page and waits until its main picture is drawn."""
-    query = f"?{STORY}&t=139&layer=4" if name == "next_word" else ""
+    query = "" if name in ("start", "models") else f"?{STORY}&t=139&layer=4"
     page.goto(f"{url}/{'' if name == 'start' else name}{query}")
     if name == "models":
         page.get_by_text("What grouped queries and the window save").wait_for()
@@ -29,6 +29,8 @@ def prepare(page: Page, url: str, name: str) -> None:
         page.wait_for_selector("[data-ready='1']")
     if name == "next_word":
         page.wait_for_selector("[data-ready='1'][data-status='done'][data-step='139']")
+    elif query:
+        page.wait_for_timeout(5000)  # the run is written, then what the page measures
     settled(page)
     page.wait_for_timeout(900)
 

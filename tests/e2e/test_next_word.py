@@ -74,8 +74,8 @@ def test_write_then_step_with_the_keys(visit):
     assert int(data(page)["layer"]) != layer
     player.press("]")
     assert data(page)["head"] != "mean"
-    assert "wrote slot 10 = 218 mod 16" in page.locator("[data-part='step']").inner_text()
-    assert "overwrote K, V made at" in page.locator("[data-part='step']").inner_text()
+    assert "went to slot 10 = 218 mod 16" in page.locator("[data-part='step']").inner_text()
+    assert "there they replaced those of" in page.locator("[data-part='step']").inner_text()
 
 
 def test_the_text_is_what_the_model_writes(visit):
@@ -151,7 +151,7 @@ def test_clicks_while_it_writes_do_not_stop_it_and_lose_no_token(visit):
 
 
 def test_pause_one_token_go_on_stop(visit):
-    page = visit(link(n=600))
+    page = visit(link(n=2000))
     page.wait_for_selector(f"{PLAYER}[data-status='running']")
     page.locator(".st-key-button-pause button").click()
     page.wait_for_selector(f"{PLAYER}[data-status='paused']")

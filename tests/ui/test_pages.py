@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import compute, desk, state
+from app.navigation import ENTRIES
 from app.runs import RunSpec, position_from_query, spec_from_query
 from mistral_core.sampling import SamplingSettings
 
@@ -56,7 +57,7 @@ def wait(at: AppTest) -> state.Desk:
     return found
 
 
-@pytest.mark.parametrize("page", ["start", "next_word", "models"])
+@pytest.mark.parametrize("page", [entry.name for entry in ENTRIES])
 def test_a_page_opens(page):
     at = app("" if page == "start" else page)
     assert at.title or at.markdown
@@ -197,7 +198,7 @@ def test_the_models_page_shows_the_ledger_and_the_card():
     at = app("models")
     metrics = {metric.label: metric.value for metric in at.metric}
     assert metrics["parameters"] == "8.92 M" and metrics["exact reach"] == "120 tokens"
-    assert at.dataframe[0].value.iloc[2]["times this model"] == "256×"
+    assert at.dataframe[0].value.iloc[2]["times storyteller-seed"] == "256×"
 
 
 def test_the_checks_run_from_the_models_page():

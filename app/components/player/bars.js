@@ -31,7 +31,8 @@ class BarsPanel {
     const k = step.ids.length;
     const at = names.indexOf(this.stage);
     const next = t + 1 < run.count ? run.ids[t + 1] : null;
-    const scale = Math.max(...step.probs.subarray(0, k), ...step.probs.subarray(at * k, (at + 1) * k)) || 1;
+    const largest = Math.max(...step.probs.subarray(0, k), ...step.probs.subarray(at * k, (at + 1) * k));
+    const scale = [0.1, 0.25, 0.5, 1].find((end) => largest <= end) ?? 1; // said in the note: bars of two steps compare
     const rows = [...step.ids].map((id, i) => ({
       id, name: run.nameOf(id), model: step.probs[i], after: step.probs[at * k + i], chosen: id === next, known: true,
     }));
@@ -41,7 +42,7 @@ class BarsPanel {
       });
     }
     this.fill(rows, scale, at === 0);
-    this.note(run, t, step, at);
+    this.note(run, t, step, at, scale);
   }
 
   /** Stages without a slider are shown only if the run uses them. */
@@ -94,13 +95,13 @@ class BarsPanel {
     return view;
   }
 
-  note(run, t, step, at) {
+  note(run, t, step, at, scale) {
     const bits = run.bits(t);
-    const parts = [];
+    const parts = [at > 0 ? `columns: model, after ${step.names[at]}; a full bar is ${percent(scale)}` : `a full bar is ${percent(scale)}`];
     if (Number.isFinite(bits)) {
-      parts.push(`${bits.toFixed(1)} bits of uncertainty: like ${plural(Math.max(1, Math.round(2 ** bits)), "equally likely word")}`);
+      parts.push(`the model alone: ${bits.toFixed(1)} bits, like ${plural(Math.max(1, Math.round(2 ** bits)), "equally likely word")}`);
     }
-    if (at > 0) parts.push(`${plural(step.kept[at], "token")} of ${grouped(run.meta.model.vocab)} left`);
+    if (at > 0) parts.push(`after ${step.names[at]}: ${grouped(step.kept[at])} of ${plural(run.meta.model.vocab, "token")} left`);
     this.player.part("bars-note").textContent = parts.join(" · ");
   }
 }

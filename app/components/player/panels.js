@@ -57,7 +57,7 @@ class SidePanels {
       this.show(name);
     }
     this.note.textContent = sampling
-      ? "From the stored logits. The next text follows these."
+      ? "The bars follow at once, from stored logits; the next text you write uses these settings."
       : "This recording keeps its own settings.";
   }
 
@@ -74,8 +74,8 @@ class SidePanels {
     const number = (value) => el("b", {}, grouped(value));
     const lines = [];
     lines.push(["read ", el("b", { class: "mx-q mx-serif" }, shorten(run.labels[t] ?? "", 16)), " at position ", number(t)]);
-    lines.push(ring ? ["wrote slot ", number(t % window), ` = ${t} mod ${window}`] : ["stored its key and value; no window"]);
-    if (ring && t >= window) lines.push(["overwrote K, V made at ", word(t - window), ` (${t - window})`]);
+    lines.push(ring ? ["its key and value went to slot ", number(t % window), ` = ${t} mod ${window}`] : ["stored its key and value; no window"]);
+    if (ring && t >= window) lines.push(["there they replaced those of ", word(t - window), ` (${t - window})`]);
     else if (ring) lines.push([`the slot was empty; first overwrite at position ${window}`]);
     lines.push(["each query reads ", number(Math.min(t + 1, window)), ` of ${plural(t + 1, "key")}`]);
     if (Number.isFinite(run.reach)) {
@@ -84,7 +84,7 @@ class SidePanels {
       lines.push(out ? ["out of reach: ", el("s", {}, this.excerpt(out)), ` (${plural(out, "token")})`] : ["nothing is out of reach yet"]);
     } else lines.push(["every earlier token is within reach"]);
     const next = t + 1 < run.count
-      ? ["next: ", word(t + 1), `, chosen with ${percent(run.p(t + 1))}, rank ${run.rankOf(t + 1) + 1}`]
+      ? ["next: ", word(t + 1), `; the model gave it ${percent(run.p(t + 1))}, rank ${run.rankOf(t + 1) + 1}`]
       : [run.meta.status === "running" ? "next: being computed" : "next: not chosen yet"];
     lines.push(t + 1 < run.meta.n_prompt ? ["next: ", word(t + 1), ` (given; the model gave it ${percent(run.p(t + 1))})`] : next);
     this.player.part("step").replaceChildren(...lines.map((line) => el("p", {}, ...line)));

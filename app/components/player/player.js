@@ -67,12 +67,23 @@ class Player extends Surface {
     else if (grew && wasLast && !this.timeline.playing) this.advance(run);
     if (this.rewritten) this.text.reset();
     this.rewritten = false;
+    this.followAnew(payload.header.follow);
     this.side.takeSampling(payload.header.sampling);
     this.draw();
     if (payload.header.mode !== "start") {
       if (payload.header.status === "running") this.acknowledge();
       else this.emitAck();
     }
+  }
+
+  /** A button that makes the text grow also takes the eye to its end. */
+  followAnew(times) {
+    if (times === undefined || times === this.followed) return;
+    const first = this.followed === undefined;
+    this.followed = times;
+    if (first || this.timeline.playing) return;
+    this.target = null;
+    this.t = this.run.count - 1;
   }
 
   /** Follows the growing text; a place that a link asked for is the end of that. */
@@ -244,7 +255,7 @@ class Player extends Surface {
     const entry = (kind, text) => el("span", { class: "mx-entry" }, el("i", { class: `mx-key mx-key-${kind}` }), text);
     this.part("grid-legend").replaceChildren(
       entry("edge", "exact edge, tokens back (theory)"), entry("attention", `read in this step (${run.meta.provenance})`),
-      entry("cone", "by relay only"), entry("out", "out of reach"));
+      entry("cone", "only through relays"), entry("out", "cannot reach this prediction"));
   }
 
   message(text) {

@@ -204,10 +204,11 @@ class RingPanel {
   }
 
   legend(window) {
-    const { run, t, player } = { ...this.player, player: this.player };
+    const { run, t, layer, player } = { ...this.player, player: this.player };
     const asker = quoted(shorten(run.labels[t], 14));
     const what = run.pattern ? `blue: attention from ${asker}, ${player.headName()}` : run.meta.note;
     const order = Number.isFinite(window) ? "above: order of the text · below: order of the slots · " : "";
-    player.part("ring-legend").textContent = order + what;
+    const made = layer ? `made from the states after L${layer}` : "made from the token embeddings";
+    player.part("ring-legend").textContent = `${order}${made} · ${what}`;
   }
 }

@@ -117,7 +117,7 @@ class Timeline {
         title: `${mark.label || "found here"}: position ${mark.at}`, onclick: () => player.go(mark.at, { by: "hand" }),
       }, el("i", {}), mark.label ? el("span", {}, mark.label) : null);
       button.style.left = `${share * 100}%`;
-      if (share > 0.8) button.classList.add("mx-leftward");
+      if (share > (player.size(this.slider).width < 30 * player.unit ? 0.5 : 0.8)) button.classList.add("mx-leftward");
       if (!named.has(mark.kind)) button.classList.add("mx-bare");
       return button;
     }));

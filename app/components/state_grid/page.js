@@ -1,0 +1,321 @@
+// One state grid on the page: takes payloads, owns what is asked, lets every part draw the same moment.
+// Theory is drawn at once from the edges; the green arrives with the answer to the question.
+
+const READING_NAMES = [["forward", "forward from a word"], ["backward", "back from a prediction"], ["corridor", "corridor of a pair"]];
+const LONG_VIEW = 700;
+
+class ReachPage extends Surface {
+  constructor(host) {
+    super();
+    const template = document.createElement("template");
+    template.innerHTML = MX_HTML; // constant markup of this component; data never passes here
+    const style = document.createElement("style");
+    style.textContent = MX_CSS;
+    this.root = template.content.firstElementChild;
+    host.querySelector(".mx-host").replaceChildren(style, this.root);
+    this.parts = new Map([...this.root.querySelectorAll("[data-part]")].map((node) => [node.dataset.part, node]));
+    Object.assign(this, {
+      run: null, choice: null, arrays: {}, asked: 0, fresh: false, row: 0, hovered: null, zoom: "all", stripBy: "change",
+      end: "target", predicting: false, hidden: false, guess: null, unit: rem() * 0.875, spans: new Map(),
+    });
+    this.readTheme();
+    this.picture = new GridPicture(this);
+    this.strip = new Strip(this);
+    this.side = new Side(this);
+    this.send = settled(() => this.emit(), 180);
+    this.bind();
+  }
+
+  readTheme() {
+    super.readTheme();
+    const style = getComputedStyle(this.root);
+    for (const role of ["influence", "error"]) this.colour[role] = style.getPropertyValue(`--mx-${role}`).trim();
+  }
+
+  part(name) { return this.parts.get(name); }
+
+  bind() {
+    this.root.addEventListener("click", (event) => {
+      const act = event.target.closest("[data-act]");
+      if (act?.dataset.act === "presenter") this.present(act);
+      if (act?.dataset.act === "predict") this.predict(!this.predicting);
+      const token = event.target.closest("[data-p]");
+      if (token) this.pick(Number(token.dataset.p));
+    });
+    const story = this.part("story");
+    const told = (event) => {
+      const token = event.target.closest?.("[data-p]");
+      this.point(token ? Number(token.dataset.p) : null, token, null);
+    };
+    story.addEventListener("pointerover", told);
+    story.addEventListener("pointerleave", () => this.point(null));
+    this.root.addEventListener("keydown", (event) => this.key(event));
+    this.root.querySelector(".mx-probe").addEventListener("transitionend", () => { this.readTheme(); this.draw(); });
+    this.watch = new ResizeObserver(() => this.resize());
+    this.watch.observe(this.root);
+    this.onWindow = () => this.resize();
+    addEventListener("resize", this.onWindow);
+    document.fonts?.ready.then(() => this.draw());
+  }
+
+  resize() {
+    this.unit = rem() * 0.875;
+    this.sizes.clear();
+    const top = this.root.getBoundingClientRect().top + (this.scroller()?.scrollTop ?? 0);
+    this.root.style.setProperty("--mx-desk", `${Math.max(innerHeight - top - 4.4 * rem(), 36 * rem())}px`);
+    cancelAnimationFrame(this.pending);
+    this.pending = requestAnimationFrame(() => this.draw());
+  }
+
+  key(event) {
+    if (!this.run || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey) return;
+    const moves = { ArrowLeft: -1, ArrowRight: 1 };
+    const rows = { ArrowUp: 1, ArrowDown: -1 };
+    if (event.key in moves) this.pick(this.anchor + moves[event.key]);
+    else if (event.key in rows) { this.row = clamp(this.row + rows[event.key], 0, this.run.layers); this.send(); this.draw(); }
+    else if (event.key === "Home") this.pick(0);
+    else if (event.key === "End") this.pick(this.run.count - 1);
+    else return;
+    event.preventDefault();
+  }
+
+  /** The token that arrows move and that the page calls the current one. */
+  get anchor() {
+    const { reading, source, target } = this.choice;
+    return reading === "forward" || (reading === "corridor" && this.end === "source") ? source : target;
+  }
+
+  take(component) {
+    this.component = component;
+    const bytes = component.data instanceof Uint8Array ? component.data : new Uint8Array(component.data ?? 0);
+    if (bytes.length < 8 || bytes === this.bytes) return;
+    this.bytes = bytes;
+    const { header, arrays } = decode(bytes);
+    const first = this.run?.id !== header.run;
+    const run = new Run(header.run);
+    Object.assign(run, {
+      meta: header, count: header.tokens.length, total: header.total,
+      texts: header.tokens.map(([text]) => text), labels: header.tokens.map(([, label]) => label), ids: header.tokens.map(([, , id]) => id),
+    });
+    run.setReach(header.model.windows);
+    const grown = first || run.count !== this.run.count;
+    this.run = run;
+    if (first || header.asked >= this.asked) {
+      this.asked = header.asked;
+      this.choice = header.choice;
+      this.arrays = arrays;
+      this.fresh = header.measured > 0;
+    }
+    if (first) { this.row = clamp(header.layer ?? 0, 0, run.layers); this.predict(false); }
+    if (grown) this.frame = null;
+    this.message(header.message);
+    this.draw();
+  }
+
+  message(text) {
+    this.part("message").textContent = text;
+    this.part("message").hidden = !text;
+  }
+
+  /** A click on a word or a cell, or an arrow key. */
+  pick(position, row) {
+    if (!this.run || position < 0 || position >= this.run.count) return;
+    if (this.hidden) return this.guessed(position);
+    const { choice } = this;
+    if (row !== undefined) this.row = row;
+    const next = { ...choice };
+    if (choice.reading === "forward") next.source = position;
+    else if (choice.reading === "backward") next.target = position;
+    else if (this.end === "source") next.source = Math.min(position, choice.target);
+    else next.target = Math.max(position, choice.source);
+    this.targeted ||= next.target !== choice.target;
+    if (next.source !== choice.source) next.replacement = null;
+    this.ask(next);
+  }
+
+  read(reading) {
+    const next = { ...this.choice, reading };
+    const { run } = this;
+    const far = Number.isFinite(run.reach) ? run.reach : run.count;
+    if (reading === "corridor" && (next.source >= next.target || next.target - next.source >= far)) {
+      if (this.choice.reading === "forward") next.target = Math.min(run.count - 1, next.source + Math.ceil(far / 3));
+      else next.source = Math.max(0, next.target - Math.ceil(far / 3));
+    }
+    // the whole staircase, unless the visitor has a prediction of his own in mind
+    if (reading === "backward" && this.choice.reading === "forward" && !this.targeted) next.target = Math.min(run.count - 1, next.source + far);
+    this.predict(false);
+    this.ask(next);
+  }
+
+  ask(change) {
+    this.choice = { ...this.choice, ...change };
+    this.fresh = false;
+    this.asked += 1;
+    this.send();
+    this.draw();
+  }
+
+  emit(extra = {}) {
+    this.component?.setStateValue("ask", { run: this.run.id, n: this.asked, layer: this.row, ...this.choice, ...extra });
+  }
+
+  /** An own word goes to Python as text: what it is as a token only the tokenizer knows. */
+  askWord(word) {
+    this.send.cancel();
+    this.fresh = false;
+    this.asked += 1;
+    this.emit({ word });
+    this.draw();
+  }
+
+  predict(on) {
+    this.predicting = on;
+    this.hidden = on;
+    this.guess = null;
+    this.root.querySelector("[data-act=predict]").setAttribute("aria-pressed", on);
+    if (this.run) this.draw();
+  }
+
+  guessed(position) {
+    this.guess = position;
+    this.hidden = false;
+    this.draw();
+  }
+
+  edge(row) {
+    const { reading } = this.choice;
+    return this.run.meta[reading === "backward" ? "backward_edges" : "forward_edges"][row];
+  }
+
+  /** First and last column that theory allows in a row; null = none. */
+  span(row) {
+    const { run, choice } = this;
+    const ahead = run.meta.forward_edges[row] ?? Infinity;
+    const back = run.meta.backward_edges[row] ?? Infinity;
+    let from = 0;
+    let to = run.count - 1;
+    if (choice.reading !== "backward") { from = choice.source; to = Math.min(to, choice.source + ahead); }
+    if (choice.reading !== "forward") { from = Math.max(from, choice.target - back); to = Math.min(to, choice.target); }
+    return from <= to ? [from, to] : null;
+  }
+
+  /** Not cut, and within the edge; before the answer is there only the edge is known. */
+  allowed(row, position) {
+    if (this.fresh && this.arrays.allowed) return this.arrays.allowed[row * (this.arrays.allowed.length / (this.run.layers + 1)) + position] > 0;
+    const span = this.span(row);
+    return Boolean(span) && position >= span[0] && position <= span[1];
+  }
+
+  value(row, position) {
+    const { measured } = this.run.meta;
+    return this.fresh && position < measured ? this.arrays.grid[row * measured + position] : NaN;
+  }
+
+  /** What stands under the grid at a position. */
+  below(position) {
+    if (this.choice.reading === "backward") return this.value(0, position);
+    return this.arrays.kl?.[position] ?? 0;
+  }
+
+  /** How strongly a word is coloured: the whole effect of, or on, its position. */
+  tint(position) {
+    if (this.hidden || !this.fresh) return 0;
+    const size = Math.abs(this.choice.reading === "backward" ? this.value(0, position) : this.arrays.kl?.[position] ?? 0);
+    return size > 0 ? Math.round(6 + 40 * clamp((Math.log10(size) + 8) / 8, 0, 1)) : 0;
+  }
+
+  told(row, position) {
+    const { choice, run } = this;
+    const distance = choice.reading === "backward" ? choice.target - position : position - choice.source;
+    const where = choice.reading === "backward" ? `${distance} before the target` : `${distance} after the source`;
+    const title = `${row ? `after layer ${row}` : "embedding"}, position ${position}${distance > 0 ? `, ${where}` : ""}`;
+    const value = this.value(row, position);
+    const span = this.span(row);
+    const inside = Boolean(span) && position >= span[0] && position <= span[1];
+    const lines = [];
+    if (Number.isFinite(value)) lines.push(`${{ forward: "relative change of this state", backward: "influence, nats", corridor: "passes through here, nats" }[choice.reading]}: ${tiny(value)}`);
+    else lines.push(this.fresh || !run.meta.can_measure ? "not measured here" : "being measured …");
+    if (!inside) lines.push("theory: beyond the edge, nothing can arrive");
+    else if (!this.allowed(row, position)) lines.push("theory: allowed, but the cut blocks every way");
+    else if (value === 0) lines.push("theory: allowed; measured: nothing");
+    return { title, lines };
+  }
+
+  toldBelow(position) {
+    const { choice } = this;
+    if (choice.reading === "backward") return this.told(0, position);
+    const lines = [`change of the next-word distribution (KL, nats): ${tiny(this.arrays.kl?.[position] ?? NaN)}`];
+    const before = this.arrays.before?.[position];
+    if (Number.isFinite(before)) lines.push(`${quoted(this.run.labels[position + 1] ?? "")} follows: ${percent(before)} before, ${percent(this.arrays.after[position])} after the swap`);
+    if (this.arrays.uncut?.length) lines.push(`without the cut: ${tiny(this.arrays.uncut[position] ?? NaN)}`);
+    return { title: `prediction at position ${position}`, lines };
+  }
+
+  point(position, node = null, cell = null) {
+    if (position !== null && position >= this.run.count) position = null;
+    const changed = position !== this.hovered;
+    this.hovered = position;
+    if (position === null || (!cell && !node)) this.part("pop").hidden = true;
+    else showPopover(this, position, node, cell ?? this.cellOf(node, position));
+    if (changed) { this.picture.draw(); this.side.markHover(); }
+  }
+
+  cellOf(node, position) {
+    const place = node.getBoundingClientRect();
+    const told = this.hidden ? { title: `position ${position}`, lines: [] } : this.toldBelow(position);
+    return { x: place.left, y: place.bottom, ...told };
+  }
+
+  /** The picture in one sentence. */
+  sentence() {
+    const { run, choice } = this;
+    const reach = Number.isFinite(run.reach) ? `${run.reach} tokens` : "the whole text";
+    const word = (position) => `${quoted(run.labels[position])} at position ${position}`;
+    if (choice.reading === "forward") return `Forward from ${word(choice.source)}: theory lets the change travel ${reach}; measured is shown in green.`;
+    if (choice.reading === "backward") return `Back from the prediction after ${word(choice.target)}: it can depend on ${reach} before it; measured is shown in green.`;
+    const distance = choice.target - choice.source;
+    if (distance > run.reach) return `From ${word(choice.source)} nothing can reach ${word(choice.target)}: ${distance} tokens are more than ${run.reach}.`;
+    return `The corridor from ${word(choice.source)} to ${word(choice.target)}, ${distance} tokens on.`;
+  }
+
+  draw() {
+    if (!this.run) return;
+    this.side.draw();
+    this.picture.draw();
+    this.strip.draw();
+    const { root, choice, run } = this;
+    Object.assign(root.dataset, {
+      run: run.id, reading: choice.reading, source: choice.source, target: choice.target, count: run.count, row: this.row, cut: choice.cut,
+      asked: this.asked, fresh: this.fresh ? "1" : "0", hidden: this.hidden ? "1" : "0", guess: this.guess ?? "", status: run.meta.status, ready: "1",
+    });
+  }
+
+  dispose() {
+    this.send.cancel();
+    this.watch.disconnect();
+    removeEventListener("resize", this.onWindow);
+    if (document.documentElement.style.fontSize === "133.33%") document.documentElement.style.fontSize = "";
+  }
+}
+
+const pages = new Map();
+const hub = (globalThis.mistralExplorerStateGrid ??= { waiting: new Map() });
+hub.render = (component) => {
+  const host = component.parentElement;
+  let page = pages.get(host);
+  if (!page || !page.root.isConnected) {
+    page?.dispose();
+    page = new ReachPage(host);
+    pages.set(host, page);
+  }
+  page.take(component);
+};
+hub.dispose = (host) => {
+  pages.get(host)?.dispose();
+  pages.delete(host);
+};
+
+export default function () {
+  for (const component of hub.waiting.values()) hub.render(component);
+  hub.waiting.clear();
+}

@@ -1,0 +1,151 @@
+"""Push it back: a swapped word, more and more neutral text after it, and a visitor who predicts where it fades."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app import compute, state
+from app.figures.push_back import Point, push_back_figure
+from app.state import Desk
+from app.theme import percent
+from mistral_core.serving.task import Task
+
+if TYPE_CHECKING:
+    from mistral_core.analysis.push_back import Case, PushBack
+
+GONE = 0.01
+"""Nats: a KL below it is called gone in practice. Said beside the slider."""
+MAX_EXPERIMENTS = 4
+MAX_LETTERS = 600
+
+
+def push_it_back(desk: Desk) -> None:
+    """The experiment: the words, the prediction, then what the model does."""
+    st.subheader("Push it back: when is a word forgotten?")
+    st.write(
+        "One word of the first sentence decides how the last one goes on. Put neutral sentences in between, and it "
+        "moves back, out of every ring, further and further. Does the model still know it?"
+    )
+    case = _case()
+    if case is None:
+        return
+    config = compute.config(desk.model)
+    reach = config.exact_reach() or 512
+    st.markdown(
+        f"> {case.opening.replace('{}', f'**{case.words[0]}** (or **{case.words[1]}**)')} *… neutral sentences …* "
+        f"{case.question} **{case.answers[0]}** or **{case.answers[1]}**?"
+    )
+    guess = st.slider(
+        f"You first: how many tokens back is it gone in practice (KL below {GONE} nats)?", 1, reach + 10, reach // 2,
+        key=state.PUSH_GUESS,
+    )  # fmt: skip
+    key = f"{desk.model} {case}"
+    task = desk.experiments.get(key)
+    if task is None or (not task.running and task.result is None):
+        if task is not None and task.error:
+            st.warning(_sentence(task.error))
+        if st.button("Push it back", type="primary", icon=":material/play_arrow:", key="push back"):
+            start(desk, key, case)
+            st.rerun()
+    elif task.running:
+        _watch(task)
+    elif task.result is not None:
+        _result(task.result, int(guess or 0))
+
+
+def start(desk: Desk, key: str, case: Case) -> None:
+    """Starts the experiment in the background; old ones make room."""
+    name = desk.model
+
+    def work(report: Any) -> Any:
+        from mistral_core.analysis.push_back import push_back
+
+        report(0, 1, "loading the model")
+        return push_back(compute.exact_model(name), compute.tokenizer(name), case, report)
+
+    desk.experiments[key] = Task(work)
+    make_room(desk)
+
+
+def make_room(desk: Desk) -> None:
+    """Lets the oldest experiments go."""
+    for old in list(desk.experiments)[:-MAX_EXPERIMENTS]:
+        desk.experiments.pop(old).cancel()
+
+
+def faded_at(found: PushBack, below: float = GONE) -> int | None:
+    """The first measured distance from which on the KL stays below a bound; `None` = at none."""
+    faded = None
+    for swap in reversed(found.swaps):
+        if swap.kl >= below:
+            break
+        faded = swap.distance
+    return faded
+
+
+def _case() -> Case | None:
+    from mistral_core.analysis.push_back import GIRL, NEUTRAL, Case
+
+    with st.popover("Your own pair and sentence", icon=":material/edit:"):
+        opening = st.text_input(
+            "first sentence, {} = the word", GIRL.opening, max_chars=MAX_LETTERS, key="push opening"
+        )
+        first, second = st.columns(2)
+        words = (first.text_input("word", GIRL.words[0], key="push word"),
+                 second.text_input("its swap", GIRL.words[1], key="push swap"))  # fmt: skip
+        answers = (first.text_input("answer after the word", GIRL.answers[0], key="push answer"),
+                   second.text_input("answer after the swap", GIRL.answers[1], key="push other answer"))  # fmt: skip
+        question = st.text_input(
+            "last sentence, to be continued", GIRL.question, max_chars=MAX_LETTERS, key="push last"
+        )
+    try:
+        return Case(
+            opening=opening.strip(), words=(words[0].strip(), words[1].strip()),
+            answers=(answers[0].strip(), answers[1].strip()), question=question.strip(), fillers=NEUTRAL,
+        )  # fmt: skip
+    except ValueError as error:
+        st.warning(_sentence(str(error)))
+        return None
+
+
+@st.fragment(run_every=0.3)
+def _watch(task: Task[Any]) -> None:
+    st.progress(min(task.done / max(task.total, 1), 1.0), text=f"{task.doing or 'loading the model'} …")
+    if st.button("Cancel", key="push cancel"):
+        task.cancel()
+    if not task.running:
+        st.rerun()
+
+
+def _result(found: PushBack, guess: int) -> None:
+    case = found.case
+    points = [
+        Point(distance=swap.distance, kl=swap.kl, first=swap.first, swapped=swap.swapped) for swap in found.swaps
+    ]
+    theme = "dark" if st.context.theme.type == "dark" else "light"
+    faded = faded_at(found)
+    near = found.swaps[0]
+    gone = f"the KL stays below {GONE} nats from **{faded}** tokens on" if faded is not None else (
+        f"the KL is still above {GONE} nats at {found.swaps[-1].distance} tokens"
+    )  # fmt: skip
+    edge = f"; nothing at all is possible beyond **{found.reach}**" if found.reach is not None else ""
+    st.markdown(
+        f"You said **{guess}**: {gone}{edge}. At {near.distance} tokens p({case.answers[0]}) is "
+        f"{percent(near.first[0])} after *{case.words[0]}* and {percent(near.swapped[0])} after *{case.words[1]}*."
+    )
+    st.plotly_chart(
+        push_back_figure(points, case.words, case.answers, found.marks, found.reach, guess, theme), key="push figure",
+        theme=None, config={"displayModeBar": False},
+        alt="Probabilities of the two answers, and KL falling over decades, against the distance of the swapped word",
+    )  # fmt: skip
+    st.caption(
+        "model: measured now, in float64, one text a mark. The sentence is chosen for effect; how far a word of your "
+        "own text is felt stands in the grid above. k × W is a bound, not a promise."
+    )
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else text + "."

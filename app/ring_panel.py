@@ -1,0 +1,222 @@
+"""What the page `ring` does besides its layout: payloads, the measurement of a forgotten word, the bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from app import compute
+from app import desk as actions
+from app.figures.theatre_payload import bytes_rows, pack_theatre
+from app.runs import Record
+from app.state import Desk
+from app.theme import size
+from mistral_core.analysis.reach import rings_left
+from mistral_core.config import MISTRAL_7B, MistralConfig
+from mistral_core.serving.task import Task
+from mistral_core.trace import Trace
+
+BYTES_PER_NUMBER = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is measured: the word at `position` of a run is replaced, and felt at `step`.
+
+    Attributes:
+        ids: the text up to the token after `step`. word: the replacement, one token; "" = drawn from the text.
+    """
+
+    run: str
+    model: str
+    ids: tuple[int, ...]
+    position: int
+    step: int
+    word: str
+
+
+@dataclass
+class Asking:
+    """A question of this session and the work on it."""
+
+    question: Question
+    task: Task[dict[str, Any]]
+
+
+def payload(desk: Desk) -> tuple[bytes, str]:
+    """What the browser does not hold yet, and a sentence while the shown run has nothing to show."""
+    record, waiting = desk.record, ""
+    trace = actions.trace_of(record)
+    if record is None or trace is None:
+        found = actions.progress(record)
+        waiting = (found.message if found is not None else "") or "Loading the model and reading the prompt …"
+        last = next((other for other in reversed(desk.records.values()) if actions.trace_of(other) is not None), None)
+        if last is None:
+            last = Record(name=actions.RECORDING_NAME, label="recorded", trace=compute.recording())
+        record = last
+    return _pack(desk, record), waiting
+
+
+def _pack(desk: Desk, record: Record) -> bytes:
+    found = actions.progress(record)
+    trace = record.trace if found is None else found.trace
+    if trace is None:
+        raise ValueError(f"run {record.name} has nothing to show yet")
+    sent = desk.ring_sent.get(record.name, [])
+    held = desk.ring_held.get(record.name, 0)
+    growing = record.job is not None and record.job.status in actions.ACTIVE
+    start = min(max(held, sent[-2]) if growing and len(sent) > 1 else held, len(trace))
+    desk.ring_sent[record.name] = [*sent[-1:], len(trace)]
+    speed = found.tokens_per_second if found is not None else math.nan
+    return pack_theatre(
+        trace, run=record.name, start=start, total=found.total if found is not None else len(trace),
+        status=actions.status_of(found), message=found.message if found is not None else "",
+        provenance="recorded" if found is None else "model", tokens_per_second=None if math.isnan(speed) else speed,
+        at=desk.at.get(record.name), live=actions.spec_of_recording(record) is not None and record.job is None,
+        measurable=_known(trace), forgotten=_told(desk, record, trace),
+    )  # fmt: skip
+
+
+def acknowledge(desk: Desk, event: Mapping[str, Any]) -> None:
+    """The browser says how many tokens of a run it holds."""
+    desk.ring_held[str(event["run"])] = int(event["to"])
+
+
+def send_again(desk: Desk, event: Mapping[str, Any]) -> None:
+    """The browser lacks tokens from some position on; they go with the next payload."""
+    run = str(event.get("run"))
+    desk.ring_held[run] = int(event.get("from") or 0)
+    desk.ring_sent.pop(run, None)
+
+
+def write_live(desk: Desk, event: Mapping[str, Any]) -> None:
+    """Writes a recorded run once more, now with keys and values."""
+    record = desk.records.get(str(event.get("run")))
+    spec = actions.spec_of_recording(record) if record is not None else None
+    if record is None or spec is None:
+        desk.notice = "The model of this recording is not here, so it cannot be written again."
+        return
+    if spec.name in desk.records:
+        desk.current = spec.name
+    elif actions.write(desk, spec) and record.name in desk.at:
+        desk.at[spec.name] = desk.at[record.name]
+
+
+def measure(desk: Desk, event: Mapping[str, Any]) -> None:
+    """Starts the measurement that the visitor asks for; what is known already is shown at once."""
+    record = desk.records.get(str(event.get("run")))
+    trace = actions.trace_of(record)
+    if record is None or trace is None or not _known(trace):
+        desk.notice = "The model of this run is not here, so nothing can be measured."
+        return
+    position, step = int(event["position"]), int(event["step"])
+    if not 0 <= position < step < len(trace) or not all(rings_left(trace.config, position, step)):
+        desk.notice = f"At step {step} the word at position {position} has not left all rings. Choose an earlier word."
+        return
+    question = Question(
+        run=record.name, model=trace.model_name, ids=tuple(trace.token_ids[: step + 2].tolist()),
+        position=position, step=step, word=str(event.get("word") or "").strip()[:40],
+    )  # fmt: skip
+    cancel(desk, {})
+    desk.asking = Asking(question, Task(lambda report: answer(question, report)))
+
+
+def cancel(desk: Desk, _event: Mapping[str, Any]) -> None:
+    """Ends the measurement at its next report."""
+    if desk.asking is not None:
+        desk.asking.task.cancel()
+
+
+def measuring(desk: Desk) -> bool:
+    """Whether the page has to look again for an answer."""
+    return desk.asking is not None and desk.asking.task.running
+
+
+def answer(question: Question, report: Any) -> dict[str, Any]:
+    """Replaces the word in float64, everything after it held fixed, and compares the predictions.
+
+    Raises:
+        ValueError: the replacement is no single token, or the same word.
+    """
+    from mistral_core.analysis.influence import default_replacement
+    from mistral_core.analysis.push_back import forgotten, single_token
+
+    report(0, 3, "loading the model in float64")
+    config = compute.exact_model(question.model).config
+    tokenizer, ids = compute.tokenizer(question.model), question.ids
+    if question.word:
+        replacement = single_token(tokenizer, question.word)
+        if replacement == ids[question.position]:
+            raise ValueError(f"{question.word!r} is the word itself; nothing would change. Choose another word")
+    else:
+        replacement = default_replacement(ids, question.position)
+    report(1, 3, "reading the text")
+    compute.reading_of(question.model, ids, ())
+    report(2, 3, "reading it with the word replaced")
+    influence = compute.forward_map(question.model, ids, question.position, replacement, ())
+    found = forgotten(config, influence, question.step)
+    label = tokenizer.label
+    after = ids[question.step + 1] if question.step + 1 < len(ids) else None
+    return {
+        "original": label(ids[question.position]), "replacement": label(replacement), "chosen": bool(question.word),
+        "distance": found.distance, "kl": found.kl, "kl_text": _nats(found.kl), "verdict": _verdict(found.kl),
+        "next": "" if after is None else label(after),
+        "before": None if after is None else found.before, "after": None if after is None else found.after,
+    }  # fmt: skip
+
+
+def _nats(kl: float) -> str:
+    return "exactly 0 nats (KL)" if kl == 0 else f"{kl:.2g} nats (KL)"
+
+
+def _verdict(kl: float) -> str:
+    if kl == 0:
+        return "Forgotten: not a single bit of the prediction changes."
+    if kl < 1e-6:
+        return "Gone in practice: a trace is there, and far too small to matter."
+    return "Not quite forgotten: a faint trace." if kl < 1e-2 else "Not forgotten: later words carried it on."
+
+
+def _told(desk: Desk, record: Record, trace: Trace) -> dict[str, Any] | None:
+    asking = desk.asking
+    if asking is None or asking.question.run != record.name:
+        return None
+    question, task = asking.question, asking.task
+    where = {"position": question.position, "step": question.step}
+    if task.running:
+        return {**where, "status": "running", "done": task.done, "total": max(task.total, 1), "doing": task.doing}
+    if task.result is not None:
+        return {**where, "status": "done", **task.result}
+    return {**where, "status": "failed", "error": actions.sentence(ValueError(task.error or "no answer"))}
+
+
+def _known(trace: Trace) -> bool:
+    """Whether the model that wrote this run is here, as far as its name and shape say."""
+    try:
+        return compute.config(trace.model_name) == trace.config
+    except ValueError:
+        return False
+
+
+def bytes_table(config: MistralConfig, name: str) -> None:
+    """Bytes of the ring beside what it would be without its window, without grouped queries, without both."""
+    for title, shape in ((name, config), ("Mistral 7B (configuration only)", MISTRAL_7B)):
+        window = ", ".join(str(w or "none") for w in dict.fromkeys(shape.windows))
+        st.markdown(f"**{title}**: window {window}, {shape.n_kv_heads} key/value heads for {shape.n_heads} query heads")
+        st.dataframe([
+            {
+                "tokens in the text": f"{row['tokens']:,}", "allocated": size(row["allocated"]),
+                "used": size(row["used"]), "without the window": size(row["no_window"]),
+                "without grouped queries": size(row["no_gqa"]), "without both": size(row["neither"]),
+                "the window saves": f"{row['window_factor']:,.4g}×",
+            }
+            for row in bytes_rows(shape)
+        ], hide_index=True)  # fmt: skip
+    st.caption(
+        f"theory: sum over the layers of 2 × key/value heads × head width × min(W, tokens) × {BYTES_PER_NUMBER} bytes "
+        "(bfloat16). At 32k tokens the formula gives the 8× that the paper reports for Mistral 7B."
+    )

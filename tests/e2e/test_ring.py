@@ -1,0 +1,225 @@
+"""The cache theatre in a real browser: steps, slots, numbers, chunks, going back, and the measured answer."""
+
+from functools import cache
+from urllib.parse import parse_qs, urlencode, urlparse
+
+import pytest
+import torch
+
+from app import compute
+from mistral_core.generation import GenerationRequest, Run
+from mistral_core.kv_cache import KVCache
+from mistral_core.mask import allowed
+from mistral_core.sampling import SamplingSettings
+from mistral_core.trace import RecordingPlan, Trace
+from tests.e2e.browser import settled
+
+pytestmark = pytest.mark.browser
+THEATRE = "[data-ready='1']"
+PROMPT = "Once upon a time there was a girl who lived in a little house in the wood."
+W = 16
+
+
+def data(page) -> dict[str, str]:
+    return page.locator(THEATRE).evaluate("element => ({...element.dataset})")
+
+
+def said(page, part: str) -> str:
+    return page.locator(f"[data-part='{part}']").inner_text()
+
+
+def link(**parts) -> str:
+    return "/ring?" + urlencode({"model": "storyteller-seed", "text": PROMPT, "seed": 0, "n": 70, **parts})
+
+
+def done(page) -> dict[str, str]:
+    page.wait_for_selector(f"{THEATRE}[data-status='done']", timeout=60_000)
+    settled(page)
+    return data(page)
+
+
+@cache
+def trace(n: int = 70) -> Trace:
+    """The same run by the core alone."""
+    loaded = compute.load("storyteller-seed")
+    request = GenerationRequest(
+        prompt_ids=tuple(loaded.tokenizer.encode(PROMPT)), max_new_tokens=n, seed=0,
+        sampling=SamplingSettings(temperature=0.8, top_p=0.95),
+    )  # fmt: skip
+    run = Run(loaded.model, loaded.tokenizer, request, plan=RecordingPlan())
+    list(run.prefill())
+    while not run.finish_reason:
+        run.step()
+    return run.trace()
+
+
+def cell(page, layer: int, slot: int) -> dict[str, float]:
+    """Where a slot of the picture of all rings lies inside its canvas."""
+    box = page.locator("[data-part='atlas']").bounding_box()
+    unit = 14
+    left, right, top, bottom = 4.2 * unit, box["width"] - 2, 2.3 * unit, box["height"] - 1.5 * unit
+    row = (bottom - top) / 8
+    return {"x": left + (slot + 0.5) * (right - left) / W, "y": bottom - (layer + 0.6) * row}
+
+
+def test_the_recording_has_no_numbers_until_it_is_written_live(visit):
+    page = visit("/ring")
+    page.wait_for_selector(f"{THEATRE}[data-status='recorded']")
+    assert "keeps no keys and values" in said(page, "slot-numbers") and data(page)["kv"] == "0"
+    before = data(page)
+    page.get_by_role("button", name="Write the same run live").click()
+    page.wait_for_selector(f"{THEATRE}[data-kv='1'][data-status='done']", timeout=60_000)
+    assert data(page)["run"] != before["run"] and data(page)["count"] == before["count"]
+    assert "KV head 2" in said(page, "slot-numbers")
+
+
+def test_deep_link_keys_and_the_slot_that_is_written(visit):
+    page = visit(link(t=40, layer=2, head=3))
+    done(page)
+    page.wait_for_selector(f"{THEATRE}[data-step='40']")
+    assert (data(page)["layer"], data(page)["head"], data(page)["slot"], data(page)["held"]) == ("2", "3", "8", "40")
+    assert "overwrote what" in said(page, "step") and "(24)" in said(page, "step")
+    theatre = page.locator(THEATRE)
+    theatre.press("ArrowRight")
+    theatre.press("ArrowUp")
+    theatre.press("]")
+    page.wait_for_url("**t=41**")
+    found = parse_qs(urlparse(page.url).query)
+    assert (found["t"], found["layer"], found["head"]) == (["41"], ["3"], ["4"])
+    assert data(page)["held"] == "41" and data(page)["slot"] == str(41 % W)
+    page.reload()
+    page.wait_for_selector(f"{THEATRE}[data-step='41'][data-layer='3'][data-head='4']", timeout=60_000)
+
+
+def test_a_slot_shows_who_read_it_and_its_real_numbers(visit):
+    page = visit(link(t=60, layer=0))
+    done(page)
+    page.wait_for_selector(f"{THEATRE}[data-step='60']")
+    layer, slot, position = 4, 2, 50
+    page.locator("[data-part='atlas']").hover(position=cell(page, layer, slot))
+    assert "layer 5, slot 2" in said(page, "pop") and "made at position 50" in said(page, "pop")
+    page.locator("[data-part='atlas']").click(position=cell(page, layer, slot))
+    assert (data(page)["layer"], data(page)["slot"], data(page)["held"]) == (str(layer), str(slot), str(position))
+    assert "overwritten by position 66, in 6 steps" in said(page, "slot-words")
+    run = trace()
+    weights = {q: float(run.pattern(layer)[q, :, q - position].mean()) for q in range(position + 1, position + W)}
+    assert data(page)["reader"] == str(max(weights, key=weights.get))
+    page.get_by_text("all the numbers").click()
+    page.wait_for_selector(".th-table tbody tr")
+    rows = page.locator(".th-table tbody tr").all_inner_texts()
+    keys, values = run.keys(layer)[position], run.values(layer)[position]
+    assert len(rows) == keys.shape[1]
+    for i, row in enumerate(rows):
+        shown = [float(number.replace("−", "-")) for number in row.split()]
+        assert shown == pytest.approx([i, keys[0, i], values[0, i], keys[1, i], values[1, i]], abs=6e-5)
+    strip = page.locator(".th-strip[data-kind='values'][data-group='1']")
+    strip.hover(position={"x": strip.bounding_box()["width"] * 10.5 / 32, "y": 5})
+    assert f"V, KV head 2, number 10: {values[1, 10]:.4f}".replace("-", "−") == page.locator(".th-pointed").inner_text()
+    for _ in range(7):
+        page.locator(THEATRE).press("ArrowRight")
+    assert (data(page)["slot"], data(page)["held"]) == ("2", "66"), "the slot stays in view and has been overwritten"
+
+
+def test_the_weights_of_a_group_are_the_mean_of_its_heads(visit):
+    page = visit(link(t=60, layer=3))
+    done(page)
+    page.wait_for_selector(f"{THEATRE}[data-step='60']")
+    page.get_by_label("Head, group or mean").select_option(label="KV head 2, mean")
+    weight = float(trace().pattern(3)[60, 4:8, 4].mean())
+    title = page.locator("[data-part='ring'] g[data-p='56'] title").text_content()
+    shown = float(title.split("attention ")[1].removesuffix(" %")) / 100
+    assert shown == pytest.approx(weight, abs=0.006) and "position 56" in title
+
+
+@pytest.mark.parametrize(("size", "chunk"), [(1, 17), (5, 3), (16, 1), (19, 0)])
+def test_the_chunks_are_those_of_the_real_ring(visit, size, chunk):
+    page = visit(link(n=1))
+    done(page)
+    page.get_by_role("radio", name="prompt, chunk by chunk").click()
+    page.locator("[data-part='chunk-size']").fill(str(size))
+    for _ in range(chunk):
+        page.locator("[data-act='chunk-on']").click()
+    shown = page.locator("[data-part='chunks']").evaluate("element => ({...element.dataset})")
+    config, prompt = compute.config("storyteller-seed"), len(trace(1)) - 1
+    start, end = chunk * size, min(prompt, (chunk + 1) * size)
+    rings = KVCache(config)
+    ring = rings.rings[0]
+    blank = torch.zeros(1, end, config.n_kv_heads, config.head_dim)
+    for first in range(0, end, size):
+        before = ring.positions[0].tolist()
+        last = min(prompt, first + size)
+        plan = rings.plan(torch.arange(first, last)[None])[W]
+        for one in rings.rings:
+            one.write(blank[:, first:last], blank[:, first:last], plan)
+    after = ring.positions[0]
+    visible = allowed(torch.arange(start, end)[None], torch.arange(end)[None], W)[0].any(0)
+    doomed = [p for p in range(end) if visible[p] and p not in after.tolist()]
+    assert (int(shown["start"]), int(shown["end"])) == (start, end)
+    assert shown["before"] == ",".join(map(str, before)) and shown["after"] == ",".join(map(str, after.tolist()))
+    assert shown["doomed"] == ",".join(map(str, doomed))
+    words = said(page, "chunk-words")
+    assert ("decoding writes first" in words) == (size == 1) and (f"destroy {len(doomed)} key" in words) == bool(doomed)
+
+
+def test_going_back_lacks_one_key_more_for_each_token_after_the_first(visit):
+    page = visit(link(t=40))
+    done(page)
+    page.wait_for_selector(f"{THEATRE}[data-step='40']")
+    page.get_by_role("radio", name="going back").click()
+    held = set(range(40 - W + 1, 41))
+    for back in (1, 2, 9, 20):
+        page.locator("[data-part='back']").fill(str(back))
+        shown = page.locator("[data-part='rewind']").evaluate("element => ({...element.dataset})")
+        first = 40 - back + 1
+        needed = range(max(0, first - W + 1), first)
+        assert shown["needed"] == ",".join(map(str, needed))
+        assert shown["lost"] == ",".join(str(p) for p in needed if p not in held)
+        assert ("Everything needed is still there" in said(page, "rewind-words")) == (back == 1)
+
+
+def test_an_overwritten_word_is_asked_about_and_measured(visit):
+    page = visit(link(t=40))
+    done(page)
+    page.wait_for_selector(f"{THEATRE}[data-step='40']")
+    page.get_by_role("radio", name="ask about it").click()
+    page.locator("[data-part='story'] [data-p='35']").click()
+    assert "still lies in a ring" in said(page, "theory") and page.locator("[data-act='measure']").is_disabled()
+    page.locator("[data-part='story'] [data-p='8']").click()
+    assert data(page)["marked"] == "8" and data(page)["step"] == "40"
+    assert "left all 8 rings at once when position 24 was written" in said(page, "theory")
+    assert "32 back, that takes 3 layers or more" in said(page, "theory")
+    page.locator("[data-part='word']").fill("boy")
+    page.locator("[data-act='measure']").click()
+    page.get_by_text("changes the prediction at step 40").wait_for(timeout=60_000)
+    text = said(page, "measured")
+    assert "“girl” (8) by “boy”" in text and "32 tokens on" in text and "nats" in text
+    page.locator("[data-part='word']").fill("extraordinarily")
+    page.locator("[data-act='measure']").click()
+    page.get_by_text("choose a word that is one token").wait_for(timeout=60_000)
+
+
+def test_keys_while_it_writes_lose_no_token_and_another_page_follows(visit):
+    page = visit(link(n=150))
+    page.wait_for_selector(f"{THEATRE}[data-status='running']")
+    for _ in range(8):
+        page.locator(THEATRE).press("ArrowLeft")
+        page.wait_for_timeout(40)
+    state = done(page)
+    assert state["count"] == "169"
+    page.locator(THEATRE).press("End")
+    tail = " ".join(trace(150).text.split()[-6:])
+    assert tail in " ".join(said(page, "story").replace("↵", "\n").split())
+    for _ in range(3):
+        page.locator(THEATRE).press("ArrowLeft")
+    page.wait_for_url("**t=165**")
+    page.get_by_role("link", name="Next word", exact=True).click()
+    page.wait_for_selector(f"{THEATRE}[data-mode='desk'][data-step='165']:not([data-scene])")
+
+
+def test_a_narrow_screen_scrolls_only_downwards(visit):
+    page = visit(link(n=20), width=390, height=844)
+    done(page)
+    main = page.locator("[data-testid='stMain']")
+    for scene in ("step by step", "prompt, chunk by chunk", "going back"):
+        page.get_by_role("radio", name=scene).click()
+        assert main.evaluate("e => e.scrollWidth <= e.clientWidth + 1"), scene
