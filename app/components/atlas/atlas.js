@@ -313,57 +313,23 @@ class Atlas extends Values {
     pop.style.transform = `translate(${Math.round(left)}px, ${Math.round(what.y - frame.top + (below ? 16 : -pop.offsetHeight - 12))}px)`;
   }
 
-  emit(name, value) { this.component?.setStateValue(name, value); }
-  trigger(name, value) { this.component?.setTriggerValue(name, value); }
-
   emitAt() {
     const value = { run: this.run.id, t: this.t, layer: this.layer, head: this.head };
-    if (JSON.stringify(value) === this.saidAt) return;
-    this.saidAt = JSON.stringify(value);
-    this.emit("at", value);
+    this.emitNew("at", value);
   }
 
   emitAck() {
     const value = { run: this.run.id, to: this.run.count, extras: this.extras?.key ?? "" };
-    if (JSON.stringify(value) === this.saidAck) return;
-    this.saidAck = JSON.stringify(value);
-    this.emit("ack", value);
-  }
-
-  askAgain(run) {
-    if (performance.now() - (this.asked ?? -Infinity) < 1000) return;
-    this.asked = performance.now();
-    this.emit("need", { run: run.id, from: run.count, n: (this.asks = (this.asks ?? 0) + 1) });
+    this.emitNew("ack", value);
   }
 
   dispose() {
     this.timeline.dispose();
     this.settle.cancel();
-    this.watch.disconnect();
-    removeEventListener("resize", this.onWindow);
-    if (document.documentElement.style.fontSize === "133.33%") document.documentElement.style.fontSize = "";
+    this.leave();
   }
 }
 
 const views = new Map();
-const atlases = new Map();
-const hub = (globalThis.mistralExplorerAtlas ??= { waiting: new Map() });
-hub.render = (component) => {
-  const host = component.parentElement;
-  let shown = atlases.get(host);
-  if (!shown || !shown.root.isConnected) {
-    shown?.dispose();
-    shown = new Atlas(host);
-    atlases.set(host, shown);
-  }
-  shown.take(component);
-};
-hub.dispose = (host) => {
-  atlases.get(host)?.dispose();
-  atlases.delete(host);
-};
 
-export default function () {
-  for (const component of hub.waiting.values()) hub.render(component);
-  hub.waiting.clear();
-}
+export default serve("mistralExplorerAtlas", Atlas);

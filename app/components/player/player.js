@@ -289,59 +289,25 @@ class Player extends Surface {
     this.pending = requestAnimationFrame(() => { this.text.draw(); this.grid.draw(); this.ring.mark(); });
   }
 
-  emit(name, value) { this.component?.setStateValue(name, value); }
-  trigger(name, value) { this.component?.setTriggerValue(name, value); }
-
   emitAt() {
     if (this.run.meta.mode === "start") return;
     const value = { run: this.run.id, t: this.t, layer: this.layer, head: this.head };
-    if (JSON.stringify(value) === this.saidAt) return;
-    this.saidAt = JSON.stringify(value);
-    this.emit("at", value);
+    this.emitNew("at", value);
   }
 
   emitAck() {
     const { run } = this;
     const value = { run: run.id, to: run.count, stages_key: run.stageKey, stages_to: run.stagesTo };
-    if (JSON.stringify(value) === this.saidAck) return;
-    this.saidAck = JSON.stringify(value);
-    this.emit("ack", value);
-  }
-
-  askAgain(run) {
-    if (performance.now() - (this.asked ?? -Infinity) < 1000) return;
-    this.asked = performance.now();
-    this.emit("need", { run: run.id, from: run.count, n: (this.asks = (this.asks ?? 0) + 1) });
+    this.emitNew("ack", value);
   }
 
   dispose() {
     this.timeline.dispose();
     this.settle.cancel();
-    this.watch.disconnect();
-    removeEventListener("resize", this.onWindow);
-    if (document.documentElement.style.fontSize === "133.33%") document.documentElement.style.fontSize = "";
+    this.leave();
   }
 }
 
 const views = new Map();
-const players = new Map();
-const hub = (globalThis.mistralExplorerPlayer ??= { waiting: new Map() });
-hub.render = (component) => {
-  const host = component.parentElement;
-  let player = players.get(host);
-  if (!player || !player.root.isConnected) {
-    player?.dispose();
-    player = new Player(host);
-    players.set(host, player);
-  }
-  player.take(component);
-};
-hub.dispose = (host) => {
-  players.get(host)?.dispose();
-  players.delete(host);
-};
 
-export default function () {
-  for (const component of hub.waiting.values()) hub.render(component);
-  hub.waiting.clear();
-}
+export default serve("mistralExplorerPlayer", Player);

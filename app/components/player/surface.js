@@ -67,4 +67,53 @@ class Surface {
     g.setTransform(ratio, 0, 0, ratio, 0, 0);
     return { g, width, height };
   }
+
+  emit(name, value) { this.component?.setStateValue(name, value); }
+  trigger(name, value) { this.component?.setTriggerValue(name, value); }
+
+  /** Says a sticky value, unless it was the last one said. */
+  emitNew(name, value) {
+    const said = (this.saidLast ??= {});
+    if (JSON.stringify(value) === said[name]) return;
+    said[name] = JSON.stringify(value);
+    this.emit(name, value);
+  }
+
+  /** Tokens are missing: Python is asked for them, at most once a second. */
+  askAgain(run) {
+    if (performance.now() - (this.askedAt ?? -Infinity) < 1000) return;
+    this.askedAt = performance.now();
+    this.emit("need", { run: run.id, from: run.count, n: (this.asks = (this.asks ?? 0) + 1) });
+  }
+
+  /** Lets go of what reaches beyond the surface. */
+  leave() {
+    this.watch.disconnect();
+    removeEventListener("resize", this.onWindow);
+    if (document.documentElement.style.fontSize === "133.33%") document.documentElement.style.fontSize = "";
+  }
+}
+
+/** What a component's program exports: one View for each place in the page, found by `mount.js` under the hub's name. */
+function serve(name, View) {
+  const shown = new Map();
+  const hub = (globalThis[name] ??= { waiting: new Map() });
+  hub.render = (component) => {
+    const host = component.parentElement;
+    let view = shown.get(host);
+    if (!view?.root.isConnected) {
+      view?.dispose();
+      view = new View(host);
+      shown.set(host, view);
+    }
+    view.take(component);
+  };
+  hub.dispose = (host) => {
+    shown.get(host)?.dispose();
+    shown.delete(host);
+  };
+  return () => {
+    for (const component of hub.waiting.values()) hub.render(component);
+    hub.waiting.clear();
+  };
 }

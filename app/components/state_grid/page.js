@@ -292,30 +292,8 @@ class ReachPage extends Surface {
 
   dispose() {
     this.send.cancel();
-    this.watch.disconnect();
-    removeEventListener("resize", this.onWindow);
-    if (document.documentElement.style.fontSize === "133.33%") document.documentElement.style.fontSize = "";
+    this.leave();
   }
 }
 
-const pages = new Map();
-const hub = (globalThis.mistralExplorerStateGrid ??= { waiting: new Map() });
-hub.render = (component) => {
-  const host = component.parentElement;
-  let page = pages.get(host);
-  if (!page || !page.root.isConnected) {
-    page?.dispose();
-    page = new ReachPage(host);
-    pages.set(host, page);
-  }
-  page.take(component);
-};
-hub.dispose = (host) => {
-  pages.get(host)?.dispose();
-  pages.delete(host);
-};
-
-export default function () {
-  for (const component of hub.waiting.values()) hub.render(component);
-  hub.waiting.clear();
-}
+export default serve("mistralExplorerStateGrid", ReachPage);

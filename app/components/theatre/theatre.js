@@ -267,56 +267,21 @@ class Theatre extends Surface {
     this.pending = requestAnimationFrame(() => { this.text.draw(); this.ring.mark(); });
   }
 
-  emit(name, value) { this.component?.setStateValue(name, value); }
-  trigger(name, value) { this.component?.setTriggerValue(name, value); }
-
   emitAt() {
     const value = { run: this.run.id, t: this.t, layer: this.layer, head: Math.max(this.head, -1) };
-    if (JSON.stringify(value) === this.saidAt) return;
-    this.saidAt = JSON.stringify(value);
-    this.emit("at", value);
+    this.emitNew("at", value);
   }
 
   emitAck() {
     const value = { run: this.run.id, to: this.run.count };
-    if (JSON.stringify(value) === this.saidAck) return;
-    this.saidAck = JSON.stringify(value);
-    this.emit("ack", value);
-  }
-
-  askAgain(run) {
-    if (performance.now() - (this.askedAt ?? -Infinity) < 1000) return;
-    this.askedAt = performance.now();
-    this.emit("need", { run: run.id, from: run.count, n: (this.asks = (this.asks ?? 0) + 1) });
+    this.emitNew("ack", value);
   }
 
   dispose() {
     this.timeline.dispose();
     this.settle.cancel();
-    this.watch.disconnect();
-    removeEventListener("resize", this.onWindow);
-    if (document.documentElement.style.fontSize === "133.33%") document.documentElement.style.fontSize = "";
+    this.leave();
   }
 }
 
-const theatres = new Map();
-const hub = (globalThis.mistralExplorerTheatre ??= { waiting: new Map() });
-hub.render = (component) => {
-  const host = component.parentElement;
-  let theatre = theatres.get(host);
-  if (!theatre || !theatre.root.isConnected) {
-    theatre?.dispose();
-    theatre = new Theatre(host);
-    theatres.set(host, theatre);
-  }
-  theatre.take(component);
-};
-hub.dispose = (host) => {
-  theatres.get(host)?.dispose();
-  theatres.delete(host);
-};
-
-export default function () {
-  for (const component of hub.waiting.values()) hub.render(component);
-  hub.waiting.clear();
-}
+export default serve("mistralExplorerTheatre", Theatre);
