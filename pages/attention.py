@@ -8,7 +8,7 @@ import streamlit as st
 from app import attention_panel as panel
 from app import desk as actions
 from app import state
-from app.components.atlas import atlas, load_atlas
+from app.components.atlas import atlas
 from app.navigation import go_to
 from app.widgets import closing
 
@@ -26,7 +26,7 @@ if desk.notice:
     st.warning(desk.notice)
     desk.notice = ""
 
-load_atlas()
+atlas.load()
 polling = actions.active(desk) or panel.searching(desk)
 
 
@@ -48,7 +48,7 @@ def live() -> None:
     data = panel.payload(desk)
     if data.waiting:
         status.caption(data.waiting)
-    shown = atlas(
+    shown = atlas.show(
         data.packed, key=state.ATLAS,
         ack=heard("ack", panel.acknowledge), need=heard("need", panel.send_again), at=heard("at", actions.settle),
         find=heard("find", panel.find), cancel=heard("cancel", panel.cancel), scores=heard("scores", panel.read_scores),

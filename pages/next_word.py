@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import desk as actions
 from app import state
-from app.components.player import load_player, player
+from app.components.player import player
 from app.widgets import closing, controls, file_popover, prompt_area
 
 desk = state.desk()
@@ -29,7 +29,7 @@ if desk.notice:
     st.warning(desk.notice)
     desk.notice = ""
 
-load_player()
+player.load()
 polling = actions.active(desk)
 
 
@@ -51,11 +51,11 @@ def live() -> None:
     data = actions.payload(desk)
     if data.waiting:
         status.caption(data.waiting)
-    player(
+    player.show(
         data.packed, key=state.PLAYER,
-        on_ack=heard("ack", actions.acknowledge), on_need=heard("need", actions.send_again),
-        on_at=heard("at", actions.settle), on_sampling=heard("sampling", actions.set_sampling),
-        on_branch=heard("branch", actions.branch), on_open=heard("open", actions.show),
+        ack=heard("ack", actions.acknowledge), need=heard("need", actions.send_again),
+        at=heard("at", actions.settle), sampling=heard("sampling", actions.set_sampling),
+        branch=heard("branch", actions.branch), open=heard("open", actions.show),
     )  # fmt: skip
     actions.keep_address(desk, st.query_params)
     if actions.active(desk) != polling or desk.notice:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import desk as actions
 from app import reach_panel, state
-from app.components.state_grid import load_state_grid, state_grid
+from app.components.state_grid import state_grid
 from app.profile_panel import can_see_does_use
 from app.push_back_panel import push_it_back
 from app.theory_panel import another_shape
@@ -25,7 +25,7 @@ st.caption(
 if desk.notice:
     st.warning(desk.notice)
     desk.notice = ""
-load_state_grid()
+state_grid.load()
 polling = actions.active(desk)
 
 
@@ -43,7 +43,7 @@ def live() -> None:
     packed, waiting = reach_panel.payload(desk)
     if waiting:
         status.caption(waiting)
-    state_grid(packed, key=state.REACH, on_ask=asked)
+    state_grid.show(packed, key=state.REACH, ask=asked)
     reach_panel.keep_address(desk, st.query_params)
     if actions.active(desk) != polling:
         st.rerun()

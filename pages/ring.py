@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import desk as actions
 from app import ring_panel, state
-from app.components.theatre import load_theatre, theatre
+from app.components.theatre import theatre
 from app.widgets import closing
 
 desk = state.desk()
@@ -24,7 +24,7 @@ if desk.notice:
     st.warning(desk.notice)
     desk.notice = ""
 
-load_theatre()
+theatre.load()
 polling = actions.active(desk) or ring_panel.measuring(desk)
 shown = desk.current
 
@@ -47,11 +47,11 @@ def live() -> None:
     packed, waiting = ring_panel.payload(desk)
     if waiting:
         status.caption(waiting)
-    theatre(
+    theatre.show(
         packed, key=state.THEATRE,
-        on_ack=heard("ack", ring_panel.acknowledge), on_need=heard("need", ring_panel.send_again),
-        on_at=heard("at", actions.settle), on_measure=heard("measure", ring_panel.measure),
-        on_cancel=heard("cancel", ring_panel.cancel), on_live=heard("live", ring_panel.write_live),
+        ack=heard("ack", ring_panel.acknowledge), need=heard("need", ring_panel.send_again),
+        at=heard("at", actions.settle), measure=heard("measure", ring_panel.measure),
+        cancel=heard("cancel", ring_panel.cancel), live=heard("live", ring_panel.write_live),
     )  # fmt: skip
     actions.keep_address(desk, st.query_params)
     if (actions.active(desk) or ring_panel.measuring(desk)) != polling or desk.notice or desk.current != shown:

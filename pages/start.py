@@ -6,7 +6,7 @@ Nothing here imports torch: the first picture must be there at once.
 import streamlit as st
 
 from app import compute, state
-from app.components.player import load_player, player
+from app.components.player import player
 from app.navigation import go_to
 from app.widgets import closing
 from mistral_core.trace import TraceError
@@ -27,8 +27,8 @@ def show_recording() -> None:
         f"**{' or '.join(windows)} pieces of words** at a time: the orange bracket. What has left the bracket has also "
         "left the ring of keys and values, and yet it is not forgotten at once: the staircase shows how far it carries."
     )
-    load_player()
-    player(payload, key=state.START_PLAYER)
+    player.load()
+    player.show(payload, key=state.START_PLAYER)
 
 
 def prompt_problem(text: str) -> str | None:

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import attention_panel as panel
 from app import compute, state
-from app.components import atlas
+from app.components.picture import FOLDER
 from app.figures.atlas_payload import SCORES, derive, pack_atlas, unpack_atlas
 from app.runs import Record
 from mistral_core.analysis.heads import MEASURES
@@ -130,7 +130,7 @@ def test_the_numbers_of_a_head_stand_where_the_table_looks_for_them(written):
     assert (
         extras.header["measures"]
         == list(MEASURES)
-        == re.findall(r"^  (\w+): \[", (atlas.FOLDER / "table.js").read_text(), re.MULTILINE)
+        == re.findall(r"^  (\w+): \[", (FOLDER / "atlas" / "table.js").read_text(), re.MULTILINE)
     )
     weights = written.pattern(2)[:, 4].astype(float)
     assert extras.arrays["measures"][0, 2, 4] == pytest.approx((weights * np.arange(5)).sum(1).mean(), rel=1e-5)
@@ -241,11 +241,6 @@ def test_the_page_opens_and_a_bad_address_is_a_sentence():
     assert at.session_state[state.DESK].record.name == "recorded"
     bad = opened(text="Once", seed="many")
     assert any("seed=many" in warning.value for warning in bad.warning)
-
-
-def test_the_script_is_one_module_without_markup_from_data():
-    text = atlas.script()
-    assert text.count("export default") == 1 and text.count("innerHTML") == 1
 
 
 def test_scores_read_again_give_the_weights_of_the_run():

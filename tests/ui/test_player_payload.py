@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import struct
 import subprocess
 import sys
@@ -217,27 +216,3 @@ def test_the_start_page_does_not_import_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] == "False"
-
-
-def test_the_script_is_one_module_and_never_makes_markup_of_data() -> None:
-    from app.components import player
-
-    script = player.script()
-    assert script.count("export default") == 1 and "import " not in re.sub(r"//.*", "", script)[:200]
-    folder = player.FOLDER
-    assert {path.name for path in folder.glob("*.js")} == {*player.SCRIPTS, "mount.js"}
-    sources = {name: (folder / name).read_text(encoding="utf-8") for name in player.SCRIPTS}
-    uses = [name for name, text in sources.items() for _ in re.findall(r"innerHTML|insertAdjacentHTML|eval\(", text)]
-    assert uses == ["player.js"] and "template.innerHTML = MX_HTML" in sources["player.js"]
-    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", script)
-    assert all(len(text.splitlines()) <= 400 for text in sources.values())
-
-
-def test_every_part_that_the_script_asks_for_is_in_the_markup() -> None:
-    from app.components import player
-
-    html = (player.FOLDER / "player.html").read_text(encoding="utf-8")
-    script = "\n".join((player.FOLDER / name).read_text(encoding="utf-8") for name in player.SCRIPTS)
-    parts = set(re.findall(r'data-part="([\w-]+)"', html))
-    asked = set(re.findall(r'\.part\("([\w-]+)"\)', script)) | {"grid-badge", "ring-badge", "bars-badge"}
-    assert asked == parts, (asked - parts, parts - asked)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import replace
 
@@ -10,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from app import compute, desk, ring_panel, state
-from app.components import theatre
+from app import compute, desk, ring_panel
 from app.figures import theatre_payload as tp
 from app.figures.player_payload import unpack
 from mistral_core.analysis.influence import default_replacement
@@ -187,16 +185,3 @@ def test_the_bytes_stand_on_the_page():
     assert len(tables) == 2
     paper = tables[1].set_index("tokens in the text")
     assert paper.loc["32,768", "the window saves"] == "8×" and paper.loc["32,768", "used"] == "512 MiB"
-
-
-def test_the_script_is_one_module_whose_parts_exist_and_makes_no_markup_of_data():
-    script = theatre.script()
-    assert script.count("export default") == 1
-    own = {path.name for path in (theatre.COMPONENTS / "theatre").glob("*.js")}
-    assert own == {name.removeprefix("theatre/") for name in theatre.SCRIPTS if name.startswith("theatre/")} | {"mount.js"}
-    assert re.findall(r"innerHTML.*", script) == ["innerHTML = TH_HTML; // constant markup of this component; data never passes here"]
-    html = (theatre.COMPONENTS / "theatre" / "theatre.html").read_text(encoding="utf-8")
-    parts = set(re.findall(r'data-part="([\w-]+)"', html))
-    assert set(re.findall(r'\.part\("([\w-]+)"\)', script)) <= parts
-    with pytest.raises(ValueError, match="on_dance is never called"):
-        theatre.theatre(b"", key=state.THEATRE, on_dance=lambda: None)

@@ -332,4 +332,4 @@ class Atlas extends Values {
 
 const views = new Map();
 
-export default serve("mistralExplorerAtlas", Atlas);
+export default serve("atlas", Atlas);

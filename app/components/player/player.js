@@ -310,4 +310,4 @@ class Player extends Surface {
 
 const views = new Map();
 
-export default serve("mistralExplorerPlayer", Player);
+export default serve("player", Player);

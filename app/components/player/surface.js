@@ -94,10 +94,10 @@ class Surface {
   }
 }
 
-/** What a component's program exports: one View for each place in the page, found by `mount.js` under the hub's name. */
+/** What a component's program exports: one View for each place in the page, found by `mount.js` under the picture's name. */
 function serve(name, View) {
   const shown = new Map();
-  const hub = (globalThis[name] ??= { waiting: new Map() });
+  const hub = (globalThis[`mistral-explorer-${name}`] ??= { waiting: new Map() });
   hub.render = (component) => {
     const host = component.parentElement;
     let view = shown.get(host);

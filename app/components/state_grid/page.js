@@ -296,4 +296,4 @@ class ReachPage extends Surface {
   }
 }
 
-export default serve("mistralExplorerStateGrid", ReachPage);
+export default serve("state_grid", ReachPage);

@@ -8,9 +8,9 @@ class Theatre extends Surface {
   constructor(host) {
     super();
     const template = document.createElement("template");
-    template.innerHTML = TH_HTML; // constant markup of this component; data never passes here
+    template.innerHTML = MX_HTML; // constant markup of this component; data never passes here
     const style = document.createElement("style");
-    style.textContent = TH_CSS;
+    style.textContent = MX_CSS;
     this.root = template.content.firstElementChild;
     host.querySelector(".mx-host").replaceChildren(style, this.root);
     this.parts = new Map([...this.root.querySelectorAll("[data-part]")].map((node) => [node.dataset.part, node]));
@@ -284,4 +284,4 @@ class Theatre extends Surface {
   }
 }
 
-export default serve("mistralExplorerTheatre", Theatre);
+export default serve("theatre", Theatre);
