@@ -36,9 +36,13 @@ bench: install-dev browser
 screenshots: install-dev browser
 	$(BIN)/python -m tests.e2e.screenshots
 
+# Seed 1: the first whose text fills the length.
 recordings: install
-	$(BIN)/python -m mistral_core trace --prompt "Once upon a time there was a girl who lived in a little house in the wood." \
-		--max-new-tokens 260 --temperature 0.8 --top-p 0.95 --seed 6 --compact --out assets/traces/start.safetensors
+	mkdir -p build
+	$(BIN)/python -m mistral_core influence-example --json > build/example.json
+	mv build/example.json assets/traces/example.json
+	$(BIN)/python -m mistral_core trace --prompt "$$($(BIN)/python -m mistral_core influence-example --only text)" \
+		--max-new-tokens 240 --temperature 0.8 --top-p 0.95 --seed 1 --compact --out assets/traces/start.safetensors
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

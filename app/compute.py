@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from app.figures.minute import load_example
 from app.figures.player_payload import pack_growth, recorded_block
 from app.navigation import ROOT
 from mistral_core import registry
@@ -21,15 +22,23 @@ from mistral_core.tokenizer import SentencePieceTokenizer
 from mistral_core.trace import Trace
 
 if TYPE_CHECKING:
-    from mistral_core.analysis.influence import BackwardInfluence, CorridorInfluence, ForwardInfluence, Pass
+    from mistral_core.analysis.gradients import Conductance, Report
+    from mistral_core.analysis.influence import BackwardInfluence, ForwardInfluence, Pass
     from mistral_core.analysis.reach import Cut
     from mistral_core.checkpoint import LoadedModel
     from mistral_core.model import Transformer
     from mistral_core.serving.engine import Engine
 
 RECORDING = ROOT / "assets" / "traces" / "start.safetensors"
+EXAMPLE = ROOT / "assets" / "traces" / "example.json"
 WARM_UP_VARIABLE = "MISTRAL_EXPLORER_WARM_UP"
+CORRIDOR_STEPS, CORRIDOR_ERROR = 16, 0.02
+"""Steps of a corridor at most, and the share of the whole change by which its rows may be off with fewer."""
 _frozen = threading.Event()
+
+
+def silent(done: int, total: int, what: str) -> None:
+    """Reports to nobody."""
 
 
 def load(name: str) -> LoadedModel:
@@ -103,7 +112,8 @@ def recording_payload() -> bytes:
     """
     trace = recording()
     stages = recorded_block(trace, 0, len(trace))
-    return pack_growth(trace, run=f"start-{trace.model_hash[:12]}", mode="start", stages=stages)
+    story = load_example(EXAMPLE, trace)
+    return pack_growth(trace, run=f"start-{trace.model_hash[:12]}", mode="start", stages=stages, story=story)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
@@ -137,22 +147,40 @@ def exact_model(name: str) -> Transformer:
     return in_dtype(engine().model(name).model, torch.float64)
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
-def reading_of(name: str, token_ids: tuple[int, ...], cuts: tuple[Cut, ...]) -> Pass:
+def reader(name: str, window: int | None = None) -> Transformer:
+    """The float64 model, or the same weights with another window in every layer.
+
+    Raises:
+        ValueError: as `exact_model`, or a window below 1.
+    """
+    from mistral_core.variants import with_windows
+
+    model = exact_model(name)
+    return model if window is None else with_windows(model, window)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def reading_of(
+    name: str, token_ids: tuple[int, ...], cuts: tuple[Cut, ...], window: int | None = None, _report: Report = silent
+) -> Pass:
     """One reading of a text, kept because its words are replaced one after another.
+
+    Args:
+        window: of every layer; `None` = the model's own. _report: hears how far it is, and may end it.
 
     Raises:
         ValueError: no such model, or a text or cut that cannot be read.
     """
     from mistral_core.analysis.influence import read
 
-    return read(exact_model(name), token_ids, cuts)
+    return read(reader(name, window), token_ids, cuts, _report)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def forward_map(
-    name: str, token_ids: tuple[int, ...], source: int, replacement: int, cuts: tuple[Cut, ...]
-) -> ForwardInfluence:
+    name: str, token_ids: tuple[int, ...], source: int, replacement: int, cuts: tuple[Cut, ...],
+    window: int | None = None, _report: Report = silent,
+) -> ForwardInfluence:  # fmt: skip
     """Where the replacement of one token is felt, in float64.
 
     Raises:
@@ -160,13 +188,15 @@ def forward_map(
     """
     from mistral_core.analysis.influence import forward_influence
 
-    original = reading_of(name, token_ids, cuts)
-    return forward_influence(exact_model(name), token_ids, source, replacement, cuts=cuts, original=original)
+    original = reading_of(name, token_ids, cuts, window, _report=_report)
+    return forward_influence(
+        reader(name, window), token_ids, source, replacement, cuts=cuts, original=original, report=_report
+    )
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def backward_map(
-    name: str, token_ids: tuple[int, ...], target: int, token: int, cuts: tuple[Cut, ...]
+    name: str, token_ids: tuple[int, ...], target: int, token: int, cuts: tuple[Cut, ...], window: int | None = None
 ) -> BackwardInfluence:
     """What one prediction depends on, in float64.
 
@@ -175,20 +205,30 @@ def backward_map(
     """
     from mistral_core.analysis.influence import backward_influence
 
-    return backward_influence(exact_model(name), token_ids, target, token, cuts=cuts)
+    return backward_influence(reader(name, window), token_ids, target, token, cuts=cuts)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def corridor_map(
     name: str, token_ids: tuple[int, ...], source: int, target: int, replacement: int, token: int,
-    cuts: tuple[Cut, ...], steps: int,
-) -> CorridorInfluence:  # fmt: skip
-    """How one token gets to one prediction; in float32, since every step is a gradient pass.
+    cuts: tuple[Cut, ...], exact: bool = False, window: int | None = None, _report: Report = silent,
+) -> Conductance:  # fmt: skip
+    """How the change of one token gets to one prediction; every step is a gradient pass.
+
+    Args:
+        exact: in float64, for a change that would drown in float32's rounding. Either way with as few steps as are
+            good enough.
 
     Raises:
-        ValueError: as `mistral_core.analysis.influence.corridor_influence`.
+        ValueError: as `mistral_core.analysis.gradients.conductance`.
     """
-    from mistral_core.analysis.influence import corridor_influence
+    from mistral_core.analysis.gradients import conductance
+    from mistral_core.variants import with_windows
 
-    model = engine().model(name).model
-    return corridor_influence(model, token_ids, source, target, replacement, token, cuts=cuts, steps=steps)
+    model = reader(name, window) if exact else engine().model(name).model
+    if not exact and window is not None:
+        model = with_windows(model, window)
+    return conductance(
+        model, token_ids, source, target, replacement, token, cuts=cuts, steps=CORRIDOR_STEPS,
+        good_enough=CORRIDOR_ERROR, report=_report,
+    )  # fmt: skip

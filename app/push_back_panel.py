@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from app import compute, state
-from app.figures.push_back import Point, push_back_figure
+from app.figures.push_back import Ordinary, Point, push_back_figure
 from app.state import Desk
 from app.theme import percent
 from mistral_core.serving.task import Task
 
 if TYPE_CHECKING:
-    from mistral_core.analysis.push_back import Case, PushBack
+    from mistral_core.analysis.push_back import Case, PushBack, Typical
 
 GONE = 0.01
 """Nats: a KL below it is called gone in practice. Said beside the slider."""
@@ -52,18 +53,25 @@ def push_it_back(desk: Desk) -> None:
     elif task.running:
         _watch(task)
     elif task.result is not None:
-        _result(task.result, int(guess or 0))
+        found, typical = task.result
+        _result(found, typical, int(guess or 0))
 
 
 def start(desk: Desk, key: str, case: Case) -> None:
     """Starts the experiment in the background; old ones make room."""
     name = desk.model
 
-    def work(report: Any) -> Any:
-        from mistral_core.analysis.push_back import push_back
+    def work(report: Any) -> tuple[PushBack, tuple[Typical, ...]]:
+        from mistral_core.analysis.push_back import push_back, typical_beside
 
         report(0, 1, "loading the model")
-        return push_back(compute.exact_model(name), compute.tokenizer(name), case, report)
+        model, tokenizer = compute.exact_model(name), compute.tokenizer(name)
+        found = push_back(model, tokenizer, case, lambda done, total, what: report(done, 2 * total, what))
+
+        def beside(done: int, total: int, what: str) -> None:
+            report(total + done, 2 * total, f"ordinary words beside it, {what}")
+
+        return found, typical_beside(model, tokenizer, found, report=beside)
 
     desk.experiments[key] = Task(work)
     make_room(desk)
@@ -83,6 +91,17 @@ def faded_at(found: PushBack, below: float = GONE) -> int | None:
             break
         faded = swap.distance
     return faded
+
+
+def beside(found: PushBack, typical: Sequence[Typical]) -> str:
+    """What ordinary words do where the chosen one does most, in a sentence."""
+    top = max(range(len(typical)), key=lambda index: found.swaps[index].kl)
+    swap, row = found.swaps[top], typical[top]
+    return (
+        f"Chosen for effect: at {swap.distance} tokens the swap changes the prediction by **{swap.kl:.2g} nats**. "
+        f"{row.count} other words of the same text, each replaced by one drawn from it, change it at that distance by "
+        f"{row.median:.2g} (median), {row.mean:.2g} (mean) and at most {row.largest:.2g} nats."
+    )
 
 
 def _case() -> Case | None:
@@ -119,7 +138,7 @@ def _watch(task: Task[Any]) -> None:
         st.rerun()
 
 
-def _result(found: PushBack, guess: int) -> None:
+def _result(found: PushBack, typical: Sequence[Typical], guess: int) -> None:
     case = found.case
     points = [
         Point(distance=swap.distance, kl=swap.kl, first=swap.first, swapped=swap.swapped) for swap in found.swaps
@@ -135,14 +154,17 @@ def _result(found: PushBack, guess: int) -> None:
         f"You said **{guess}**: {gone}{edge}. At {near.distance} tokens p({case.answers[0]}) is "
         f"{percent(near.first[0])} after *{case.words[0]}* and {percent(near.swapped[0])} after *{case.words[1]}*."
     )
+    st.markdown(beside(found, typical))
+    rows = [Ordinary(distance=row.distance, median=row.median, mean=row.mean, count=row.count) for row in typical]
     st.plotly_chart(
-        push_back_figure(points, case.words, case.answers, found.marks, found.reach, guess, theme), key="push figure",
-        theme=None, config={"displayModeBar": False},
-        alt="Probabilities of the two answers, and KL falling over decades, against the distance of the swapped word",
+        push_back_figure(points, case.words, case.answers, found.marks, found.reach, guess, theme, rows),
+        key="push figure", theme=None, config={"displayModeBar": False},
+        alt="Probabilities of the two answers, and KL falling over decades, against the distance of the swapped word; "
+        "median and mean of ordinary words beside it",
     )  # fmt: skip
     st.caption(
-        "model: measured now, in float64, one text a mark. The sentence is chosen for effect; how far a word of your "
-        "own text is felt stands in the grid above. k × W is a bound, not a promise."
+        "model: measured now, in float64, one text a mark. Ordinary words: of the longest of these texts, felt at the "
+        "same distances. k × W is a bound, not a promise. The same numbers: `python -m mistral_core push-back`."
     )
 
 

@@ -9,28 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from app import compute
 from app import desk as actions
-from app.figures.reach_payload import Choice, Measured, choice_from_query, first_choice, pack_reach
-from app.runs import Record
+from app.figures.reach_payload import Choice, Measured, choice_from_query, first_choice, pack_reach, too_short
+from app.reach_measure import Measuring, begin
+from app.runs import Record, RunSpec
 from app.state import Desk
-from mistral_core.config import MistralConfig
 from mistral_core.trace import Trace
 
-if TYPE_CHECKING:
-    from mistral_core.analysis.reach import Cut
-
-STEPS = 8
-"""Of the corridor: an answer in about a second; how far the rows are from the measured change is said."""
-WHOLE = 512
-"""Tokens up to which a finished text is read as a whole; of a longer one, as far as the change can travel."""
-DRAWN_FROM = 32
-"""The default replacement comes from the prompt, or from so many first tokens: so it stays while a text grows."""
 OPTIONS = 24
+PATIENCE = 1.0
+"""Seconds that a picture waits for its measurement; after them theory is shown, and how far the work is."""
 Shown = tuple[Choice, Measured | None, str]
 
 
@@ -73,14 +66,14 @@ def ask(desk: Desk, event: Mapping[str, Any]) -> None:
         choice = Choice(
             reading=str(event["reading"]), source=int(event["source"]), target=int(event["target"]),
             replacement=None if event.get("replacement") is None else int(event["replacement"]),
-            cut=str(event.get("cut") or ""),
+            cut=str(event.get("cut") or ""), window=None if event.get("window") is None else int(event["window"]),
         ).inside(trace.config, len(trace))  # fmt: skip
         if event.get("word"):
             choice = replace(choice, replacement=_token_of(trace, str(event["word"])))
     except (KeyError, TypeError, ValueError) as error:
         kept["message"] = _sentence(error)
         return
-    kept["choice"] = choice
+    kept["choice"], kept["stopped"] = choice, None
     place = desk.at.get(record.name, {})
     layer = min(int(event.get("layer") or 0), trace.config.n_layers - 1)
     desk.at[record.name] = {**place, "t": choice.anchor, "layer": layer, "head": place.get("head", -1)}
@@ -108,26 +101,129 @@ def payload(desk: Desk) -> tuple[bytes, str]:
         trace, choice, measured, run=record.name, asked=kept.get("asked", 0), status="running" if growing else "done",
         message=kept.get("message", "") or problem, layer=place.get("layer"), replacement=label,
         options=options(trace, choice.source) if not problem else (), can_measure=not problem,
+        goes_on=_longer(record, trace, 0) is not None, doing=_doing(kept), stopped=kept.get("stopped") == choice,
     )  # fmt: skip
     return packed, waiting
 
 
 def _answer(desk: Desk, record: Record, trace: Trace, kept: dict[str, Any], growing: bool) -> Shown:
-    """What was asked, else what was shown before, else where a visitor starts."""
+    """What was asked, else what was shown before, else where a visitor starts.
+
+    A link may ask for a place that is still being written: it keeps its turn, and comes when the text is there.
+    """
     place = desk.at.get(record.name, {})
     start = first_choice(trace.config, len(trace), trace.n_prompt, place.get("t"))
-    for choice in (kept.get("choice"), kept.get("shown"), start):
+    later = growing and _comes_later(record, trace, kept.get("choice"))
+    for choice in (None if later else kept.get("choice"), kept.get("shown"), start):
         if choice is None:
             continue
         try:
             choice.inside(trace.config, len(trace))
-            measured, label = measure(trace, choice, growing=growing) if not refusal(trace) else (None, "")
+            measured, label = _measured(trace, choice, kept, growing) if not refusal(trace) else (None, "")
         except ValueError as error:
             kept["message"] = kept.get("message") or _sentence(error)
             continue
-        kept["choice"] = kept["shown"] = choice
+        kept["shown"] = choice
+        if not later:
+            kept["choice"] = choice
         return choice, measured, label
     return start, None, ""
+
+
+def _comes_later(record: Record, trace: Trace, choice: Choice | None) -> bool:
+    """Whether a choice lies beyond what is written so far, but not beyond what will be."""
+    if choice is None or record.spec is None or max(choice.source, choice.target) < len(trace):
+        return False
+    try:
+        choice.inside(trace.config, trace.n_prompt + record.spec.new_tokens)
+    except ValueError:
+        return False
+    return True
+
+
+def _measured(trace: Trace, choice: Choice, kept: dict[str, Any], growing: bool) -> tuple[Measured | None, str]:
+    """The answer if it is there, or comes soon; what is still being worked on for another question is ended.
+
+    While a text grows, the work on a shorter one is let come to its end: else it never would.
+
+    Raises:
+        ValueError: as `measure`.
+    """
+    work: Measuring | None = kept.get("work")
+    same = work is not None and work.choice == choice
+    if work is not None and not (same and (work.length == len(trace) or (growing and work.task.running))):
+        work.task.cancel()
+        work = None
+    if kept.get("stopped") == choice:
+        return None, ""
+    if work is None:
+        work = kept["work"] = begin(trace, choice, growing=growing)
+    work.task.join(PATIENCE)
+    if work.task.error:
+        raise ValueError(work.task.error)
+    if work.task.result is not None:
+        kept["answer"] = (choice, work.task.result)
+    before = kept.get("answer")
+    return before[1] if before is not None and before[0] == choice else (None, "")
+
+
+def _doing(kept: Mapping[str, Any]) -> tuple[int, int, str] | None:
+    work: Measuring | None = kept.get("work")
+    if work is None or not work.task.running:
+        return None
+    return work.task.done, work.task.total, work.task.doing
+
+
+def measuring(desk: Desk) -> bool:
+    """Whether an answer of the shown run is still being worked on, so that the page has to look again."""
+    record = desk.record
+    work = desk.reach.get(record.name, {}).get("work") if record is not None else None
+    return work is not None and work.task.running
+
+
+def act(desk: Desk, event: Mapping[str, Any]) -> None:
+    """A button in the picture: have more of the text written, stop measuring, measure after all."""
+    record = desk.records.get(str(event.get("run")))
+    trace = actions.trace_of(record)
+    if record is None or trace is None:
+        return
+    kept = desk.reach.setdefault(record.name, {})
+    if event.get("what") == "write":
+        _write_on(desk, record, trace, kept)
+    elif event.get("what") == "again":
+        kept["stopped"] = None
+    elif event.get("what") == "stop" and (work := kept.get("work")) is not None:
+        kept["stopped"] = work.choice
+        work.task.cancel()
+        kept["work"] = None
+
+
+def _write_on(desk: Desk, record: Record, trace: Trace, kept: Mapping[str, Any]) -> None:
+    """The same run, longer, with the same question; written anew, it begins with the same tokens."""
+    if record.job is not None and record.job.status == "paused":
+        actions.press(desk, "resume")
+        return
+    choice = kept.get("choice") or first_choice(trace.config, len(trace), trace.n_prompt, None)
+    short = too_short(trace.config, choice, len(trace))
+    spec = _longer(record, trace, short.more if short is not None else 0)
+    if spec is None or short is None or not short.more:
+        return
+    desk.reach[spec.name] = {"choice": choice, "asked": 0}
+    desk.at[spec.name] = dict(desk.at.get(record.name, {}))
+    if spec.name in desk.records:
+        desk.current = spec.name
+    else:
+        actions.write(desk, spec)
+
+
+def _longer(record: Record, trace: Trace, more: int) -> RunSpec | None:
+    """The run that goes on for `more` tokens; `None` = its model is not here, or it has come to its own end."""
+    spec = record.spec or actions.spec_of_recording(record)
+    if spec is not None and record.job is not None and record.job.status == "paused":
+        return spec
+    if spec is None or len(trace) < trace.n_prompt + spec.new_tokens:
+        return None
+    return replace(spec, new_tokens=spec.new_tokens + more)
 
 
 def refusal(trace: Trace) -> str:
@@ -142,116 +238,6 @@ def refusal(trace: Trace) -> str:
     if trace.model_hash != loaded.model_hash:
         return f"This text was written by other weights than those of {name} here: only theory is shown."
     return ""
-
-
-def measure(trace: Trace, choice: Choice, *, growing: bool = False) -> tuple[Measured, str]:
-    """Has the model answer a choice; also the printable replacement.
-
-    Raises:
-        ValueError: a replacement that changes nothing, or a text that is too long.
-    """
-    from mistral_core.analysis.influence import default_replacement
-
-    ids = tuple(int(token) for token in trace.token_ids)
-    ids = ids[: needed(trace.config, choice, len(ids), whole=not growing)]
-    cuts = cuts_within(trace.config, choice, len(ids))
-    if choice.reading == "backward":
-        return _backward(trace, choice, ids, cuts), ""
-    put = choice.replacement
-    if put is None:
-        put = default_replacement(ids[: max(trace.n_prompt, choice.source + 1, DRAWN_FROM)], choice.source)
-    reading = _forward if choice.reading == "forward" else _corridor
-    return reading(trace, choice, ids, cuts, put), _label(trace, put)
-
-
-def needed(config: MistralConfig, choice: Choice, length: int, *, whole: bool) -> int:
-    """How many tokens are read for a choice: with nothing beyond the edge there is nothing to find."""
-    if choice.reading != "forward":
-        return min(length, choice.target + 2)
-    reach = config.exact_reach()
-    if reach is None or (whole and length <= WHOLE):
-        return length
-    widest = max(window for window in config.windows if window is not None)
-    return min(length, choice.source + reach + 1 + widest)
-
-
-def cuts_within(config: MistralConfig, choice: Choice, length: int) -> tuple[Cut, ...]:
-    """The cuts, for the part of the text that is read; a wall behind it cuts nothing there."""
-    if choice.cut.startswith("wall:") and int(choice.cut[5:]) > length - 2:
-        return ()
-    return choice.cuts(config, length)
-
-
-def _forward(trace: Trace, choice: Choice, ids: tuple[int, ...], cuts: tuple[Cut, ...], put: int) -> Measured:
-    name, source = trace.model_name, choice.source
-    found = compute.forward_map(name, ids, source, put, cuts)
-    beyond = min(source + _widest(trace.config), len(ids) - 1)
-    facts = _spread(found.kl[source:], len(trace) - 1 - source)
-    facts |= {"kl_top": None, "kl_top_at": None}
-    if beyond < len(ids) - 1:
-        top = beyond + int(np.argmax(found.kl[beyond:]))
-        facts |= {"kl_top": float(found.kl[top]), "kl_top_at": top}
-    uncut = np.empty(0)
-    if cuts:
-        uncut = compute.forward_map(name, ids, source, put, ()).kl
-        facts["left"] = _share(found.kl[source + 1 :], uncut[source + 1 :])
-    return Measured(grid=found.change, kl=found.kl, before=found.before, after=found.after, uncut=uncut, facts=facts)
-
-
-def _backward(trace: Trace, choice: Choice, ids: tuple[int, ...], cuts: tuple[Cut, ...]) -> Measured:
-    token = _explained(trace, choice.target)
-    found = compute.backward_map(trace.model_name, ids, choice.target, token, cuts)
-    facts = _spread(found.influence[0, choice.target :: -1], choice.target)
-    facts["probability"] = float(np.exp(found.log_prob))
-    if cuts:
-        uncut = compute.backward_map(trace.model_name, ids, choice.target, token, ()).influence
-        facts["left"] = _share(found.influence[0, : choice.target], uncut[0, : choice.target])
-    return Measured(grid=found.influence, explained=_label(trace, token), facts=facts)
-
-
-def _corridor(trace: Trace, choice: Choice, ids: tuple[int, ...], cuts: tuple[Cut, ...], put: int) -> Measured:
-    token = _explained(trace, choice.target)
-    found = compute.corridor_map(trace.model_name, ids, choice.source, choice.target, put, token, cuts, STEPS)
-    change = found.log_prob_after - found.log_prob_before
-    whole = compute.forward_map(trace.model_name, ids, choice.source, put, cuts)
-    uncut = compute.forward_map(trace.model_name, ids, choice.source, put, ()).kl if cuts else np.empty(0)
-    facts = {
-        "change": change, "before": float(np.exp(found.log_prob_before)), "after": float(np.exp(found.log_prob_after)),
-        "off": float(np.abs(found.through.sum(1) - change).max()), "steps": STEPS, "within90": None,
-        "kl": float(whole.kl[choice.target]),
-    }  # fmt: skip
-    return Measured(
-        grid=found.through, kl=whole.kl, before=whole.before, after=whole.after,
-        uncut=uncut, explained=_label(trace, token), facts=facts,
-    )  # fmt: skip
-
-
-def _spread(values: np.ndarray, room: int) -> dict[str, Any]:
-    """Farthest value that is not 0, and the distances that hold 90 % and 99 %; index = distance."""
-    from mistral_core.analysis.push_back import held_within
-
-    felt = np.flatnonzero(values[1:])
-    if not felt.size:
-        return {"farthest": None, "within90": None, "within99": None, "room": room}
-    within = {f"within{share}": held_within(values, share / 100) for share in (90, 99)}
-    return {"farthest": int(felt[-1]) + 1, "room": room, **within}
-
-
-def _share(left: np.ndarray, whole: np.ndarray) -> float:
-    total = float(whole.sum())
-    return float(left.sum()) / total if total else 0.0
-
-
-def _widest(config: MistralConfig) -> int:
-    return max((window for window in config.windows if window is not None), default=0)
-
-
-def _explained(trace: Trace, target: int) -> int:
-    """The token that really follows; after the last one, the likeliest."""
-    if target + 1 < len(trace):
-        return int(trace.token_ids[target + 1])
-    ids = tuple(int(token) for token in trace.token_ids)
-    return int(compute.reading_of(trace.model_name, ids, ()).logits[-1].argmax())
 
 
 def options(trace: Trace, source: int) -> list[tuple[int, str]]:
@@ -270,10 +256,6 @@ def _token_of(trace: Trace, word: str) -> int:
     from mistral_core.analysis.push_back import single_token
 
     return single_token(compute.tokenizer(trace.model_name), word)
-
-
-def _label(trace: Trace, token: int) -> str:
-    return compute.tokenizer(trace.model_name).label(token)
 
 
 def _sentence(error: Exception) -> str:

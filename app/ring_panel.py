@@ -11,14 +11,14 @@ import streamlit as st
 
 from app import compute
 from app import desk as actions
-from app.figures.theatre_payload import bytes_rows, pack_theatre
+from app.figures.theatre_payload import Slot, bytes_rows, pack_theatre, records_slots
 from app.runs import Record
 from app.state import Desk
 from app.theme import size
 from mistral_core.analysis.reach import rings_left
 from mistral_core.config import MISTRAL_7B, MistralConfig
 from mistral_core.serving.task import Task
-from mistral_core.trace import Trace
+from mistral_core.trace import KEYS, VALUES, Trace
 
 BYTES_PER_NUMBER = 2
 
@@ -41,10 +41,21 @@ class Question:
 
 @dataclass
 class Asking:
-    """A question of this session and the work on it."""
+    """A question of this session and the work on it; stopped = nobody waits for the answer any more."""
 
     question: Question
     task: Task[dict[str, Any]]
+    stopped: bool = False
+
+
+@dataclass
+class Reading:
+    """A text read again for the keys and values of one layer, which its run does not keep."""
+
+    run: str
+    layer: int
+    length: int
+    task: Task[Trace]
 
 
 def payload(desk: Desk) -> tuple[bytes, str]:
@@ -72,12 +83,13 @@ def _pack(desk: Desk, record: Record) -> bytes:
     start = min(max(held, sent[-2]) if growing and len(sent) > 1 else held, len(trace))
     desk.ring_sent[record.name] = [*sent[-1:], len(trace)]
     speed = found.tokens_per_second if found is not None else math.nan
+    live = actions.spec_of_recording(record) is not None and record.job is None
     return pack_theatre(
         trace, run=record.name, start=start, total=found.total if found is not None else len(trace),
         status=actions.status_of(found), message=found.message if found is not None else "",
         provenance="recorded" if found is None else "model", tokens_per_second=None if math.isnan(speed) else speed,
-        at=desk.at.get(record.name), live=actions.spec_of_recording(record) is not None and record.job is None,
-        measurable=_known(trace), forgotten=_told(desk, record, trace),
+        at=desk.at.get(record.name), live=live, measurable=_known(trace), forgotten=_told(desk, record, trace),
+        single=records_slots(trace) or (_known(trace) and not live), slot=_slot(desk, record, trace),
     )  # fmt: skip
 
 
@@ -91,6 +103,70 @@ def send_again(desk: Desk, event: Mapping[str, Any]) -> None:
     run = str(event.get("run"))
     desk.ring_held[run] = int(event.get("from") or 0)
     desk.ring_sent.pop(run, None)
+
+
+def ask_slot(desk: Desk, event: Mapping[str, Any]) -> None:
+    """Somebody looks at a slot of a run whose keys and values are not sent: its own will go with the next payload."""
+    record = desk.records.get(str(event.get("run")))
+    trace = actions.trace_of(record)
+    layer, position = int(event.get("layer", -1)), int(event.get("position", -1))
+    if record is None or trace is None or not (0 <= layer < trace.config.n_layers and 0 <= position < len(trace)):
+        return
+    desk.ring_slot[record.name] = (layer, position)
+    again = desk.reading
+    kept = again is not None and (again.run, again.layer) == (record.name, layer) and position < again.length
+    if records_slots(trace) or not _known(trace) or (kept and again is not None and not again.task.error):
+        return
+    if again is not None:
+        again.task.cancel()
+    desk.reading = Reading(record.name, layer, len(trace), Task(lambda report: read_layer(trace, layer, report)))
+
+
+def read_layer(trace: Trace, layer: int, report: Any) -> Trace:
+    """Reads the text of a run again and keeps the keys and values of one layer.
+
+    Raises:
+        ValueError: the model here has other weights, or the numbers are too many.
+    """
+    from mistral_core.generation import GenerationRequest, Run
+    from mistral_core.trace import RecordingPlan
+
+    ids = tuple(int(token) for token in trace.token_ids)
+    report(0, len(ids), "loading the model")
+    loaded = compute.engine().model(trace.model_name)
+    if loaded.model_hash != trace.model_hash:
+        raise ValueError(f"The model {trace.model_name} here has other weights than the one that wrote this run")
+    plan = RecordingPlan(hooks=(KEYS, VALUES), layers=(layer,))
+    run = Run(loaded.model, loaded.tokenizer, GenerationRequest(prompt_ids=ids, max_new_tokens=0), plan=plan)
+    for _ in run.prefill():
+        report(run.n_read, len(ids), "reading the text again")
+    found = run.trace()
+    if found.omitted:
+        raise ValueError(f"The keys and values of one layer are too many: {found.omitted[0]}")
+    return found
+
+
+def _slot(desk: Desk, record: Record, trace: Trace) -> Slot | None:
+    """What is known of the slot that was asked for last."""
+    if record.name not in desk.ring_slot:
+        return None
+    layer, position = desk.ring_slot[record.name]
+    if position >= len(trace):
+        return None
+    if records_slots(trace):
+        keys, values = trace.keys(layer)[position], trace.values(layer)[position]
+        return Slot(layer=layer, position=position, keys=keys, values=values)
+    again = desk.reading
+    if again is None or (again.run, again.layer) != (record.name, layer):
+        return None
+    task = again.task
+    if task.result is not None:
+        keys, values = task.result.keys(layer)[position], task.result.values(layer)[position]
+        text = "Computed anew: the text was read again, since this run keeps no keys and values."
+        return Slot(layer=layer, position=position, keys=keys, values=values, text=text)
+    doing = f"{task.doing or 'reading the text again'}: {task.done:,} of {len(trace):,} tokens …"
+    told = doing if task.running else actions.sentence(ValueError(task.error or "no answer"))
+    return Slot(layer=layer, position=position, text=told)
 
 
 def write_live(desk: Desk, event: Mapping[str, Any]) -> None:
@@ -126,14 +202,16 @@ def measure(desk: Desk, event: Mapping[str, Any]) -> None:
 
 
 def cancel(desk: Desk, _event: Mapping[str, Any]) -> None:
-    """Ends the measurement at its next report."""
-    if desk.asking is not None:
+    """Ends the measurement: on the page at once, in the background when the step under way is done."""
+    if desk.asking is not None and desk.asking.task.running:
+        desk.asking.stopped = True
         desk.asking.task.cancel()
 
 
 def measuring(desk: Desk) -> bool:
     """Whether the page has to look again for an answer."""
-    return desk.asking is not None and desk.asking.task.running
+    answering = desk.asking is not None and desk.asking.task.running and not desk.asking.stopped
+    return answering or (desk.reading is not None and desk.reading.task.running)
 
 
 def answer(question: Question, report: Any) -> dict[str, Any]:
@@ -187,6 +265,8 @@ def _told(desk: Desk, record: Record, trace: Trace) -> dict[str, Any] | None:
         return None
     question, task = asking.question, asking.task
     where = {"position": question.position, "step": question.step}
+    if asking.stopped:
+        return {**where, "status": "failed", "error": "Cancelled."}
     if task.running:
         return {**where, "status": "running", "done": task.done, "total": max(task.total, 1), "doing": task.doing}
     if task.result is not None:

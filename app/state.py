@@ -19,7 +19,7 @@ from mistral_core.sampling import SamplingSettings
 
 if TYPE_CHECKING:
     from app.figures.atlas_payload import Extras
-    from app.ring_panel import Asking
+    from app.ring_panel import Asking, Reading
     from mistral_core.serving.task import Task
 
 DESK = "desk"
@@ -79,6 +79,7 @@ class Desk:
         follow: grows when the eye should go to the end of the text.
         checks: the verification that runs or ran, by model.
         ring_held, ring_sent: by run, the tokens that the ring page's browser holds, and the ends of what it got.
+        ring_slot: by run, layer and position of the slot whose numbers were asked for. reading: the work on them.
         asking: the last "is it forgotten?" of the ring page.
         reach: by run, what the page reach was asked and shows: choice, shown, asked, message.
         experiments: words pushed back and profiles of influence, by model and what was asked.
@@ -104,6 +105,8 @@ class Desk:
     checks: dict[str, Task[Any]] = field(default_factory=dict)
     ring_held: dict[str, int] = field(default_factory=dict)
     ring_sent: dict[str, list[int]] = field(default_factory=dict)
+    ring_slot: dict[str, tuple[int, int]] = field(default_factory=dict)
+    reading: Reading | None = None
     asking: Asking | None = None
     reach: dict[str, dict[str, Any]] = field(default_factory=dict)
     experiments: dict[str, Task[Any]] = field(default_factory=dict)

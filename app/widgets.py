@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import compute, state
 from app import desk as actions
+from app.figures.minute import COMMAND
 from app.navigation import ENTRIES, page
 from app.runs import RunSpec
 from app.state import Desk
@@ -159,6 +160,8 @@ def closing(name: str) -> None:
             trace = compute.recording()
             st.text(f"model {trace.model_name}, weights {trace.model_hash[:12]}…, {len(trace)} tokens, recorded by")
             st.code(trace.settings.get("command", ""), language=None, wrap_lines=True)
+            st.text("the exchanged word, what is typical beside it, and the way the change takes:")
+            st.code(COMMAND, language=None, wrap_lines=True)
     names = [entry.name for entry in ENTRIES]
     following = ENTRIES[(names.index(name) + 1) % len(ENTRIES)]
     label = f"Next: {following.title}, {following.question}"

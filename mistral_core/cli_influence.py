@@ -1,4 +1,4 @@
-"""Commands on influence: a change and where it is felt, pushed back, typical, and the example found by search.
+"""Commands on influence: a change and where it is felt, a fact pushed back, and what is typical.
 
 Every number that the pages show of influence can be had here. Torch is imported by the commands.
 """
@@ -18,8 +18,8 @@ from mistral_core.registry import DEFAULT_MODEL
 if TYPE_CHECKING:
     import numpy as np
 
+    from mistral_core.analysis.distance import DistanceProfile
     from mistral_core.analysis.influence import BackwardInfluence, CorridorInfluence, ForwardInfluence
-    from mistral_core.analysis.push_back import DistanceProfile, Swap
     from mistral_core.analysis.reach import Cut
     from mistral_core.checkpoint import LoadedModel
 
@@ -30,10 +30,8 @@ Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:1.", rich_help_pane
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.", rich_help_panel=_OUTPUT)]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same result.")]
 
-CRITERION = "largest fall of the first answer's probability by the swap, of the words that have left every ring"
 TYPICAL_TEXTS, TYPICAL_LENGTH, TYPICAL_SOURCES = 6, 120, 10
-"""Texts that the model writes itself, their tokens, and tokens replaced in each: beside a chosen example."""
-TYPICAL_RULE = "tokens of texts that the model wrote itself, replaced one at a time; replacement: {}"
+"""Texts that the model writes itself, their tokens, and tokens replaced in each."""
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +39,6 @@ def register(app: typer.Typer) -> None:
     app.command("influence", rich_help_panel=_LOOK)(influence)
     app.command("push-back", rich_help_panel=_LOOK)(push_back)
     app.command("influence-profile", rich_help_panel=_LOOK)(influence_profile)
-    app.command("influence-example", rich_help_panel=_LOOK)(influence_example)
 
 
 def influence(
@@ -85,10 +82,10 @@ def influence(
         new, rule = single_token(loaded.tokenizer, replacement), "given"
     pair = None
     if target is None:
-        forward = measure(loaded.model, ids, source, new, cuts=cuts, report=_report)
+        forward = measure(loaded.model, ids, source, new, cuts=cuts, report=report)
     else:
         token = None if target < len(ids) - 1 else _likeliest(loaded, ids)
-        pair = corridor_influence(loaded.model, ids, source, target, new, token, cuts=cuts, report=_report)
+        pair = corridor_influence(loaded.model, ids, source, target, new, token, cuts=cuts, report=report)
         forward = pair.forward
     status("")
     content = influence_json(loaded, ids, forward, pair, layer, rule)
@@ -102,6 +99,7 @@ def push_back(
         tuple[str, str] | None, typer.Option(help="What each of them makes likely.", show_default=False)
     ] = None,
     question: Annotated[str | None, typer.Option(help="After which the answer is due.", show_default=False)] = None,
+    seed: Seed = 0,
     model: Model = DEFAULT_MODEL,
     dtype: Dtype = "float64",
     device: Device = "cpu",
@@ -109,22 +107,27 @@ def push_back(
 ) -> None:
     """Put neutral sentences between a word and the question that depends on it."""
     loaded = load(model, dtype, device)
-    from mistral_core.analysis.push_back import GIRL, Case
+    from mistral_core.analysis.push_back import GIRL, Case, typical_beside
     from mistral_core.analysis.push_back import push_back as measure
 
     case = Case(
         opening=opening or GIRL.opening, words=words or GIRL.words, answers=answers or GIRL.answers,
         question=GIRL.question if question is None else question, fillers=GIRL.fillers,
     )  # fmt: skip
-    found = measure(loaded.model, loaded.tokenizer, case, _report)
+    found = measure(loaded.model, loaded.tokenizer, case, report)
+    typical = typical_beside(loaded.model, loaded.tokenizer, found, seed, report)
     status("")
     if as_json:
-        print_json({"model": loaded.name, "model_hash": loaded.model_hash, "dtype": dtype, **asdict(found)})
+        beside = {"seed": seed, "typical": [asdict(row) for row in typical]}
+        print_json({"model": loaded.name, "model_hash": loaded.model_hash, "dtype": dtype, **asdict(found), **beside})
         return
     typer.echo(f"{case.text(0)}\nswap: {case.words[1]}; windows {found.marks}, exact reach {found.reach}\n")
-    typer.echo(f"  distance          KL   p({case.answers[0]}) as {case.words[0]} / as {case.words[1]}")
-    for swap in found.swaps:
-        typer.echo(f"  {swap.distance:>8}  {swap.kl:>10.3g}   {swap.first[0]:.4f} / {swap.swapped[0]:.4f}")
+    heading = f"p({case.answers[0]}) as {case.words[0]} / as {case.words[1]}"
+    typer.echo(f"  distance          KL   {heading}   KL of ordinary words: median, mean (how many)")
+    for swap, row in zip(found.swaps, typical, strict=True):
+        probabilities = f"{swap.first[0]:.4f} / {swap.swapped[0]:.4f}"
+        ordinary = f"{row.median:.3g}, {row.mean:.3g} ({row.count})"
+        typer.echo(f"  {swap.distance:>8}  {swap.kl:>10.3g}   {probabilities:<{len(heading)}}   {ordinary}")
 
 
 def influence_profile(
@@ -142,7 +145,7 @@ def influence_profile(
 ) -> None:
     """Influence against distance over many tokens: what can be seen and what is used."""
     loaded = load(model, dtype, device)
-    from mistral_core.analysis.push_back import distance_profile
+    from mistral_core.analysis.distance import distance_profile
     from mistral_core.model import random_model
 
     reach = loaded.config.exact_reach()
@@ -152,7 +155,7 @@ def influence_profile(
     network = loaded.model
     if untrained:
         network = random_model(loaded.config, seed, dtype=network.tok_embeddings.weight.dtype).to(device)
-    profile = distance_profile(network, ids, far, sources, seed=seed, report=_report)
+    profile = distance_profile(network, ids, far, sources, seed=seed, report=report)
     status("")
     content = {"model": "random weights" if untrained else loaded.name, **profile_json(profile), "exact_reach": reach}
     if as_json:
@@ -164,39 +167,6 @@ def influence_profile(
             typer.echo(f"  {d:>8}  {profile.kl_mean[d]:>10.3g}  {profile.kl_median[d]:>10.3g}")
     held = content["held_within"]["kl"]
     typer.echo(f"\nOf the mean KL at distances from 1, 90 % lie within {held['0.9']}, 99 % within {held['0.99']}.")
-
-
-def influence_example(
-    seed: Seed = 0,
-    model: Model = DEFAULT_MODEL,
-    dtype: Dtype = "float64",
-    device: Device = "cpu",
-    as_json: Json = False,
-) -> None:
-    """Find the swapped word with the largest effect after it has left every ring, and the typical effect beside it."""
-    loaded = load(model, dtype, device)
-    from mistral_core.analysis.influence import REPLACEMENT_RULE
-    from mistral_core.analysis.push_back import CANDIDATES, distance_profile, find_example
-
-    found = find_example(loaded.model, loaded.tokenizer, CANDIDATES, _report)
-    texts = written_texts(loaded, TYPICAL_TEXTS, TYPICAL_LENGTH, seed)
-    distance = found.best.distance
-    profile = distance_profile(loaded.model, texts, distance, TYPICAL_SOURCES, seed=seed, report=_report)
-    status("")
-    if len(profile.count) <= distance:
-        raise ValueError(f"this model's own texts all end within {distance} tokens; try another --seed")
-    content = {
-        "model": loaded.name, "model_hash": loaded.model_hash, "dtype": dtype, "criterion": CRITERION,
-        "candidates": len(CANDIDATES), "words": found.case.words, "answers": found.case.answers,
-        "fall": found.fall, "windows": list(loaded.config.windows), "best": asdict(found.best),
-        "others": [asdict(swap) for swap in found.others], "refused": list(found.refused),
-        "typical": {
-            "rule": TYPICAL_RULE.format(REPLACEMENT_RULE), "seed": seed, "distance": distance,
-            "sources": int(profile.count[distance]), "kl_mean": float(profile.kl_mean[distance]),
-            "kl_median": float(profile.kl_median[distance]), "kl_max": float(profile.kl_max[distance]),
-        },
-    }  # fmt: skip
-    print_json(content) if as_json else typer.echo(example_text(found.best, content))
 
 
 def parse_cuts(edges: Sequence[str], layers: Sequence[int], length: int) -> list[Cut]:
@@ -257,8 +227,8 @@ def influence_json(
         "cuts": [asdict(cut) for cut in forward.cuts], "exact_reach": config.exact_reach(), "rows": rows,
         "edges": [forward_edge(config, index) for index in rows],
         "forward": {
-            "change": _plain(forward.change[rows]), "kl": _plain(forward.kl),
-            "probability_before": _plain(forward.before), "probability_after": _plain(forward.after),
+            "change": plain(forward.change[rows]), "kl": plain(forward.kl),
+            "probability_before": plain(forward.before), "probability_after": plain(forward.after),
         },
         **({} if pair is None else {"backward": _backward_json(pair.backward, rows, label(pair.backward.token))}),
         **({} if pair is None else {"corridor": _corridor_json(pair, rows)}),
@@ -268,13 +238,13 @@ def influence_json(
 def _backward_json(reading: BackwardInfluence, rows: list[int], label: str) -> dict[str, Any]:
     return {
         "target": reading.target, "token": label, "log_prob": reading.log_prob, "read_from": reading.first_read,
-        "influence": _plain(reading.influence[rows]),
+        "influence": plain(reading.influence[rows]),
     }  # fmt: skip
 
 
 def _corridor_json(pair: CorridorInfluence, rows: list[int]) -> dict[str, Any]:
     return {
-        "theory": pair.theory[rows].astype(int).tolist(), "through": _plain(pair.through[rows]),
+        "theory": pair.theory[rows].astype(int).tolist(), "through": plain(pair.through[rows]),
         "log_prob_before": pair.log_prob_before, "log_prob_after": pair.log_prob_after,
     }  # fmt: skip
 
@@ -307,30 +277,18 @@ def influence_text(content: dict[str, Any]) -> str:
 
 def profile_json(profile: DistanceProfile) -> dict[str, Any]:
     """A profile, and the distances that hold 90 % and 99 % of it."""
-    from mistral_core.analysis.push_back import held_within
+    from mistral_core.analysis.distance import held_within
 
     rows = {"kl": profile.kl_mean, "change": profile.change_mean[-1]}
     fields = ("change_mean", "change_low", "change_median", "change_high", "kl_mean", "kl_median", "kl_max", "count")
     return {
-        **{name: _plain(getattr(profile, name)) for name in fields}, "replaced": profile.replaced,
+        **{name: plain(getattr(profile, name)) for name in fields}, "replaced": profile.replaced,
         "held_within": {
             name: {str(share): held_within(row, share) for share in (0.9, 0.99)} for name, row in rows.items()
         },
         "held_rule": "least distance holding the share of the sum over distances from 1; kl in nats, change of the "
         "last row as a ratio of L2 norms, both means over the sources",
     }  # fmt: skip
-
-
-def example_text(best: Swap, content: dict[str, Any]) -> str:
-    """The example for people."""
-    (word, swap), (answer, other), typical = content["words"], content["answers"], content["typical"]
-    return (
-        f"{best.text}\n{word} -> {swap}, {best.distance} tokens before the end; chosen: {CRITERION}\n"
-        f"p({answer}) {best.first[0]:.3f} -> {best.swapped[0]:.3f}, p({other}) {best.first[1]:.3f} -> "
-        f"{best.swapped[1]:.3f}, KL {best.kl:.3g} nats\n"
-        f"typical at this distance: KL {typical['kl_median']:.2g} (median), {typical['kl_mean']:.2g} (mean), "
-        f"{typical['kl_max']:.2g} (largest of {typical['sources']})"
-    )
 
 
 def _likeliest(loaded: LoadedModel, ids: Sequence[int]) -> int:
@@ -340,11 +298,12 @@ def _likeliest(loaded: LoadedModel, ids: Sequence[int]) -> int:
     return int(read(loaded.model, ids).logits[-1].argmax())
 
 
-def _report(done: int, total: int, what: str) -> None:
+def report(done: int, total: int, what: str) -> None:
+    """Says on the terminal how far a computation is."""
     status(f"{done}/{total} {what}")
 
 
-def _plain(values: np.ndarray) -> list[Any]:
+def plain(values: np.ndarray) -> list[Any]:
     """Nested lists; what is not a number becomes null."""
 
     def one(value: Any) -> Any:

@@ -84,7 +84,10 @@ def name_hook_points(model: nn.Module) -> tuple[str, ...]:
 
 @contextmanager
 def watching(sink: Sink | None) -> Iterator[None]:
-    """Sends the tensors of the calls inside the block to `sink`; `None` shields them from any."""
+    """Sends the tensors of the calls inside the block to `sink`; `None` shields them from any.
+
+    A sink that watches around the block sees nothing of it meanwhile; `Sinks` joins several.
+    """
     token = _SINK.set(sink)
     try:
         yield

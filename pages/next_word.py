@@ -20,6 +20,7 @@ st.caption(
     "A language model writes one token at a time: each step reads one token and gives every possible next one a "
     "probability. Step through the text and see what the model could see."
 )
+polling = actions.active(desk)  # asked before the buttons are drawn: what ends in between makes `live` draw them anew
 left, right = st.columns([0.58, 0.42], gap="medium")
 with left:
     prompt_area(desk)
@@ -30,7 +31,6 @@ if desk.notice:
     desk.notice = ""
 
 player.load()
-polling = actions.active(desk)
 
 
 def heard(name: str, act: Callable[[state.Desk, Mapping[str, Any]], None]) -> Callable[[], None]:

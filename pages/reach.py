@@ -26,7 +26,7 @@ if desk.notice:
     st.warning(desk.notice)
     desk.notice = ""
 state_grid.load()
-polling = actions.active(desk)
+polling = actions.active(desk) or reach_panel.measuring(desk)
 
 
 def asked() -> None:
@@ -36,6 +36,13 @@ def asked() -> None:
         reach_panel.ask(desk, event)
 
 
+def pressed() -> None:
+    """Passes a button of the picture to the desk."""
+    event = state.component_state(state.REACH).get("act")
+    if event:
+        reach_panel.act(desk, event)
+
+
 @st.fragment(run_every=1.0 if polling else None)
 def live() -> None:
     """Shows the reading, and follows the text while it is being written."""
@@ -43,9 +50,9 @@ def live() -> None:
     packed, waiting = reach_panel.payload(desk)
     if waiting:
         status.caption(waiting)
-    state_grid.show(packed, key=state.REACH, ask=asked)
+    state_grid.show(packed, key=state.REACH, ask=asked, act=pressed)
     reach_panel.keep_address(desk, st.query_params)
-    if actions.active(desk) != polling:
+    if (actions.active(desk) or reach_panel.measuring(desk)) != polling:
         st.rerun()
 
 

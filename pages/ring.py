@@ -51,7 +51,8 @@ def live() -> None:
         packed, key=state.THEATRE,
         ack=heard("ack", ring_panel.acknowledge), need=heard("need", ring_panel.send_again),
         at=heard("at", actions.settle), measure=heard("measure", ring_panel.measure),
-        cancel=heard("cancel", ring_panel.cancel), live=heard("live", ring_panel.write_live),
+        cancel=heard("cancel", ring_panel.cancel), slot=heard("slot", ring_panel.ask_slot),
+        live=heard("live", ring_panel.write_live),
     )  # fmt: skip
     actions.keep_address(desk, st.query_params)
     if (actions.active(desk) or ring_panel.measuring(desk)) != polling or desk.notice or desk.current != shown:

@@ -1,4 +1,4 @@
-"""What is this? A recorded run plays by itself: text being written, and the window that slides over it.
+"""What is this? A recorded run plays by itself, stops where a word has left every ring, and asks about it.
 
 Nothing here imports torch: the first picture must be there at once.
 """
@@ -6,8 +6,9 @@ Nothing here imports torch: the first picture must be there at once.
 import streamlit as st
 
 from app import compute, state
-from app.components.player import player
+from app.components.minute import minute
 from app.navigation import go_to
+from app.start_panel import going_on
 from app.widgets import closing
 from mistral_core.trace import TraceError
 
@@ -23,12 +24,14 @@ def show_recording() -> None:
         return
     windows = sorted({str(window) for window in trace.config.windows if window is not None})
     st.markdown(
-        f"A small Mistral writes a story. Each of its {trace.config.n_layers} layers can look at only "
-        f"**{' or '.join(windows)} pieces of words** at a time: the orange bracket. What has left the bracket has also "
-        "left the ring of keys and values, and yet it is not forgotten at once: the staircase shows how far it carries."
+        f"Each of the {trace.config.n_layers} layers keeps notes on the last **{' or '.join(windows)} tokens** (pieces "
+        "of words) only, the orange bracket: in a ring of slots, the newest overwrites the oldest. "
+        "What is gone, is it forgotten?"
     )
-    player.load()
-    player.show(payload, key=state.START_PLAYER)
+    minute.load()
+    shown = minute.show(payload, key=state.START_PLAYER)
+    if going := shown.get("go"):
+        go_to(going["to"], **going_on(going["to"]))
 
 
 def prompt_problem(text: str) -> str | None:

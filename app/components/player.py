@@ -7,7 +7,7 @@ SHARED = ("player/base.js", "player/store.js", "player/popover.js", "player/text
 STYLES = ("player/player.css", "player/panels.css")
 SCRIPTS = (
     *SHARED, "player/bars.js", "player/grid.js", "player/ring.js", "player/panels.js", "player/timeline.js",
-    "player/surface.js", "player/player.js",
+    "player/surface.js", "player/player.js", "player/serve.js",
 )  # fmt: skip
 STATES = ("ack", "need", "at", "sampling")
 """Sticky values: `ack {run, to, stages_key, stages_to}`, `need {run, from, n}`, `at {run, t, layer, head}`

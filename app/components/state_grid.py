@@ -4,11 +4,12 @@ from app.components.picture import Picture
 
 SCRIPTS = (
     "player/base.js", "player/store.js", "player/popover.js", "player/surface.js",
-    "state_grid/picture.js", "state_grid/strip.js", "state_grid/side.js", "state_grid/page.js",
+    "state_grid/picture.js", "state_grid/hops.js", "state_grid/strip.js", "state_grid/side.js", "state_grid/page.js",
 )  # fmt: skip
-EVENTS = ("ask",)
-"""One sticky value: `ask {run, n, reading, source, target, replacement, word, cut, layer}`, what the visitor
-wants to see next; the payload that answers it carries the same `n`."""
+EVENTS = ("ask", "act")
+"""Two sticky values: `ask {run, n, reading, source, target, replacement, word, cut, window, layer}`, what the visitor
+wants to see next (the payload that answers it carries the same `n`), and `act {run, what, n}`, a button: write,
+stop, again."""
 
 state_grid = Picture(
     "state_grid", markup="state_grid/state_grid.html", styles=("player/player.css", "state_grid/state_grid.css"),

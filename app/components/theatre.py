@@ -9,8 +9,9 @@ SCRIPTS = (
 )  # fmt: skip
 STATES = ("ack", "need", "at")
 """Sticky values: `ack {run, to}`, `need {run, from, n}` and `at {run, t, layer, head}`."""
-TRIGGERS = ("measure", "cancel", "live")
-"""One-shot values: `measure {run, position, step, word}`, `cancel {run}` and `live {run}`."""
+TRIGGERS = ("measure", "cancel", "live", "slot")
+"""One-shot values: `measure {run, position, step, word}`, `cancel {run}`, `live {run}` and
+`slot {run, layer, position}`."""
 
 theatre = Picture(
     "theatre", markup="theatre/theatre.html", styles=(*player.STYLES, "theatre/theatre.css"), scripts=SCRIPTS,

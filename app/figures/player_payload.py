@@ -175,7 +175,7 @@ def pack_growth(
     status: str = "recorded", message: str = "", provenance: str = "recorded", stages: StageBlock | None = None,
     sampling: Mapping[str, float] | None = None, settings: Mapping[str, Any] | None = None,
     tokens_per_second: float | None = None, branches: Sequence[Mapping[str, Any]] = (), current: str | None = None,
-    at: Mapping[str, Any] | None = None, follow: int | None = None,
+    at: Mapping[str, Any] | None = None, follow: int | None = None, story: Mapping[str, Any] | None = None,
 ) -> bytes:  # fmt: skip
     """The bytes for `player(...)`: tokens `[start, stop)` of a run, and what surrounds them.
 
@@ -193,6 +193,7 @@ def pack_growth(
         branches: `{run, label, at, token, parent}` each; current: the one that is shown.
         at: `{t, layer, head}`, where the playhead starts when the run is new to the browser.
         follow: a number that changes when the playhead should jump to the end and follow.
+        story: for the first minute, from `app.figures.minute`.
 
     Raises:
         ValueError: an unknown mode or status, or an impossible range.
@@ -219,6 +220,8 @@ def pack_growth(
     }  # fmt: skip
     if follow is not None:
         header["follow"] = follow
+    if story is not None:
+        header["story"] = dict(story)
     if stages is not None:
         header["stages"] = {"key": stages.key, "from": stages.start, "to": stages.stop, "names": list(stages.names)}
         header["labels"] = {str(i): label for i, label in stages.labels.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
@@ -24,15 +24,26 @@ class Point:
     swapped: tuple[float, float]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ordinary:
+    """Other words of the text at one distance: median and mean of their KL in nats, and how many they are."""
+
+    distance: int
+    median: float
+    mean: float
+    count: int
+
+
 def push_back_figure(
     points: Sequence[Point], words: tuple[str, str], answers: tuple[str, str], marks: Sequence[int],
-    reach: int | None, guess: int | None = None, theme: str = "light",
+    reach: int | None, guess: int | None = None, theme: str = "light", typical: Sequence[Ordinary] = (),
 ) -> go.Figure:  # fmt: skip
     """Probabilities of the answers above, KL on a log scale below, over the same distances.
 
     Args:
         points: nearest first. words: the word and its swap. answers: what each makes likely.
         marks: W, 2W, 3W. reach: exact; `None` = unbounded. guess: the visitor's; `None` = none.
+        typical: ordinary words at the same distances, beside the chosen one.
     """
     colours = THEMES[theme]
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08, row_heights=[0.45, 0.55])
@@ -54,6 +65,7 @@ def push_back_figure(
         customdata=["exactly 0" if point.kl == 0 else f"{point.kl:.2g} nats" for point in points],
         hovertemplate="%{x} tokens back: %{customdata}<extra>KL</extra>",
     )  # fmt: skip
+    _add_ordinary(figure, typical, colours)
     _mark(figure, marks, reach, guess, theme)
     grid = {"gridcolor": colours["line"], "zeroline": False}
     side = {**grid, "automargin": True, "title_standoff": 8}
@@ -71,6 +83,21 @@ def push_back_figure(
         plot_bgcolor="rgba(0,0,0,0)", font={"color": colours["ink"], "size": 14}, hoverlabel={"font": {"size": 14}},
     )  # fmt: skip
     return figure
+
+
+def _add_ordinary(figure: go.Figure, typical: Sequence[Ordinary], colours: Mapping[str, str]) -> None:
+    for name, symbol, dash in (("median", "diamond", "dot"), ("mean", "x", "dash")):
+        values = [row.median if name == "median" else row.mean for row in typical]
+        if not typical:
+            return
+        figure.add_scatter(
+            x=[row.distance for row in typical], y=[max(value, LOWEST) for value in values], row=2, col=1,
+            mode="lines+markers", name=f"ordinary words of the text, {name}",
+            line={"color": colours["soft"], "width": 1.75, "dash": dash}, marker={"size": 7, "symbol": symbol},
+            customdata=[f"{'exactly 0' if value == 0 else f'{value:.2g} nats'} ({row.count} words)"
+                        for value, row in zip(values, typical, strict=True)],
+            hovertemplate="%{x} tokens back: %{customdata}<extra>%{fullData.name}</extra>",
+        )  # fmt: skip
 
 
 def _mark(figure: go.Figure, marks: Sequence[int], reach: int | None, guess: int | None, theme: str) -> None:

@@ -11,7 +11,7 @@ Source: the readings are those of `mistral_core.analysis.influence`, the edges t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,11 @@ from app.figures.player_payload import RunLike
 from app.figures.player_payload import pack_parts as pack_arrays
 from mistral_core.analysis.reach import (
     Cut,
+    backward_cone,
     backward_edge,
     cut_layer,
     cut_wall,
+    forward_cone,
     forward_edge,
     reachable,
     reaching,
@@ -30,6 +32,10 @@ from mistral_core.analysis.reach import (
 from mistral_core.config import MistralConfig
 
 READINGS = ("forward", "backward", "corridor")
+WINDOWS = (2, 4, 8, 16, 32, 64, 256, 1024, 4096)
+"""That a text can be read again with; those wider than 64 only for models that have wider ones."""
+WRITE_ON = 2000
+"""Tokens that a visitor is offered to have written, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +48,7 @@ class Choice:
         replacement: token id in the place of the source; `None` = drawn from the text.
         cut: "", "wall:40" (nothing crosses from positions up to 40 to later ones), or "layer:3"
             (nothing moves sideways in the third layer; counted from 1, as on screen).
+        window: of every layer, for reading the text again; `None` = the model's own.
     """
 
     reading: str = "forward"
@@ -49,11 +56,16 @@ class Choice:
     target: int = 0
     replacement: int | None = None
     cut: str = ""
+    window: int | None = None
 
     @property
     def anchor(self) -> int:
         """The token that the page calls the current one."""
         return self.source if self.reading == "forward" else self.target
+
+    def shape(self, config: MistralConfig) -> MistralConfig:
+        """The network that reads: the model's, or the same with another window."""
+        return config if self.window is None else replace(config, sliding_window=self.window)
 
     def inside(self, config: MistralConfig, length: int) -> Choice:
         """The same for a text of `length` tokens; the pair of a corridor in its order.
@@ -68,6 +80,8 @@ class Choice:
                 raise ValueError(f"{name} {position} is not in the text; positions are 0 to {length - 1}")
         if self.reading == "corridor" and self.source > self.target:
             raise ValueError(f"source {self.source} comes after target {self.target}; nothing travels backwards")
+        if self.window is not None and not 1 <= self.window <= WINDOWS[-1]:
+            raise ValueError(f"the window is {self.window}; a text can be read with 1 to {WINDOWS[-1]:,}")
         self.cuts(config, length)
         return self
 
@@ -96,6 +110,8 @@ class Choice:
         found = {"reading": self.reading, "from": str(self.source), "to": str(self.target)}
         if self.replacement is not None:
             found["swap"] = str(self.replacement)
+        if self.window is not None:
+            found["window"] = str(self.window)
         return found | ({"cut": self.cut} if self.cut else {})
 
 
@@ -108,7 +124,7 @@ def choice_from_query(query: Mapping[str, str]) -> Choice | None:
     if "reading" not in query:
         return None
     numbers = {}
-    for name in ("from", "to", "swap"):
+    for name in ("from", "to", "swap", "window"):
         text = query.get(name, "0")
         if not text.isascii() or not text.isdigit():
             raise ValueError(f"The address says {name}={text[:40]}, but that must be a whole number, 0 or more.")
@@ -116,6 +132,7 @@ def choice_from_query(query: Mapping[str, str]) -> Choice | None:
     return Choice(
         reading=query["reading"], source=numbers["from"], target=numbers["to"],
         replacement=numbers["swap"] if "swap" in query else None, cut=query.get("cut", ""),
+        window=numbers["window"] if "window" in query else None,
     )  # fmt: skip
 
 
@@ -150,8 +167,54 @@ class Measured:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Short:
+    """A text in which the edge cannot be seen.
+
+    Attributes:
+        leaves: whether anything has left a window in it.
+        more: tokens to write on; 0 = it cannot be had so. narrower: a window with which the edge lies inside the text;
+            0 = there is none.
+    """
+
+    leaves: bool
+    more: int
+    narrower: int
+
+
+def window_options(config: MistralConfig) -> list[int]:
+    """Windows to choose from, the model's own left out if all its layers have the same."""
+    widest = max((window for window in config.windows if window is not None), default=0)
+    own = set(config.windows)
+    return [window for window in WINDOWS if window <= max(64, widest) and own != {window}]
+
+
+def too_short(config: MistralConfig, choice: Choice, length: int, *, goes_on: bool = True) -> Short | None:
+    """What could be done about a text in which no change can pass the edge; `None` = there is room for one.
+
+    Args:
+        config: of the model. length: of the text. goes_on: more of it can be written.
+    """
+    shape = choice.shape(config)
+    reach = shape.exact_reach()
+    if reach is None or length > reach + 1:
+        return None
+    widest = max(window for window in shape.windows if window is not None)
+    wanted = choice.source + reach + 1 + widest - length
+    narrower = [w for w in window_options(config) if w < widest and config.n_layers * (w - 1) < length // 2]
+    return Short(
+        leaves=length > widest, more=wanted if goes_on and wanted <= WRITE_ON else 0,
+        narrower=max(narrower, default=0),
+    )  # fmt: skip
+
+
 def allowed_cells(config: MistralConfig, choice: Choice, length: int) -> np.ndarray:
     """Cells that the reading can touch, with what is cut taken away: `[rows, length]` bool.
+
+    Without a cut by formula, else by walking along the edges that are left.
+
+    Args:
+        config: of the network that reads (`Choice.shape`).
 
     Raises:
         ValueError: a position or a cut outside the grid.
@@ -159,16 +222,18 @@ def allowed_cells(config: MistralConfig, choice: Choice, length: int) -> np.ndar
     cuts = choice.cuts(config, length)
     cells = np.ones((config.n_layers + 1, length), bool)
     if choice.reading != "backward":
-        cells &= reachable(config, length, choice.source, cuts)
+        ahead = reachable(config, length, choice.source, cuts) if cuts else forward_cone(config, choice.source, length)
+        cells &= ahead
     if choice.reading != "forward":
-        cells &= reaching(config, length, choice.target, cuts)
+        cells &= reaching(config, length, choice.target, cuts) if cuts else backward_cone(config, choice.target, length)
     return cells
 
 
 def pack_reach(
     trace: RunLike, choice: Choice, measured: Measured | None, *, run: str, asked: int = 0, total: int | None = None,
     status: str = "recorded", message: str = "", layer: int | None = None, replacement: str = "",
-    options: Sequence[tuple[int, str]] = (), can_measure: bool = True,
+    options: Sequence[tuple[int, str]] = (), can_measure: bool = True, goes_on: bool = False,
+    doing: tuple[int, int, str] | None = None, stopped: bool = False,
 ) -> bytes:  # fmt: skip
     """The bytes for `state_grid(...)`: the whole text so far and one reading of it.
 
@@ -177,24 +242,31 @@ def pack_reach(
         asked: number of the question, so that the browser knows its answer.
         total: tokens expected in the end. layer: where the visitor was.
         replacement: printable form of the token put in. options: others to choose from.
-        can_measure: whether the model that wrote the run is here.
+        can_measure: whether the model that wrote the run is here. goes_on: whether more of it can be written.
+        doing: of a measurement that takes long: steps done, in all, and what is done. stopped: the visitor ended it.
 
     Raises:
         ValueError: the choice lies outside the run.
     """
-    config, length = trace.config, len(trace)
-    choice = choice.inside(config, length)
+    length = len(trace)
+    choice = choice.inside(trace.config, length)
+    config = choice.shape(trace.config)
+    short = too_short(trace.config, choice, length, goes_on=goes_on) if status != "running" else None
     rows = range(config.n_layers + 1)
     header: dict[str, Any] = {
         "run": run, "asked": asked, "total": max(total or 0, length), "status": status, "message": message,
         "n_prompt": trace.n_prompt, "layer": layer, "can_measure": can_measure,
-        "model": {"name": trace.model_name, "n_layers": config.n_layers, "windows": list(config.windows)},
+        "model": {
+            "name": trace.model_name, "n_layers": config.n_layers, "windows": list(config.windows),
+            "trained": list(trace.config.windows), "options": window_options(trace.config),
+        },
+        "short": asdict(short) if short else None, "doing": list(doing) if doing else None, "stopped": stopped,
         "tokens": [[trace.token_texts[i], trace.token_labels[i], int(trace.token_ids[i])] for i in range(length)],
         "forward_edges": [forward_edge(config, row) for row in rows],
         "backward_edges": [backward_edge(config, row) for row in rows], "reach": config.exact_reach(),
         "choice": {
             "reading": choice.reading, "source": choice.source, "target": choice.target,
-            "replacement": choice.replacement, "cut": choice.cut,
+            "replacement": choice.replacement, "cut": choice.cut, "window": choice.window,
         },
         "replacement": replacement, "options": [list(option) for option in options],
         "explained": measured.explained if measured else "", "facts": dict(measured.facts) if measured else {},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,12 +28,14 @@ class Curves:
 
 
 def profile_figure(
-    model: Curves, untrained: Curves, marks: Sequence[int], reach: int | None, theme: str = "light"
-) -> go.Figure:
+    model: Curves, untrained: Curves, marks: Sequence[int], reach: int | None, theme: str = "light",
+    texts: Mapping[str, np.ndarray] = {},
+) -> go.Figure:  # fmt: skip
     """Mean relative change after every layer, the spread after the last one, random weights beside it.
 
     Args:
         untrained: the same for random weights. marks: W, 2W, 3W. reach: exact; `None` = unbounded.
+        texts: by name, the mean after the last layer of each text, index = distance.
     """
     colours = THEMES[theme]
     figure = go.Figure()
@@ -52,6 +54,12 @@ def profile_figure(
             line={"color": mix(colours["card"], colours["influence"], 0.35 + 0.65 * row / last),
                   "width": 3.5 if row == last else 1.5},
             hovertemplate="%{x} tokens on: %{y:.2g}" + f"<extra>after layer {row}</extra>",
+        )  # fmt: skip
+    for number, (name, values) in enumerate(texts.items()):
+        figure.add_scatter(
+            x=distance, y=_drawn(values), mode="lines", legendgroup="texts", showlegend=number == 0,
+            name=f"each text, after layer {last}", line={"color": colours["ink"], "width": 1, "dash": "dot"},
+            hovertemplate="%{x} tokens on: %{y:.2g}" + f"<extra>{name}</extra>",
         )  # fmt: skip
     figure.add_scatter(
         x=distance, y=_drawn(untrained.mean[last]), mode="lines", name=f"random weights, after layer {last}, mean",

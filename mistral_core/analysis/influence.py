@@ -22,7 +22,7 @@ Source: activation patching: Vig et al. 2020 (arXiv 2004.12265), Meng et al. 202
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mistral_core.analysis.gradients import (
+    Report,
+    conductance,
+    gradient_pass,
+    log_probs,
+    silent,
+    state_names,
+)
 from mistral_core.analysis.reach import Cut, CutEdges, check_cuts, check_position, corridor
 from mistral_core.hooks import Capture, Sinks, watching
 from mistral_core.kv_cache import KVCache
@@ -43,14 +51,6 @@ MAX_BYTES = 2**30
 STEPS = 16
 """Of the corridor: each is a gradient pass."""
 REPLACEMENT_RULE = "the token at a place of the same text drawn by (seed, position), never the original one"
-
-Report = Callable[[int, int, str], None]
-"""Called with (done, total, what is being done). What it raises ends the work: so it is cancelled."""
-
-
-def silent(done: int, total: int, what: str) -> None:
-    """Reports to nobody."""
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pass:
@@ -125,11 +125,6 @@ class CorridorInfluence:
     through: Float[np.ndarray, "rows pos"]
     log_prob_before: float
     log_prob_after: float
-
-
-def state_names(n_layers: int) -> list[str]:
-    """Hooks of the rows of the grid."""
-    return ["layers.0.hook_resid_pre", *(f"layers.{layer}.hook_resid_post" for layer in range(n_layers))]
 
 
 def read(model: Transformer, token_ids: Sequence[int], cuts: Sequence[Cut] = (), report: Report = silent) -> Pass:
@@ -252,7 +247,7 @@ def backward_influence(
     if not 0 <= token < config.vocab_size:
         raise ValueError(f"token {token} is outside the vocabulary; ids are 0 to {config.vocab_size - 1}")
     first = _first_needed(model, target)
-    log_prob, states, gradients = _gradient_pass(model, token_ids, range(first, target + 1), token, cuts)
+    log_prob, states, gradients = gradient_pass(model, token_ids, range(first, target + 1), token, cuts)
     influence = np.zeros((config.n_layers + 1, length))
     sizes = gradients.double().norm(dim=-1) * states.double().norm(dim=-1)
     influence[:, first : target + 1] = sizes.cpu().numpy()
@@ -279,21 +274,18 @@ def corridor_influence(
     backward = backward_influence(model, token_ids, target, token, cuts=cuts)
     original, patched = read(model, token_ids, cuts), read(model, _replaced(token_ids, source, replacement), cuts)
     through = np.zeros((model.config.n_layers + 1, len(token_ids)))
-    span = range(backward.first_read, target + 1)
-    if source in span:  # else nothing can pass, and nothing of the source is read
-        found = _conductance(model, token_ids, span, backward.token, cuts, (source, replacement), steps, report)
-        through[:, span.start : span.stop] = found
+    reach = model.config.exact_reach()
+    if source <= target and (reach is None or target - source <= reach):  # else nothing can pass
+        passed = conductance(
+            model, token_ids, source, target, replacement, backward.token, cuts=cuts, steps=steps, report=report
+        )
+        through[:, source : target + 1] = passed.through
     return CorridorInfluence(
         forward=compare(original, patched, source), backward=backward, through=through,
         theory=corridor(model.config, source, target, len(token_ids)),
         log_prob_before=float(log_probs(original.logits[target])[backward.token]),
         log_prob_after=float(log_probs(patched.logits[target])[backward.token]),
     )  # fmt: skip
-
-
-def log_probs(logits: Float[Tensor, "*pos vocab_size"]) -> Float[Tensor, "*pos vocab_size"]:
-    """Log-probabilities in float64, whatever the model's dtype."""
-    return logits.double().log_softmax(-1)
 
 
 def kl_divergence(p: Float[Tensor, "*pos vocab_size"], q: Float[Tensor, "*pos vocab_size"]) -> Float[Tensor, "*pos"]:
@@ -305,57 +297,6 @@ def kl_divergence(p: Float[Tensor, "*pos vocab_size"], q: Float[Tensor, "*pos vo
     r = q - p
     small = r * r * (0.5 + r / 6 + r * r / 24)
     return (p.exp() * torch.where(r.abs() < 1e-3, small, r.expm1() - r)).sum(-1)
-
-
-class _Leaves:
-    """Gives every row of the grid a gradient and keeps it; `start` takes the place of the embeddings."""
-
-    def __init__(self, n_layers: int, start: Tensor | None) -> None:
-        self.names, self.start, self.states = state_names(n_layers), start, list[Tensor]()
-
-    def wants(self, name: str) -> bool:
-        return name in self.names
-
-    def visit(self, name: str, value: Tensor, query_positions: Tensor | None, key_positions: Tensor | None) -> Tensor:
-        if not self.states:
-            value = (value if self.start is None else self.start[None]).detach().clone().requires_grad_(True)
-        self.states.append(value)
-        return value
-
-
-def _gradient_pass(
-    model: Transformer, token_ids: Sequence[int], span: range, token: int, cuts: Sequence[Cut],
-    start: Tensor | None = None,
-) -> tuple[float, Float[Tensor, "rows read dim"], Float[Tensor, "rows read dim"]]:  # fmt: skip
-    """Log-probability of `token` after the positions `span`, their grid, and its gradients."""
-    leaves, edges = _Leaves(model.config.n_layers, start), CutEdges(model.config, len(token_ids), cuts)
-    tokens = torch.tensor([[token_ids[position] for position in span]])
-    with torch.inference_mode(False), torch.enable_grad(), watching(Sinks(edges, leaves)):
-        logits = model(tokens, torch.tensor([list(span)]), last_only=True)
-        log_prob = log_probs(logits[0, -1])[token]
-        gradients = torch.stack(torch.autograd.grad(log_prob, leaves.states))[:, 0]
-    return float(log_prob.detach()), torch.stack([state.detach()[0] for state in leaves.states]), gradients
-
-
-def _conductance(
-    model: Transformer, token_ids: Sequence[int], span: range, token: int, cuts: Sequence[Cut],
-    swap: tuple[int, int], steps: int, report: Report,
-) -> Float[np.ndarray, "rows read"]:  # fmt: skip
-    """Sum over the steps of (mean gradient of its two ends) . (change of the state), in float64."""
-    weight, source, goal = model.tok_embeddings.weight, swap[0] - span.start, model.tok_embeddings.weight[swap[1]]
-    embeddings = weight[[token_ids[position] for position in span]]
-    total, before = torch.zeros((), dtype=torch.float64, device=weight.device), None
-    for step in range(steps + 1):
-        report(step, steps + 1, "following the change through the corridor")
-        start = embeddings.clone()
-        start[source] = goal if step == steps else start[source] + (goal - start[source]) * (step / steps)
-        _, states, gradients = _gradient_pass(model, token_ids, span, token, cuts, start)
-        now = (states.double(), gradients.double())
-        if before is not None:
-            total = total + ((before[1] + now[1]) / 2 * (now[0] - before[0])).sum(-1)
-        before = now
-    report(steps + 1, steps + 1, "done")
-    return total.cpu().numpy()
 
 
 def _first_needed(model: Transformer, target: int) -> int:

@@ -3,8 +3,8 @@
 push back   A sentence with one swapped word ("girl" / "boy"), neutral sentences, then a question
             whose answer depends on the word. Each added sentence pushes the word further back;
             the probabilities of the two answers and the KL of the whole prediction say what is left.
-profile     The same for typical text: many tokens of a text replaced one at a time, influence
-            against distance for each row of the grid, with its spread.
+typical     Beside it, ordinary words of the same text (see `distance`), so that what was chosen for
+            effect can be seen to be.
 example     The swapped word of the first page, found by a search: never chosen by hand.
 
 Every text is encoded as a whole. Encoding its parts apart would put a piece "␣" between them that
@@ -19,14 +19,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
+from mistral_core.analysis.distance import distance_profile
 from mistral_core.analysis.influence import (
     ForwardInfluence,
     Report,
-    default_replacement,
-    forward_influence,
     kl_divergence,
     log_probs,
     read,
@@ -130,27 +129,15 @@ class Forgotten:
     after: float
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class DistanceProfile:
-    """Influence against distance over many replaced tokens. Index `d` = `d` tokens after the replaced one.
+@dataclass(frozen=True, kw_only=True)
+class Typical:
+    """What an ordinary word does at one distance: KL in nats over `count` words of a text, replaced one at a time."""
 
-    Attributes:
-        change_mean, change_low, change_median, change_high: relative change of the state, for each row of
-            the grid: mean, 10 % quantile, median, 90 % quantile over the sources.
-        kl_mean, kl_median, kl_max: of the next-token distribution, nats.
-        count: how many sources have a token at that distance.
-        replaced: (text, position, replacement) of every source.
-    """
-
-    change_mean: Float[np.ndarray, "rows distance"]
-    change_low: Float[np.ndarray, "rows distance"]
-    change_median: Float[np.ndarray, "rows distance"]
-    change_high: Float[np.ndarray, "rows distance"]
-    kl_mean: Float[np.ndarray, " distance"]
-    kl_median: Float[np.ndarray, " distance"]
-    kl_max: Float[np.ndarray, " distance"]
-    count: Int[np.ndarray, " distance"]
-    replaced: tuple[tuple[int, int, int], ...]
+    distance: int
+    median: float
+    mean: float
+    largest: float
+    count: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +156,8 @@ class Example:
     refused: tuple[str, ...]
 
 
+TYPICAL_WORDS = 16
+"""Replaced beside a chosen word, at most: some places are taken once where two would fall on them."""
 NEUTRAL = (
     "The birds sang in the trees.", "The wind blew softly over the hills.", "The sky was blue and the grass was green.",
     "In the fields the corn was tall.", "The snow fell on the roof and on the road.", "Far away the bells rang.",
@@ -239,6 +228,30 @@ def push_back(model: Transformer, tokenizer: Tokenizer, case: Case, report: Repo
     return PushBack(case=case, swaps=tuple(swaps), windows=config.windows, marks=marks, reach=config.exact_reach())
 
 
+def typical_beside(
+    model: Transformer, tokenizer: Tokenizer, found: PushBack, seed: int = 0, report: Report = silent
+) -> tuple[Typical, ...]:
+    """Words of the longest text of the experiment replaced one at a time, felt at the distances of its swaps.
+
+    Half of the words stand no later than the swapped one, so that the farthest distance has some too;
+    replacements by `default_replacement`. A chosen word is to be seen beside these.
+    """
+    last = found.swaps[-1]
+    ids = tokenizer.encode(found.case.text(0, last.n_fillers))
+    early = np.linspace(1, last.position, TYPICAL_WORDS // 2)
+    spread = np.linspace(1, max(len(ids) // 2, 1), TYPICAL_WORDS - TYPICAL_WORDS // 2)
+    sources = np.unique(np.concatenate((early, spread)).round().astype(int)).tolist()
+    profile = distance_profile(model, [ids], last.distance, sources=[sources], seed=seed, report=report)
+    return tuple(
+        Typical(
+            distance=swap.distance, median=float(profile.kl_median[swap.distance]),
+            mean=float(profile.kl_mean[swap.distance]), largest=float(profile.kl_max[swap.distance]),
+            count=int(profile.count[swap.distance]),
+        )
+        for swap in found.swaps
+    )  # fmt: skip
+
+
 def single_token(tokenizer: Tokenizer, word: str) -> int:
     """The token of a word in mid-text.
 
@@ -274,65 +287,6 @@ def forgotten(config: MistralConfig, influence: ForwardInfluence, step: int) -> 
     )  # fmt: skip
 
 
-def distance_profile(
-    model: Transformer,
-    texts: Sequence[Sequence[int]],
-    max_distance: int,
-    sources_per_text: int = 8,
-    *,
-    seed: int = 0,
-    report: Report = silent,
-) -> DistanceProfile:
-    """Replaces tokens one at a time and gathers what is felt at each distance.
-
-    The sources of a text stand evenly between its second token and the last that has `max_distance`
-    tokens after it (or its middle, if it is shorter); replacements by `default_replacement`.
-
-    Args:
-        texts: token ids of each. max_distance: how far to look. seed: of the replacements.
-
-    Raises:
-        ValueError: no text, one of fewer than four tokens, or a number below 1.
-    """
-    if not texts or min(map(len, texts)) < 4 or max_distance < 1 or sources_per_text < 1:
-        raise ValueError("a profile needs texts of at least four tokens, and at least distance 1 and one source")
-    grids: list[np.ndarray] = []
-    kls: list[np.ndarray] = []
-    replaced = []
-    for text, ids in enumerate(texts):
-        original = read(model, ids)
-        last = max(len(ids) - 1 - max_distance, len(ids) // 2)
-        for source in np.unique(np.linspace(1, last, sources_per_text).round().astype(int)).tolist():
-            report(len(kls), len(texts) * sources_per_text, f"text {text + 1}, position {source}")
-            replacement = default_replacement(ids, source, seed)
-            found = forward_influence(model, ids, source, replacement, original=original)
-            grids.append(_aligned(found.change, source, max_distance))
-            kls.append(_aligned(found.kl[None], source, max_distance)[0])
-            replaced.append((text, source, replacement))
-    report(len(texts) * sources_per_text, len(texts) * sources_per_text, "done")
-    return _profile(np.array(grids), np.array(kls), tuple(replaced))
-
-
-def held_within(values: Sequence[float] | np.ndarray, share: float, include_own: bool = False) -> int:
-    """The least distance within which `share` of the summed influence lies.
-
-    Args:
-        values: influence at distance 0, 1, ...: `change_mean[row]` (ratios of L2 norms) or `kl_mean`.
-        share: such as 0.9, above 0 and at most 1.
-        include_own: whether the replaced token's own column (distance 0) counts.
-
-    Raises:
-        ValueError: a share out of bounds, or nothing to share.
-    """
-    counted = np.array(values, np.float64)
-    if not include_own:
-        counted[:1] = 0.0
-    total = counted.sum()
-    if not 0 < share <= 1 or not total > 0:
-        raise ValueError(f"share is {share} of {total}; it must be above 0 and at most 1, of more than nothing")
-    return int(np.searchsorted(counted.cumsum(), share * total * (1 - 1e-12)))
-
-
 def find_example(model: Transformer, tokenizer: Tokenizer, cases: Sequence[Case], report: Report = silent) -> Example:
     """The case with the largest fall of the first answer's probability when the word is swapped.
 
@@ -365,23 +319,3 @@ def find_example(model: Transformer, tokenizer: Tokenizer, cases: Sequence[Case]
 def _prediction(model: Transformer, token_ids: Sequence[int]) -> Float[Tensor, " vocab_size"]:
     """Log-probabilities after the last token, in float64."""
     return log_probs(read(model, token_ids).logits[-1]).cpu()
-
-
-def _aligned(values: np.ndarray, source: int, max_distance: int) -> np.ndarray:
-    """The columns at distance 0 to `max_distance`, NaN where the text has ended."""
-    out = np.full((len(values), max_distance + 1), np.nan)
-    part = values[:, source : source + max_distance + 1]
-    out[:, : part.shape[1]] = part
-    return out
-
-
-def _profile(grids: np.ndarray, kls: np.ndarray, replaced: tuple[tuple[int, int, int], ...]) -> DistanceProfile:
-    count = (~np.isnan(kls)).sum(0)
-    reached = slice(0, int(np.flatnonzero(count)[-1]) + 1)  # the texts may all be shorter than max_distance
-    grids, kls = grids[:, :, reached], kls[:, reached]
-    low, median, high = np.nanquantile(grids, (0.1, 0.5, 0.9), axis=0)
-    return DistanceProfile(
-        change_mean=np.nanmean(grids, 0), change_low=low, change_median=median, change_high=high,
-        kl_mean=np.nanmean(kls, 0), kl_median=np.nanmedian(kls, 0), kl_max=np.nanmax(kls, 0),
-        count=count[reached], replaced=replaced,
-    )  # fmt: skip

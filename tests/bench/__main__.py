@@ -63,6 +63,17 @@ def headline(result: dict[str, Any]) -> dict[str, Any]:
         "first_picture_later_seconds": "browser.first_picture.later_seconds.median",
         "step_click_to_picture_median_ms": "browser.next_word.steps.click_to_picture.median_ms",
         "step_click_to_picture_p95_ms": "browser.next_word.steps.click_to_picture.p95_ms",
+        **{
+            f"{page}_{name}": f"browser.{page}.{path}"
+            for page in ("attention", "ring")
+            for name, path in {
+                "step_median_ms": "steps.click_to_picture.median_ms", "step_p95_ms": "steps.click_to_picture.p95_ms",
+            }.items()
+        },
+        **{
+            f"{page}_pictures_per_second": f"browser.{page}.playing.pictures_per_second.median"
+            for page in ("next_word", "attention", "ring")
+        },
         "tokens_per_second_streaming": "browser.next_word.writing.tokens_per_second.median",
         "tokens_per_second_on_screen": "browser.next_word.writing.tokens_per_second_on_screen.median",
         "bytes_per_streamed_token": "browser.next_word.writing.bytes_per_token.median",

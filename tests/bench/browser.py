@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, Page
 
@@ -26,6 +27,11 @@ FIRST_PICTURE_AIM = 3.0
 STEP_AIM_MS = 100.0
 NEW_TOKENS = 200
 DONE = "[data-ready='1'][data-status='done']"
+PLAYING_AIM = 30.0
+STORY = {
+    "model": registry.DEFAULT_MODEL, "seed": "0", "n": str(NEW_TOKENS),
+    "text": "Once upon a time there was a girl who lived in a little house in the wood.",
+}  # fmt: skip
 
 
 def probed(launched: Browser) -> Page:
@@ -163,6 +169,32 @@ def client_steps(page: Page, count: int, pause_ms: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def playing(page: Page, seconds: float) -> dict[str, Any]:
+    """Plays the whole text at the highest speed, 60 tokens a second; one picture a token."""
+    found = [page.evaluate("seconds => mxBench.play(seconds)", seconds) for _ in range(3)]
+    pictures = spread([one["pictures"] for one in found])
+    return {
+        "pictures_per_second": pictures, "longest_frame_ms": max(round(one["longest"], 1) for one in found),
+        "aim_pictures_per_second": PLAYING_AIM, "aim_met": pictures["median"] >= PLAYING_AIM,
+    }  # fmt: skip
+
+
+def another_page(launched: Browser, url: str, name: str, quick: bool) -> dict[str, Any]:
+    """Stepping and playing on a page that shows the same text in another way."""
+    page = probed(launched)
+    page.goto(f"{url}/{name}?{urlencode(STORY)}")
+    page.wait_for_selector(DONE, timeout=120_000)
+    settled(page)
+    page.wait_for_timeout(500)
+    found = {
+        "steps": trying(lambda: client_steps(page, 20 if quick else 60, 120)),
+        "playing": trying(lambda: playing(page, 1 if quick else 3)),
+        "problems": page.watch.problems(),  # type: ignore[attr-defined]
+    }
+    page.context.close()
+    return found
+
+
 def slider_trips(page: Page, count: int) -> dict[str, Any]:
     """Moves the temperature; the bars come back from the stored logits, computed by the server."""
     values = [0.5 + 0.1 * (number % 10) for number in range(count)]
@@ -207,6 +239,7 @@ def next_word(launched: Browser, url: str, quick: bool) -> dict[str, Any]:
         "streaming_over_bare": round(written["tokens_per_second"]["median"] / bare, 3),
         "steps": trying(lambda: client_steps(page, 60, 120)),
         "steps_at_rest": trying(lambda: client_steps(page, 8 if quick else 20, 800)),
+        "playing": trying(lambda: playing(page, 1 if quick else 3)),
         "slider_to_picture": trying(lambda: slider_trips(page, 5 if quick else 20)),
         "branch": trying(lambda: branch_trips(page, 2 if quick else 5)),
         "problems": page.watch.problems(),  # type: ignore[attr-defined]
@@ -221,5 +254,9 @@ def measure(quick: bool = False) -> dict[str, Any]:
         start = first_picture(launched, Path(folder), 1 if quick else 3, 5)
         with server(Path(folder) / "desk.log") as running:
             desk = next_word(launched, running.url, quick)
+            others = {name: another_page(launched, running.url, name, quick) for name in ("attention", "ring")}
             errors = running.log.count("Traceback")
-        return {"browser_version": launched.version, "first_picture": start, "next_word": desk, "server_errors": errors}
+        return {
+            "browser_version": launched.version, "first_picture": start, "next_word": desk, **others,
+            "server_errors": errors,
+        }

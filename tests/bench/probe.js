@@ -71,6 +71,28 @@
       await until(() => Number(bench.root().dataset.count) > Number(bench.root().dataset.step) + 1);
       return { shown, grown: (await bench.painted()) - bench.clicked };
     },
+
+    /** Plays from the beginning at the highest speed of the page: pictures a second, and the longest wait for a frame. */
+    play: async (seconds) => {
+      const root = bench.root();
+      const speed = bench.part("speed");
+      speed.value = [...speed.options].at(-1).value;
+      speed.dispatchEvent(new Event("change"));
+      bench.part("slider").value = 0;
+      bench.part("slider").dispatchEvent(new Event("input"));
+      await bench.painted();
+      root.querySelector("[data-act=play]").click();
+      const began = performance.now();
+      let [steps, last, before, longest] = [0, root.dataset.step, began, 0];
+      while (performance.now() - began < 1000 * seconds) {
+        const now = await frames(1);
+        longest = Math.max(longest, now - before);
+        before = now;
+        if (root.dataset.step !== last) { steps += 1; last = root.dataset.step; }
+      }
+      root.querySelector("[data-act=play]").click();
+      return { pictures: steps / ((performance.now() - began) / 1000), longest };
+    },
   };
   globalThis.mxBench = bench;
 

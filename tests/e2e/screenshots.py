@@ -27,6 +27,9 @@ def prepare(page: Page, url: str, name: str) -> None:
         page.wait_for_selector(".js-plotly-plot .main-svg")
     else:
         page.wait_for_selector("[data-ready='1']")
+    if name == "start":
+        page.wait_for_selector("[data-ready='1'][data-stage='ask']", timeout=30_000)
+        page.get_by_role("button", name="Yes, it is forgotten").click()
     if name == "next_word":
         page.wait_for_selector("[data-ready='1'][data-status='done'][data-step='139']")
     elif query:

@@ -1,10 +1,12 @@
 """The page `reach` in a real browser: choose, step, hover, predict, cut, swap, push back, link."""
 
+import re
 from urllib.parse import parse_qs, urlencode, urlparse
 
+import numpy as np
 import pytest
 
-from app import compute, reach_panel
+from app import compute, reach_measure
 from app.figures.reach_payload import Choice
 from tests.e2e.browser import settled
 
@@ -41,20 +43,34 @@ def cell(page, position: int, row: int) -> dict[str, float]:
     )
 
 
+def tiny(value: float) -> str:
+    """As the picture writes small numbers."""
+    if value >= 1e-3:
+        return f"{float(f'{value:.2g}'):g}"
+    power = int(np.floor(np.log10(value)))
+    return f"{value / 10.0**power:.1f} × 10⁻{''.join('⁰¹²³⁴⁵⁶⁷⁸⁹'[int(digit)] for digit in str(-power))}"
+
+
+def facts(page) -> str:
+    return page.locator("[data-part=facts]").inner_text()
+
+
 def popover(page) -> str:
     return page.locator("[data-part=pop]").inner_text()
 
 
 def test_words_cells_keys_and_hover(visit):
     page = visit("/reach")
-    assert wait(page, reading="forward")["source"] == "8"
-    assert "farthest felt: 120 on, the very edge" in page.locator("[data-part=facts]").inner_text()
+    source = int(wait(page, reading="forward")["source"])
+    measured = reach_measure.measure(compute.recording(), Choice(source=source))[0]
+    assert f"farthest felt: {measured.facts['farthest']} on" in facts(page)
+    assert "beyond the edge: exactly 0 at all" in facts(page)
     grid = page.locator("[data-part=grid]")
     grid.hover(position=cell(page, 60, 5))
-    value = reach_panel.measure(compute.recording(), Choice(source=8))[0].grid[5, 60]
-    assert 1e-4 < value < 1e-3, "so that its power is known"
-    assert "position 60, 52 after the source" in popover(page)
-    assert f"relative change of this state: {value * 1e4:.1f} × 10⁻⁴" in popover(page)
+    value = measured.grid[5, 60]
+    assert 1e-9 < value < 1
+    assert f"position 60, {60 - source} after the source" in popover(page)
+    assert f"relative change of this state: {tiny(value)}" in popover(page)
     grid.hover(position=cell(page, 60, 1))
     assert "exactly 0" in popover(page) and "beyond the edge" in popover(page)
     page.locator("[data-part=story] [data-p='12']").click()
@@ -75,10 +91,10 @@ def test_words_cells_keys_and_hover(visit):
 def test_three_readings_and_a_link_that_restores_them(visit):
     page = visit("/reach?" + urlencode({**STORY, "reading": "corridor", "from": 8, "to": 30, "cut": "layer:2"}))
     state = wait(page, reading="corridor", source=8, target=30, cut="layer:2")
-    assert "22 tokens apart: at least 2 hops" in page.locator("[data-part=facts]").inner_text()
+    assert "22 tokens apart: at least 2 hops" in facts(page)
     page.locator("[data-part=reading] [data-value=backward]").click()
     wait(page, reading="backward", target=30)
-    assert "of the summed influence arrives" in page.locator("[data-part=facts]").inner_text()
+    assert "of the summed influence arrives" in facts(page)
     page.locator("[data-part=cut-kind]").select_option("")
     wait(page, reading="backward", cut="")
     settled(page)
@@ -89,36 +105,44 @@ def test_three_readings_and_a_link_that_restores_them(visit):
 def test_it_follows_a_text_that_is_being_written_and_the_place_follows_the_visitor(visit):
     page = visit("/reach?" + urlencode({**STORY, "n": 120, "seed": 5, "reading": "forward", "from": 8, "to": 9}))
     page.wait_for_selector(f"{FRESH}[data-source='8'][data-status='done'][data-count='135']", timeout=60_000)
-    assert "The text ends 126 tokens on" not in page.locator("[data-part=facts]").inner_text(), "reach is 120"
+    assert "The text ends 126 tokens on" not in facts(page), "reach is 120"
     page.locator("[data-part=story] [data-p='100']").click()
     wait(page, source=100)
-    assert "The text ends 34 tokens on" in page.locator("[data-part=facts]").inner_text()
+    assert "The text ends 34 tokens on" in facts(page)
     settled(page)
     page.get_by_role("link", name="Next word", exact=True).click()
     page.wait_for_selector("[data-mode='desk'][data-step='100']")
 
 
+def test_a_link_to_a_place_that_is_still_to_be_written_waits_for_it(visit):
+    page = visit("/reach?" + urlencode({**STORY, "n": 150, "seed": 4, "reading": "corridor", "from": 120, "to": 150}))
+    page.wait_for_selector(f"{FRESH}[data-reading='corridor'][data-source='120'][data-target='150']", timeout=60_000)
+    assert page.locator("[data-part=message]").is_hidden()
+    wait(page, status="done", reading="corridor", count=165)
+    assert "30 tokens apart" in facts(page)
+
+
 def test_predict_first_hides_everything_until_the_guess(visit):
     page = visit("/reach")
-    wait(page)
+    source = wait(page)["source"]
     page.locator("[data-act=predict]").click()
-    assert data(page)["hidden"] == "1" and "Where will the edge be?" in page.locator("[data-part=facts]").inner_text()
+    assert data(page)["hidden"] == "1" and "Where will the edge be?" in facts(page)
     page.locator("[data-part=grid]").hover(position=cell(page, 60, 5))
     assert "relative change" not in popover(page)
-    page.locator("[data-part=grid]").click(position=cell(page, 58, 8))
-    assert data(page)["hidden"] == "0" and data(page)["source"] == "8"
-    assert "You said 50 tokens. Theory: 120; 90 %" in page.locator("[data-part=facts]").inner_text()
+    page.locator("[data-part=grid]").click(position=cell(page, int(source) + 50, 8))
+    assert data(page)["hidden"] == "0" and data(page)["source"] == source
+    assert "You said 50 tokens. Theory: 120; 90 %" in facts(page)
 
 
 def test_a_wall_stops_the_change_and_an_own_word_takes_its_place(visit):
-    page = visit("/reach")
+    page = visit("/reach?" + urlencode({**STORY, "reading": "forward", "from": 8}))
     wait(page)
     page.get_by_label("Your own replacement word").fill("boy")
     page.get_by_role("button", name="swap").click()
     page.locator("[data-part=swap]", has_text="boy").wait_for()
     page.locator("[data-part=cut-kind]").select_option("wall")
     wait(page, cut="wall:16")
-    assert "farthest felt: 8 on" in page.locator("[data-part=facts]").inner_text()
+    assert "farthest felt: 8 on" in facts(page)
     assert "boy" in page.locator("[data-part=swap]").inner_text(), "the swap stays when something is cut"
     page.get_by_label("Your own replacement word").fill("antidisestablishment")
     page.get_by_role("button", name="swap").click()
@@ -135,3 +159,45 @@ def test_push_it_back(visit):
     page.wait_for_selector(".st-key-push-figure .main-svg", timeout=60_000)
     said = page.get_by_text("You said").inner_text()
     assert "the KL stays below 0.01 nats from" in said and "beyond 120" in said
+
+
+def test_another_window_moves_the_edge_and_what_is_measured(visit):
+    page = visit("/reach?" + urlencode({**STORY, "n": 100, "reading": "forward", "from": 8}))
+    wait(page, status="done", count=115)
+    assert "can see: 120 tokens on" in facts(page)
+    page.get_by_label("Window that the text is read with").select_option("4")
+    wait(page, window=4, source=8)
+    said = facts(page)
+    assert "Read again with W = 4; it was trained with 16." in said and "can see: 24 tokens on" in said
+    assert "beyond the edge: exactly 0 at all 82 positions, bit for bit" in said, "115 tokens, 8 + 24 + 1 before"
+    assert re.search(r"farthest felt: (\d+) on", said)[1] in ("23", "24")
+    settled(page)
+    query = parse_qs(urlparse(page.url).query)
+    assert query["window"] == ["4"] and query["from"] == ["8"]
+    page.locator("[data-part=reading] [data-value=corridor]").click()
+    wait(page, reading="corridor", window=4)
+    page.locator("[data-part=reading] [data-value=backward]").click()
+    wait(page, reading="backward", window=4)
+    assert "can see: 24 tokens back" in facts(page)
+    again = visit(page.url.removeprefix(page.url.split("/reach")[0]))
+    wait(again, reading="backward", window=4)
+    again.get_by_label("Window that the text is read with").select_option("")
+    wait(again, window="")
+    assert "can see: 120 tokens back" in facts(again)
+
+
+def test_a_text_too_short_for_the_edge_is_written_on_or_read_with_a_narrower_window(visit):
+    page = visit("/reach?" + urlencode({**STORY, "n": 0, "reading": "forward", "from": 3}))
+    state = wait(page, source=3, count=15)
+    assert "This text has 15 tokens: nothing in it has left a window of 16 yet" in facts(page)
+    assert page.locator("[data-act=narrower]").count() == 0, "8 hops of one token end outside of 15 / 2"
+    page.locator("[data-act=write]").click()
+    longer = wait(page, source=3, status="done", count=3 + 120 + 1 + 16)
+    assert longer["run"] != state["run"] and "far enough" not in facts(page)
+    assert "beyond the edge: exactly 0 at all 16 positions" in facts(page)
+    page.goto(page.url.split("?")[0] + "?" + urlencode({**STORY, "n": 40, "reading": "forward", "from": 3}))
+    wait(page, source=3, status="done", count=55)
+    assert "A change can travel 120 tokens, and this text has 55" in facts(page)
+    page.locator("[data-act=narrower]").click()
+    wait(page, window=4)
+    assert "beyond the edge: exactly 0 at all 27 positions" in facts(page)

@@ -1,7 +1,11 @@
 """The start page in a real browser: something alive within the first screen, and a door to the desk."""
 
+import json
+
 import pytest
 
+from app import compute
+from app.theme import percent
 from tests.e2e.browser import settled
 
 pytestmark = pytest.mark.browser
@@ -33,18 +37,65 @@ def test_the_recording_plays_by_itself_and_stops_on_request(visit):
     assert step(page) == still - 1
 
 
-def test_reduced_motion_is_respected(visit):
+def example() -> dict:
+    return json.loads(compute.EXAMPLE.read_text(encoding="utf-8"))
+
+
+def test_reduced_motion_opens_at_the_question_and_stands_still(visit):
     page = visit("/", reduced_motion="reduce")
-    page.wait_for_selector(PLAYER)
-    page.wait_for_timeout(1200)
-    first = step(page)
-    page.wait_for_timeout(800)
-    assert step(page) == first > 16, "it stands still, at a step that shows something"
+    page.wait_for_selector(f"{PLAYER}[data-stage='ask']")
+    assert step(page) == example()["corridor"]["target"]
+    page.wait_for_timeout(900)
+    assert step(page) == example()["corridor"]["target"]
+    page.get_by_role("button", name="No, it still counts").click()
+    page.get_by_role("button", name="How did it get through?").click()
+    page.wait_for_selector(f"{PLAYER}[data-hop='8']")
+
+
+def test_the_first_minute_asks_measures_and_shows_the_way(visit):
+    found = example()
+    page = visit("/")
+    page.wait_for_selector(f"{PLAYER}[data-stage='ask']", timeout=30_000)
+    assert step(page) == found["corridor"]["target"], "it stops by itself when the word has left every ring"
+    page.get_by_role("button", name="Yes, it is forgotten").click()
+    card = page.get_by_label("Is it forgotten?")
+    text = card.inner_text()
+    assert "You said: forgotten. It is not forgotten." in text and f"strongest of {found['candidates']} tried" in text
+    (before, _), (after, other) = found["best"]["first"], found["best"]["swapped"]
+    for number in (percent(before), percent(after), percent(other)):
+        assert number in text
+    assert f"median {found['typical']['kl_median']:.2g}" in text
+    word = page.locator(f"[data-p='{found['best']['position']}'] .mx-w")
+    assert word.get_attribute("data-swap") == found["words"][1]
+    page.get_by_role("radio", name=f"as {found['words'][0]}").click()
+    assert word.get_attribute("data-swap") is None and percent(before) in card.inner_text()
+    page.get_by_role("button", name="How did it get through?").click()
+    page.wait_for_selector(f"{PLAYER}[data-hop='3']")
+    row = found["corridor"]["through"][3]
+    shares = sorted(((abs(value) / sum(map(abs, row)), at) for at, value in enumerate(row)), reverse=True)
+    page.get_by_role("button", name="One layer back").click()
+    page.get_by_role("button", name="One layer on").click()
+    assert f"({shares[0][1]}) {percent(shares[0][0])}" in card.inner_text()
+    page.get_by_role("button", name="One layer on").click(click_count=5)
+    page.get_by_role("button", name="See it in the rings").click()
+    page.wait_for_url("**/ring?**")
+    page.wait_for_selector(f"{PLAYER}[data-step='{found['corridor']['target']}']", timeout=60_000)
+    settled(page)
+
+
+def test_after_the_question_the_text_goes_on(visit):
+    page = visit("/")
+    page.wait_for_selector(f"{PLAYER}[data-stage='ask']", timeout=30_000)
+    target = step(page)
+    page.get_by_role("button", name="Play", exact=True).click()
+    page.wait_for_timeout(900)
+    assert step(page) > target
+    page.get_by_role("button", name="Pause").first.click()
+    page.get_by_role("button", name="Back to the question").click()
+    page.wait_for_selector(f"{PLAYER}[data-stage='ask'][data-step='{target}']")
 
 
 def test_the_text_on_screen_is_the_recorded_text(visit):
-    from app import compute
-
     page = visit("/")
     page.wait_for_selector(PLAYER)
     page.locator(PLAYER).press("End")

@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 import torch
 
-from mistral_core import cli_influence
+from mistral_core import cli_example, cli_influence
+from mistral_core.analysis.distance import distance_profile, held_within
 from mistral_core.analysis.influence import default_replacement, forward_influence, kl_divergence, log_probs
 from mistral_core.analysis.push_back import (
     CANDIDATES,
     GIRL,
     NEUTRAL,
     Case,
-    distance_profile,
     find_example,
     forgotten,
-    held_within,
     measure_swap,
     push_back,
     single_token,
+    typical_beside,
 )
 from mistral_core.checkpoint import load_model
 from mistral_core.cli import main
@@ -169,6 +169,37 @@ def test_a_profile_ends_where_its_longest_text_ends(tiny_model, draw_tokens):
         distance_profile(tiny_model, [[3, 4, 5]], 4)
 
 
+def test_the_means_of_each_text_are_those_of_the_text_alone(tiny_model, draw_tokens):
+    texts = [draw_tokens(30), draw_tokens(9, seed=1)]
+    both = distance_profile(tiny_model, texts, 12, 3)
+    for text, ids in enumerate(texts):
+        alone = distance_profile(tiny_model, [ids], 12, 3)
+        reached = len(alone.kl_mean)
+        np.testing.assert_allclose(both.kl_by_text[text, :reached], alone.kl_mean, rtol=1e-12)
+        np.testing.assert_allclose(both.change_by_text[text, :reached], alone.change_mean[-1], rtol=1e-12)
+        assert np.isnan(both.kl_by_text[text, reached:]).all()
+    assert len(distance_profile(tiny_model, [texts[1]], 12, 3).kl_mean) < 13, "so that something was NaN"
+
+
+def test_ordinary_words_are_measured_at_the_distances_of_the_chosen_one(loaded):
+    case = replace(GIRL, fillers=NEUTRAL[:2])
+    found = push_back(loaded.model, loaded.tokenizer, case)
+    rows = typical_beside(loaded.model, loaded.tokenizer, found, seed=1)
+    assert [row.distance for row in rows] == [swap.distance for swap in found.swaps]
+    ids = loaded.tokenizer.encode(case.text(0, 2))
+    far = found.swaps[-1]
+    effects = {}
+    for source in range(1, len(ids) // 2 + 1):
+        influence = forward_influence(loaded.model, ids, source, default_replacement(ids, source, 1))
+        if source + far.distance < len(ids):
+            effects[source] = influence.kl[source + far.distance]
+    early = sorted(effects)
+    assert rows[-1].count >= min(8, far.position) and early[-1] == far.position
+    assert rows[-1].largest <= max(effects.values()) * 1.0001
+    assert rows[-1].median == pytest.approx(float(np.median(list(effects.values()))), rel=1e-4), "all of these places"
+    assert rows[0].count > rows[-1].count
+
+
 def test_the_distance_that_holds_a_share():
     values = [100.0, 5.0, 3.0, 1.5, 0.4, 0.1]
     assert [held_within(values, share) for share in (0.5, 0.8, 0.81, 0.95, 0.99, 1.0)] == [1, 2, 3, 3, 4, 5]
@@ -183,7 +214,8 @@ def test_the_distance_that_holds_a_share():
 @pytest.fixture
 def printed(loaded, monkeypatch, capsys):
     """Runs a command on the model that is loaded already; its JSON value."""
-    monkeypatch.setattr(cli_influence, "load", lambda model, dtype, device: loaded)
+    for module in (cli_influence, cli_example):
+        monkeypatch.setattr(module, "load", lambda model, dtype, device: loaded)
 
     def run(*arguments):
         assert main([*arguments, "--json"]) == 0
@@ -210,15 +242,15 @@ def test_the_commands_print_what_the_core_measures(loaded, printed, monkeypatch)
 
 def test_the_example_command_names_criterion_and_typical_change(loaded, printed, monkeypatch):
     monkeypatch.setattr("mistral_core.analysis.push_back.CANDIDATES", (SNOW, WRITTEN_DOWN[4][0]))
-    monkeypatch.setattr(cli_influence, "TYPICAL_TEXTS", 1)
-    monkeypatch.setattr(cli_influence, "TYPICAL_LENGTH", 32)
-    monkeypatch.setattr(cli_influence, "TYPICAL_SOURCES", 4)
+    monkeypatch.setattr(cli_example, "TYPICAL_TEXTS", 1)
+    monkeypatch.setattr(cli_example, "TYPICAL_LENGTH", 32)
+    monkeypatch.setattr(cli_example, "TYPICAL_SOURCES", 4)
     content = printed("influence-example", "--seed", "3")
     assert (content["words"], content["candidates"]) == (["girl", "boy"], 2)
     assert content["best"]["first"][0] == pytest.approx(0.623, abs=1e-3)
     assert "largest fall" in content["criterion"]
     typical = content["typical"]
     texts = cli_influence.written_texts(loaded, 1, 32, 3)
-    profile = distance_profile(loaded.model, texts, 22, cli_influence.TYPICAL_SOURCES, seed=3)
+    profile = distance_profile(loaded.model, texts, 22, cli_example.TYPICAL_SOURCES, seed=3)
     assert (typical["distance"], typical["kl_median"]) == (22, profile.kl_median[22])
     assert typical["sources"] == profile.count[22] >= 2

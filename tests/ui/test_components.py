@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from app.components import atlas, picture, player, state_grid, theatre
+from app.components import atlas, minute, picture, player, state_grid, theatre
 
-PICTURES = [atlas.atlas, player.player, state_grid.state_grid, theatre.theatre]
+PICTURES = [atlas.atlas, minute.minute, player.player, state_grid.state_grid, theatre.theatre]
 
 
 @pytest.fixture(params=PICTURES, ids=lambda shown: shown.name)

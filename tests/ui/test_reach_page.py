@@ -1,5 +1,7 @@
 """The page `reach`: its payload against brute force, its questions, and what it says to bad ones."""
 
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,26 +10,24 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from app import compute, reach_panel, state
+from app import compute, reach_measure, reach_panel, state
 from app.figures.player_payload import unpack
-from app.figures.push_back import Point, push_back_figure
 from app.figures.reach_payload import (
     READINGS,
     Choice,
     Measured,
+    Short,
     allowed_cells,
     choice_from_query,
     first_choice,
     pack_reach,
+    too_short,
+    window_options,
 )
-from app.figures.reach_profile import Curves, profile_figure
-from app.figures.staircase import staircase_figure
-from app.profile_panel import Compared, start, table
-from app.push_back_panel import faded_at
-from app.runs import Record
+from app.runs import Record, RunSpec
 from mistral_core.analysis.influence import backward_influence, forward_influence
-from mistral_core.analysis.push_back import GIRL, DistanceProfile, PushBack, Swap
-from mistral_core.variants import in_dtype
+from mistral_core.config import MISTRAL_7B
+from mistral_core.variants import in_dtype, with_windows
 from tests.conftest import TINY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +38,7 @@ LENGTH = 17
 def _cold(monkeypatch):
     monkeypatch.setenv(compute.WARM_UP_VARIABLE, "0")
     monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(reach_panel, "PATIENCE", 60.0)
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def test_allowed_cells_are_those_that_a_walk_finds(reading, cut):
 
 def test_the_forward_payload_is_what_patching_gives_and_zero_beyond_the_edge(recorded):
     trace, choice = recorded.trace, Choice(reading="forward", source=8, target=8, replacement=300)
-    measured, _ = reach_panel.measure(trace, choice)
+    measured, _ = reach_measure.measure(trace, choice)
     header, arrays = unpack(pack_reach(trace, choice, measured, run="r"))
     model = in_dtype(compute.load(trace.model_name).model, torch.float64)
     found = forward_influence(model, trace.token_ids.tolist(), 8, 300)
@@ -87,13 +88,15 @@ def test_the_forward_payload_is_what_patching_gives_and_zero_beyond_the_edge(rec
     assert np.allclose(arrays["kl"], found.kl, rtol=1e-4, atol=1e-37)
     assert np.array_equal(arrays["grid"] != 0, found.change != 0)
     beyond = ~arrays["allowed"].astype(bool)
-    assert beyond.any() and not arrays["grid"][beyond].any() and arrays["grid"][-1, 8 + 120] > 0
-    assert header["forward_edges"] == [0, 15, 30, 45, 60, 75, 90, 105, 120] and header["facts"]["farthest"] == 120
+    assert beyond.any() and not arrays["grid"][beyond].any() and arrays["grid"][-1, 8 + 100] > 0
+    assert header["forward_edges"] == [0, 15, 30, 45, 60, 75, 90, 105, 120]
+    assert 100 < header["facts"]["farthest"] == np.flatnonzero(found.kl)[-1] - 8 <= 120
+    assert (header["facts"]["outside"], header["facts"]["outside_top"]) == (len(trace) - 8 - 121, 0)
 
 
 def test_the_backward_payload_is_the_gradient_of_the_word_that_follows(recorded):
     trace, choice = recorded.trace, Choice(reading="backward", source=0, target=150)
-    measured, _ = reach_panel.measure(trace, choice)
+    measured, _ = reach_measure.measure(trace, choice)
     _, arrays = unpack(pack_reach(trace, choice, measured, run="r"))
     model = in_dtype(compute.load(trace.model_name).model, torch.float64)
     found = backward_influence(model, trace.token_ids[:152].tolist(), 150)
@@ -103,7 +106,7 @@ def test_the_backward_payload_is_the_gradient_of_the_word_that_follows(recorded)
 
 def test_the_corridor_says_how_far_its_rows_are_from_the_measured_change(recorded):
     choice = Choice(reading="corridor", source=8, target=30, replacement=300)
-    measured, _ = reach_panel.measure(recorded.trace, choice)
+    measured, _ = reach_measure.measure(recorded.trace, choice)
     facts = measured.facts
     assert facts["change"] == pytest.approx(np.log(facts["after"] / facts["before"]), abs=1e-5)
     assert np.abs(measured.grid.sum(1) - facts["change"]).max() == pytest.approx(facts["off"])
@@ -112,14 +115,14 @@ def test_the_corridor_says_how_far_its_rows_are_from_the_measured_change(recorde
 
 def test_a_wall_lets_nothing_through(recorded):
     choice = Choice(reading="forward", source=8, target=8, replacement=300, cut="wall:20")
-    measured, _ = reach_panel.measure(recorded.trace, choice)
+    measured, _ = reach_measure.measure(recorded.trace, choice)
     assert not measured.kl[21:].any() and measured.kl[20] > 0 and measured.uncut[21] > 0
     assert 0 < measured.facts["left"] < 1
 
 
 def test_what_is_read_of_a_growing_text_stays_the_same_once_the_edge_is_passed(recorded):
     config, choice = recorded.trace.config, Choice(reading="forward", source=8, target=8)
-    lengths = [reach_panel.needed(config, choice, length, whole=False) for length in (50, 145, 146, 400)]
+    lengths = [reach_measure.needed(config, choice, length, whole=False) for length in (50, 145, 146, 400)]
     assert lengths == [50, 145, 145, 145] and 145 > 8 + 120 + 1
 
 
@@ -140,6 +143,8 @@ def test_a_value_too_small_for_float32_is_not_shown_as_nothing(recorded):
         (Choice(cut="layer:4"), "layers 1 to 3"),
         (Choice(cut="moat:1"), "write wall:POSITION or layer:NUMBER"),
         (Choice(cut="wall:²"), "write wall:POSITION"),
+        (Choice(window=0), "the window is 0; a text can be read with 1 to 4,096"),
+        (Choice(window=5000), "with 1 to 4,096"),
     ],
 )
 def test_a_question_that_makes_no_sense_is_refused_with_what_would(choice, said):
@@ -148,11 +153,127 @@ def test_a_question_that_makes_no_sense_is_refused_with_what_would(choice, said)
 
 
 def test_a_choice_survives_the_address():
-    choice = Choice(reading="corridor", source=3, target=40, replacement=7, cut="layer:2")
+    choice = Choice(reading="corridor", source=3, target=40, replacement=7, cut="layer:2", window=4)
     assert choice_from_query(choice.query()) == choice
     assert choice_from_query({"text": "A fox"}) is None
     with pytest.raises(ValueError, match="from=-3"):
         choice_from_query({"reading": "forward", "from": "-3"})
+
+
+def test_another_window_reads_the_same_text_and_everything_follows(recorded):
+    trace, choice = recorded.trace, Choice(reading="forward", source=8, target=30, replacement=300, window=4)
+    measured, _ = reach_measure.measure(trace, choice)
+    header, arrays = unpack(pack_reach(trace, choice, measured, run="r"))
+    model = compute.load(trace.model_name).model
+    narrow = with_windows(in_dtype(model, torch.float64), 4)
+    found = forward_influence(narrow, trace.token_ids.tolist(), 8, 300)
+    assert np.array_equal(measured.grid, found.change) and np.array_equal(measured.kl, found.kl)
+    assert not arrays["grid"][:, 8 + 25 :].any() and not arrays["kl"][8 + 25 :].any() and found.kl[8 + 20] > 0
+    assert header["forward_edges"] == [0, 3, 6, 9, 12, 15, 18, 21, 24] and header["reach"] == 24
+    assert header["model"]["windows"] == [4] * 8 and header["model"]["trained"] == [16] * 8
+    here, trained = header["facts"]["surprise"]
+    p = model(torch.tensor([trace.token_ids.tolist()])).log_softmax(-1)[0, :-1]
+    assert trained == pytest.approx(-float(p.gather(1, torch.tensor(trace.token_ids[1:, None])).mean()), rel=1e-4)
+    assert here > trained, "it was trained with 16"
+    corridor, _ = reach_measure.measure(trace, replace(choice, reading="corridor", target=8 + 25))
+    assert not corridor.grid.any() and corridor.facts["change"] == 0
+    backward, _ = reach_measure.measure(trace, replace(choice, reading="backward"))
+    assert backward.grid[0, 6] > 0 and not backward.grid[:, :6].any()
+    back, _ = reach_measure.measure(trace, replace(choice, window=None))
+    assert back.kl[8 + 40] > 0, "the model itself is as it was"
+
+
+@pytest.mark.parametrize("target", [30, 100])
+def test_a_corridor_is_in_float64_where_float32_would_drown_it(recorded, target):
+    trace, choice = recorded.trace, Choice(reading="corridor", source=8, target=target, replacement=300)
+    measured, _ = reach_measure.measure(trace, choice)
+    assert measured.facts["exact"] == (abs(measured.facts["change"]) < reach_measure.DROWNS)
+    assert measured.facts["exact"] == (target == 100)
+    sums = measured.grid.sum(1)
+    assert np.abs(sums - measured.facts["change"]).max() < 0.05 * abs(measured.facts["change"])
+
+
+def test_a_text_without_room_says_what_can_be_done():
+    config, at = MISTRAL_7B, Choice(source=3)
+    eight = replace(config, n_layers=8, sliding_window=16)
+    assert too_short(eight, at, 122) is None
+    assert too_short(eight, at, 121) == Short(leaves=True, more=3 + 120 + 1 + 16 - 121, narrower=8)
+    assert too_short(eight, at, 16, goes_on=False) == Short(leaves=False, more=0, narrower=0)
+    assert too_short(eight, at, 17, goes_on=False) == Short(leaves=True, more=0, narrower=0)
+    assert too_short(eight, replace(at, window=2), 17) is None, "8 tokens are its reach"
+    assert too_short(config, at, 200) == Short(leaves=False, more=0, narrower=4), "131,040 tokens are not offered"
+    assert too_short(replace(config, sliding_window=None), at, 5) is None, "without a window there is no edge"
+    assert window_options(eight) == [2, 4, 8, 32, 64] and window_options(config)[-2:] == [256, 1024]
+    assert 16 in window_options(replace(eight, sliding_window=(16,) * 7 + (8,)))
+
+
+def test_a_short_run_is_written_on_with_the_same_question(recorded, monkeypatch):
+    desk, written = state.Desk(), []
+    monkeypatch.setattr(reach_panel.actions, "write", lambda desk, spec: written.append(spec))
+    trace = recorded.trace
+    spec = RunSpec(model=trace.model_name, text="".join(trace.token_texts[: trace.n_prompt]), new_tokens=60)
+
+    def cut(length):
+        names = ("token_ids", "positions", "token_texts", "token_labels", "probability", "rank")
+        return replace(trace, arrays={}, **{name: getattr(trace, name)[:length] for name in names})
+
+    short = cut(trace.n_prompt + 60)
+    desk.add(Record(name="a", label="a", spec=spec, trace=short))
+    desk.reach["a"] = {"choice": Choice(source=5)}
+    reach_panel.act(desk, {"run": "a", "what": "write"})
+    assert written == [replace(spec, new_tokens=60 + 5 + 120 + 1 + 16 - len(short))]
+    assert desk.reach[written[0].name]["choice"] == Choice(source=5)
+    desk.records["a"].trace = cut(len(short) - 1)
+    reach_panel.act(desk, {"run": "a", "what": "write"})
+    assert len(written) == 1, "a text that has come to its own end cannot be written on"
+
+
+def test_long_work_says_how_far_it_is_and_can_be_stopped(recorded, monkeypatch):
+    desk, going, seen = state.Desk(), threading.Event(), []
+
+    def slow(trace, choice, *, growing, report):
+        for step in range(1000):
+            report(step, 1000, "reading the text")
+            seen.append(step)
+            going.set()
+            time.sleep(0.01)
+
+    monkeypatch.setattr(reach_panel, "PATIENCE", 0.05)
+    monkeypatch.setattr(reach_measure, "measure", slow)
+    desk.add(recorded)
+    header, _ = unpack(reach_panel.payload(desk)[0])
+    assert going.wait(10) and reach_panel.measuring(desk) and header["measured"] == 0
+    header, _ = unpack(reach_panel.payload(desk)[0])
+    assert header["doing"][1:] == [1000, "reading the text"] and not header["stopped"]
+    task = desk.reach["recorded"]["work"].task
+    reach_panel.act(desk, {"run": "recorded", "what": "stop"})
+    task.join(10)
+    assert not task.running and len(seen) < 1000 and not reach_panel.measuring(desk)
+    header, _ = unpack(reach_panel.payload(desk)[0])
+    assert header["stopped"] and header["doing"] is None
+    reach_panel.act(desk, {"run": "recorded", "what": "again"})
+    reach_panel.payload(desk)
+    work = desk.reach["recorded"]["work"].task
+    reach_panel.ask(desk, {"run": "recorded", "n": 1, "reading": "forward", "source": 9, "target": 9})
+    reach_panel.payload(desk)
+    work.join(10)
+    assert not work.running and reach_panel.measuring(desk), "the next question ends the work on the last one"
+    reach_panel.act(desk, {"run": "recorded", "what": "stop"})
+
+
+def test_the_geometry_of_mistral_7b_fits_into_a_small_payload(record_property):
+    length, config = 5000, replace(MISTRAL_7B, dim=64, head_dim=2, hidden_dim=64)
+    texts = tuple(f" word{position}" for position in range(length))
+    parts = {"token_ids": np.arange(length), "token_texts": texts, "token_labels": texts}
+    trace = type("Long", (), {**parts, "config": config, "n_prompt": 9, "model_name": "m", "__len__": lambda _: length})()
+    grid = np.random.default_rng(0).random((33, length))
+    measured = Measured(grid=grid, kl=grid[0], before=grid[1], after=grid[2])
+    packed = pack_reach(trace, Choice(source=8), measured, run="r")
+    record_property("reach payload, 33 rows x 5,000 tokens, bytes", len(packed))
+    assert len(packed) < 33 * length * 5 + 3 * 4 * length + 60 * length, "5 bytes a cell, 12 and the text a token"
+    header, arrays = unpack(packed)
+    assert header["forward_edges"][:2] == [0, 4095] and arrays["allowed"][1, 8 : 8 + 4096].all()
+    assert not arrays["allowed"][1, 8 + 4096 :].any()
 
 
 def test_a_visitor_starts_where_he_was():
@@ -197,65 +318,3 @@ def test_the_page_opens_and_refuses_two_equal_words():
     assert not at.exception and at.title[0].value == "Reach: how far does a change travel?"
     at.text_input(key="push swap").set_value("girl").run()
     assert not at.exception and any("nothing would be swapped" in warning.value for warning in at.warning)
-
-
-def test_the_profile_tells_where_most_of_it_lies_and_draws_no_zero():
-    change = np.zeros((4, 14))
-    change[-1, 1:5] = (8, 1, 0.5, 0.5)
-    profile = DistanceProfile(
-        change_mean=change, change_low=change, change_median=change, change_high=change, kl_mean=change[-1],
-        kl_median=change[-1], kl_max=change[-1], count=np.ones(14, int), replaced=((0, 3, 5),),
-    )  # fmt: skip
-    silent = replace(profile, kl_mean=np.zeros(14))
-    rows = table(Compared(model=profile, untrained=silent, config=TINY, n_texts=1))
-    assert [rows[0]["90 % within"], rows[0]["99 % within"]] == ["2 tokens", "4 tokens"]
-    assert rows[2]["90 % within"] == "nothing is felt"
-    curves = Curves(mean=change, low=change, high=change)
-    figure = profile_figure(curves, curves, (5, 10, 15), 12)
-    assert list(figure.data[3].y) == [8, 1, 0.5, 0.5] + [None] * 9 and figure.data[3].x[0] == 1
-    assert {shape.x0 for shape in figure.layout.shapes} == {5, 10, 15, 12}
-
-
-def test_the_comparison_measures_the_model_and_random_weights(monkeypatch, tiny_model64, draw_tokens):
-    monkeypatch.setattr(compute, "exact_model", lambda name: tiny_model64)
-    task = start("any", (tuple(draw_tokens(30)), tuple(draw_tokens(24, seed=1))))
-    task.join(30)
-    assert not task.error and task.done == task.total
-    found = task.result
-    assert found.model.replaced == found.untrained.replaced and found.n_texts == 2
-    for profile in (found.model, found.untrained):
-        assert profile.kl_mean[12] > 0 and not profile.kl_mean[13:].any(), "the reach of this model is 12"
-    assert not np.allclose(found.model.kl_mean, found.untrained.kl_mean)
-
-
-def test_the_sliders_of_theory_give_the_reach_of_the_paper():
-    at = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60).run()
-    at.switch_page(str(ROOT / "pages" / "reach.py")).run()
-    at.select_slider(key=state.THEORY_WINDOW).set_value(4096).run()
-    at.slider(key=state.THEORY_LAYERS).set_value(32).run()
-    said = [markdown.value for markdown in at.markdown]
-    assert any("131,040 tokens" in value and "131,072" in value for value in said), said
-    figure = staircase_figure(replace(TINY, n_layers=2, sliding_window=9), TINY)
-    assert list(figure.data[1].x) == [0, 8, 16] and list(figure.data[0].x) == [0, 4, 8, 12]
-
-
-def swap(distance: int, kl: float) -> Swap:
-    return Swap(text="", position=3, distance=distance, n_fillers=0, kl=kl, first=(0.5, 0.1), swapped=(0.1, 0.5))
-
-
-def test_gone_means_gone_from_there_on():
-    def found(*kls):
-        swaps = tuple(swap(20 * i, kl) for i, kl in enumerate(kls, 1))
-        return PushBack(case=GIRL, swaps=swaps, windows=(16,), marks=(16, 32, 48), reach=120)
-
-    assert faded_at(found(1.0, 0.005, 0.02, 0.009, 0.0)) == 80, "it came back at 60"
-    assert faded_at(found(1.0, 0.5)) is None
-
-
-def test_the_figure_marks_windows_reach_and_guess_and_shows_an_exact_zero_as_open():
-    points = [Point(distance=20, kl=1.0, first=(0.5, 0.1), swapped=(0.1, 0.5)),
-              Point(distance=130, kl=0.0, first=(0.2, 0.2), swapped=(0.2, 0.2))]  # fmt: skip
-    figure = push_back_figure(points, ("girl", "boy"), ("she", "he"), (16, 32, 48), 120, 77)
-    assert {shape.x0 for shape in figure.layout.shapes} == {16, 32, 48, 120, 77}
-    kl = figure.data[-1]
-    assert list(kl.marker.symbol) == ["circle", "circle-open"] and kl.customdata[1] == "exactly 0"

@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from app import compute, desk, ring_panel
+from app import compute, desk, ring_panel, state
 from app.figures import theatre_payload as tp
 from app.figures.player_payload import unpack
 from mistral_core.analysis.influence import default_replacement
 from mistral_core.config import MISTRAL_7B
-from mistral_core.generation import Run
+from mistral_core.generation import GenerationRequest, ModelCard, Run
 from mistral_core.kv_cache import EMPTY
 from mistral_core.model import random_model
+from mistral_core.trace import RecordingPlan
 from tests.conftest import TINY, TINY_STD
 from tests.model import reference
-from tests.model.writing import FULL, asked
+from tests.model.writing import FULL, asked, finish
 from tests.ui.test_pages import _cold, app, kept, press  # noqa: F401
 
 NEW_TOKENS = 25
@@ -69,14 +70,14 @@ def test_parts_of_a_growing_run_are_the_whole(tokenizer, tiny_model):
     parts = [unpack(tp.pack_theatre(trace, run="r", start=a, stop=b)) for a, b in ((0, 4), (4, 11), (11, len(trace)))]
     for name in ("keys", "values"):
         np.testing.assert_array_equal(np.concatenate([arrays[name] for _, arrays in parts]), whole[1][name])
-    assert whole[0]["theatre"]["kv"] == {"n_kv_heads": TINY.n_kv_heads, "head_dim": TINY.head_dim}
+    assert whole[0]["theatre"]["kv"] and whole[0]["theatre"]["kv_shape"] == {"n_kv_heads": TINY.n_kv_heads, "head_dim": TINY.head_dim}
     kept_bytes = sum(array.nbytes for name, array in trace.arrays.items() if name.endswith(("hook_rot_k", "attention.hook_v")))
     assert whole[0]["theatre"]["kv_bytes"] == kept_bytes // len(trace)
 
 
 def test_what_cannot_be_shown_is_a_sentence(monkeypatch, tokenizer, tiny_model):
     header, arrays = unpack(tp.pack_theatre(compute.recording(), run="r"))
-    assert header["theatre"]["kv"] is None and "keys" not in arrays and "pattern" in arrays
+    assert not header["theatre"]["kv"] and "keys" not in arrays and "pattern" in arrays
     assert "no keys and values" in header["theatre"]["kv_note"]
     run = Run(tiny_model, tokenizer, asked(2), plan=FULL)
     list(run.prefill())
@@ -85,6 +86,64 @@ def test_what_cannot_be_shown_is_a_sentence(monkeypatch, tokenizer, tiny_model):
     assert "keys" not in arrays and "too many" in header["theatre"]["kv_note"]
     with pytest.raises(ValueError, match="tokens 0 to 999"):
         tp.pack_theatre(run.trace(), run="r", stop=999)
+
+
+def _opened(monkeypatch, found, trace):
+    """A run in a session whose browser asks for one slot after another."""
+    monkeypatch.setattr(tp, "KV_BUDGET", 100)
+    monkeypatch.setattr(desk, "spec_of_recording", lambda record: None)
+    found.add(desk.Record(name="big", label="big", trace=trace))
+
+    def ask(layer: int, position: int):
+        ring_panel.ask_slot(found, {"run": "big", "layer": layer, "position": position})
+        if found.reading is not None:
+            found.reading.task.join(60)
+        return unpack(ring_panel.payload(found)[0])
+
+    return ask
+
+
+def test_the_numbers_of_one_slot_are_sent_where_those_of_the_run_are_too_many(monkeypatch, tokenizer, tiny_model):
+    run = Run(tiny_model, tokenizer, asked(9), plan=FULL)
+    list(run.prefill())
+    trace, found = run.trace(), state.Desk()
+    ask = _opened(monkeypatch, found, trace)
+    header, arrays = unpack(ring_panel.payload(found)[0])
+    assert header["theatre"]["single"] and "slot" not in header["theatre"] and "slot_keys" not in arrays
+    for layer, position in ((0, 0), (2, 5), (1, len(trace) - 1)):
+        header, arrays = ask(layer, position)
+        assert (header["theatre"]["slot"]["layer"], header["theatre"]["slot"]["position"]) == (layer, position)
+        np.testing.assert_array_equal(arrays["slot_keys"], trace.keys(layer)[position])
+        np.testing.assert_array_equal(arrays["slot_values"], trace.values(layer)[position])
+        assert found.reading is None, "what is recorded is not computed again"
+    for layer, position in ((3, 0), (0, len(trace)), (-1, 2)):
+        header, _ = ask(layer, position)
+        assert header["theatre"]["slot"]["position"] == len(trace) - 1, "a slot that is not there changes nothing"
+
+
+def test_what_a_run_does_not_keep_is_computed_anew_for_one_layer(monkeypatch):
+    """Against the recording of the same text by another plan, made in one go."""
+    loaded = compute.load("storyteller-seed")
+    ids = tuple(loaded.tokenizer.encode(PROMPT))
+    request = GenerationRequest(prompt_ids=ids, max_new_tokens=30, seed=2)
+    run = finish(Run(loaded.model, loaded.tokenizer, request, plan=RecordingPlan(), card=ModelCard("storyteller-seed", loaded.model_hash)))
+    whole = run.trace()
+    bare = replace(whole, arrays={name: array for name, array in whole.arrays.items() if "rot_k" not in name and "hook_v" not in name})
+    found = state.Desk()
+    ask = _opened(monkeypatch, found, bare)
+    header, arrays = ask(5, 40)
+    assert "read again" in header["theatre"]["slot"]["text"]
+    np.testing.assert_allclose(arrays["slot_keys"], whole.keys(5)[40], atol=1e-4)
+    np.testing.assert_allclose(arrays["slot_values"], whole.values(5)[40], atol=1e-4)
+    first = found.reading
+    _, arrays = ask(5, 3)
+    np.testing.assert_allclose(arrays["slot_values"], whole.values(5)[3], atol=1e-4)
+    assert found.reading is first, "a layer is read once"
+    _, arrays = ask(2, 3)
+    np.testing.assert_allclose(arrays["slot_keys"], whole.keys(2)[3], atol=1e-4)
+    found.records["big"].trace = replace(bare, model_hash="f" * 64)
+    header, arrays = ask(0, 3)
+    assert "other weights" in header["theatre"]["slot"]["text"] and "slot_keys" not in arrays
 
 
 def test_bytes_by_counting_every_number():
@@ -154,10 +213,12 @@ def test_a_cancelled_measurement_says_so(monkeypatch):
     monkeypatch.setattr(compute, "exact_model", lambda name: time.sleep(0.3))
     ring_panel.measure(found, {"run": found.current, "position": 20, "step": 40, "word": "no"})
     ring_panel.cancel(found, {})
-    found.asking.task.join(30)
-    header, _ = unpack(ring_panel.payload(found)[0])
-    assert header["theatre"]["forgotten"]["status"] == "failed"
+    told = unpack(ring_panel.payload(found)[0])[0]["theatre"]["forgotten"]
+    assert (told["status"], told["error"]) == ("failed", "Cancelled.") and found.asking.task.running, "at once"
     assert not ring_panel.measuring(found)
+    found.asking.task.join(30)
+    told = unpack(ring_panel.payload(found)[0])[0]["theatre"]["forgotten"]
+    assert (told["status"], told["error"]) == ("failed", "Cancelled.")
 
 
 def test_the_recorded_run_is_written_again_with_its_keys_and_values():

@@ -67,14 +67,14 @@ class Atlas extends Values {
     const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
     const payload = decode(bytes.subarray(4, 4 + length));
     const more = decode(bytes.subarray(4 + length));
-    const { run, isNew } = runOf(payload.header.run);
+    const { run } = runOf(payload.header.run);
     const wasLast = this.run === run && this.t >= run.count - 1;
     const { gap, grew, rewritten } = run.absorb(payload);
     if (more.header.key) this.absorbExtras(run, more);
     if (rewritten && this.run === run) this.text.reset();
     if (gap) this.askAgain(run);
     if (!run.count) return this.message(payload.header.message);
-    if (this.run !== run) this.open(run, isNew, payload.header);
+    if (this.run !== run) this.open(run, payload.header);
     else if (grew && wasLast && !this.timeline.playing) this.t = Math.min(run.count - 1, this.target ?? Infinity);
     this.extras = run.extras ?? null;
     this.finding = more.header.finding;
@@ -83,26 +83,23 @@ class Atlas extends Values {
     else this.emitAck();
   }
 
-  open(run, isNew, { at, status }) {
-    const before = this.run;
-    this.run = run;
-    this.target = null;
+  open(run, { at }) {
+    Object.assign(this, { run, target: null, moved: false });
     this.chosen = this.aimed = null;
     this.text.reset();
     this.fillPickers(run);
     const view = views.get(run.id);
     const last = run.count - 1;
-    const from = !before || isNew ? at : null; // another page may have moved the place; what was shown how stays
+    const place = placeOf(run.id, at);
     if (view) Object.assign(this, view);
-    if (from) {
-      this.goQuietly(from.t ?? last, from.layer ?? Math.floor(run.layers / 2), from.head ?? -1);
-      if (status === "running") this.target = from.t ?? null;
-    } else if (view) this.goQuietly(view.end ? last : view.t, view.layer, view.head);
+    if (place) takePlace(this, place); // another page may have moved the place; what was shown how stays
+    else if (view) this.goQuietly(view.end ? last : view.t, view.layer, view.head);
     else this.goQuietly(last, Math.floor(run.layers / 2), 0);
     if (!run.meta.pattern || run.meta.pattern.mean) this.head = -1;
   }
 
   remember() {
+    keepPlace(this);
     const { t, layer, head, shape, picture, panel, hidden } = this;
     views.set(this.run.id, { t, layer, head, shape, picture, panel, hidden, end: t >= this.run.count - 1 && this.target === null });
   }
@@ -124,7 +121,7 @@ class Atlas extends Values {
   go(position, { by }) {
     if (!this.run?.count) return;
     if (by === "hand" && this.timeline.playing) this.timeline.pause();
-    this.target = null;
+    Object.assign(this, { target: null, moved: true });
     if (by === "hand") this.chosen = this.aimed = null;
     this.t = clamp(position, 0, this.run.count - 1);
     this.draw();
@@ -139,7 +136,7 @@ class Atlas extends Values {
   pick(layer, head) {
     this.layer = clamp(layer, 0, this.run.layers - 1);
     this.head = clamp(head, -1, this.part("head").options.length - 2);
-    this.picture = "head";
+    Object.assign(this, { picture: "head", moved: true });
     this.draw();
     this.settle();
   }
@@ -182,8 +179,7 @@ class Atlas extends Values {
   drawBar() {
     const { run, t } = this;
     const { model, status, tokens_per_second: speed, message } = run.meta;
-    const window = Number.isFinite(run.smallest) ? `window ${grouped(run.smallest)}` : "no window";
-    this.part("model").replaceChildren(el("b", {}, model.name), ` ${model.n_layers} layers · ${model.n_heads} heads, ${model.n_kv_heads} KV · ${window}`);
+    this.part("model").replaceChildren(el("b", {}, model.name), ` ${model.n_layers} layers · ${model.n_heads} heads, ${model.n_kv_heads} KV · ${run.windowName()}`);
     this.part("where").replaceChildren("position ", el("b", {}, String(t)), ` · ${plural(run.count, "token")}`);
     const state = this.part("status");
     state.hidden = status !== "running" && status !== "paused";
@@ -313,10 +309,7 @@ class Atlas extends Values {
     pop.style.transform = `translate(${Math.round(left)}px, ${Math.round(what.y - frame.top + (below ? 16 : -pop.offsetHeight - 12))}px)`;
   }
 
-  emitAt() {
-    const value = { run: this.run.id, t: this.t, layer: this.layer, head: this.head };
-    this.emitNew("at", value);
-  }
+  emitAt() { sayPlace(this); }
 
   emitAck() {
     const value = { run: this.run.id, to: this.run.count, extras: this.extras?.key ?? "" };

@@ -57,7 +57,7 @@ class SidePanels {
       this.show(name);
     }
     this.note.textContent = sampling
-      ? "The bars follow at once, from stored logits; the next text you write uses these settings."
+      ? "The bars follow at once; the next text uses these settings."
       : "This recording keeps its own settings.";
   }
 
@@ -101,6 +101,7 @@ class SidePanels {
     const { branches } = run.meta;
     const panel = player.root.querySelector(".mx-branches");
     panel.hidden = branches.length < 2;
+    player.root.dataset.forked = branches.some((branch) => branch.parent) ? "1" : "0";
     if (panel.hidden) return;
     const said = JSON.stringify([branches, run.id, this.compareWith, runs.get(this.compareWith)?.count, run.count]);
     if (said === this.saidBranches) return;

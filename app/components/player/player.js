@@ -57,13 +57,13 @@ class Player extends Surface {
     if (bytes.length < 8 || bytes === this.bytes) return;
     this.bytes = bytes;
     const payload = decode(bytes);
-    const { run, isNew } = runOf(payload.header.run);
+    const { run } = runOf(payload.header.run);
     const wasLast = this.run === run && this.t >= run.count - 1;
     const { gap, grew, rewritten } = run.absorb(payload);
     if (rewritten && this.run === run) this.rewritten = true;
     if (gap) this.askAgain(run);
     if (!run.count) return this.wait(payload.header);
-    if (this.run !== run) this.open(run, isNew, payload.header);
+    if (this.run !== run) this.open(run, payload.header);
     else if (grew && wasLast && !this.timeline.playing) this.advance(run);
     if (this.rewritten) this.text.reset();
     this.rewritten = false;
@@ -96,37 +96,38 @@ class Player extends Surface {
     this.message(header.message);
   }
 
-  open(run, isNew, { at, mode, branches, status }) {
+  open(run, { at, mode, branches, status }) {
     const before = this.run;
     const view = views.get(run.id);
-    Object.assign(this, { run, target: null });
+    const place = mode === "start" ? null : placeOf(run.id, at);
+    Object.assign(this, { run, target: null, moved: false });
     this.root.dataset.mode = mode;
     this.text.reset();
     this.fillPickers(run);
     const split = branches.find((branch) => branch.run === run.id && branch.parent)?.at;
-    if (view) return this.restore(run, view);
-    if (at && (isNew || !before)) {
-      this.goQuietly(at.t ?? 0, at.layer ?? Math.floor(run.layers / 2), at.head ?? -1);
-      this.target = at.t ?? null;
-    } else if (before && Number.isFinite(split)) {
+    if (view) return this.restore(run, view, place);
+    if (place) takePlace(this, place);
+    else if (before && Number.isFinite(split)) {
       this.goQuietly(split, this.layer, this.head);
       this.target = split;
     } else this.goQuietly(status === "running" ? run.count - 1 : mode === "start" ? 0 : run.count - 1, Math.floor(run.layers / 2), -1);
     if (mode === "start") this.begin(run);
   }
 
-  /** The page may mount the player anew at any time; what the hand had chosen stays. */
-  restore(run, view) {
+  /** The page may mount the player anew at any time; what the hand had chosen stays, and the place follows other pages. */
+  restore(run, view, place) {
     const again = run.meta.mode === "start" && view.t >= run.count - 1;
     const end = Math.min(run.count - 1, view.target ?? Infinity);
     this.goQuietly(again ? 0 : view.end ? end : view.t, view.layer, view.head);
     this.target = view.target;
+    if (place) takePlace(this, place);
     this.text.colourBy = view.colourBy;
     this.bars.stage = view.stage;
-    if (view.playing || again) this.timeline.play();
+    if ((view.playing && this.t === view.t) || again) this.timeline.play();
   }
 
   remember() {
+    keepPlace(this);
     views.set(this.run.id, {
       t: this.t, end: this.t >= this.run.count - 1, layer: this.layer, head: this.head, target: this.target,
       colourBy: this.text.colourBy, stage: this.bars.stage, playing: this.timeline.playing,
@@ -158,7 +159,7 @@ class Player extends Surface {
     if (!this.run?.count) return;
     if (by === "hand" && this.timeline.playing) this.timeline.pause();
     const t = clamp(position, 0, this.run.count - 1);
-    this.target = null;
+    Object.assign(this, { target: null, moved: true });
     if (t === this.t && by === "hand") return this.draw();
     this.t = t;
     this.draw();
@@ -167,6 +168,7 @@ class Player extends Surface {
 
   pickLayer(layer) {
     this.layer = clamp(layer, 0, this.run.layers - 1);
+    this.moved = true;
     this.draw();
     this.settle();
   }
@@ -174,6 +176,7 @@ class Player extends Surface {
   pickHead(head) {
     const last = this.part("head").options.length - 2;
     this.head = clamp(head, -1, last);
+    this.moved = true;
     this.draw();
     this.settle();
   }
@@ -214,8 +217,7 @@ class Player extends Surface {
   drawBar() {
     const { run, t } = this;
     const { model, status, tokens_per_second: speed, provenance, message } = run.meta;
-    const window = Number.isFinite(run.smallest) ? `window ${grouped(run.smallest)}` : "no window";
-    this.part("model").replaceChildren(el("b", {}, model.name), ` ${model.n_layers} layers · ${model.n_heads} heads, ${model.n_kv_heads} KV · ${window}`);
+    this.part("model").replaceChildren(el("b", {}, model.name), ` ${model.n_layers} layers · ${model.n_heads} heads, ${model.n_kv_heads} KV · ${run.windowName()}`);
     this.part("where").replaceChildren("position ", el("b", {}, String(t)), t + 1 < run.count
       ? ` · ${grouped(t + 1)} of ${plural(run.count, "token")} read` : ` · ${plural(run.count, "token")}`);
     const state = this.part("status");
@@ -238,7 +240,8 @@ class Player extends Surface {
 
   drawTextLegend() {
     const { run } = this;
-    const key = `${this.text.colourBy}|${run.id}|${run.meta.mode}`;
+    const averaged = run.meta.pattern?.mean ? run.meta.note : "";
+    const key = `${this.text.colourBy}|${run.id}|${run.meta.mode}|${averaged}`;
     if (key === this.legendKey) return;
     this.legendKey = key;
     const sample = (kind, text) => el("span", { class: "mx-tok mx-sample " + kind }, el("span", { class: "mx-w" }, text));
@@ -255,7 +258,7 @@ class Player extends Surface {
     const entry = (kind, text) => el("span", { class: "mx-entry" }, el("i", { class: `mx-key mx-key-${kind}` }), text);
     this.part("grid-legend").replaceChildren(
       entry("edge", "exact edge, tokens back (theory)"), entry("attention", `read in this step (${run.meta.provenance})`),
-      entry("cone", "only through relays"), entry("out", "cannot reach this prediction"));
+      entry("cone", "only through relays"), entry("out", "cannot reach this prediction"), averaged ? el("span", {}, averaged) : "");
   }
 
   message(text) {
@@ -290,9 +293,7 @@ class Player extends Surface {
   }
 
   emitAt() {
-    if (this.run.meta.mode === "start") return;
-    const value = { run: this.run.id, t: this.t, layer: this.layer, head: this.head };
-    this.emitNew("at", value);
+    if (this.run.meta.mode !== "start") sayPlace(this);
   }
 
   emitAck() {
@@ -309,5 +310,3 @@ class Player extends Surface {
 }
 
 const views = new Map();
-
-export default serve("player", Player);

@@ -189,7 +189,7 @@ class RingPanel {
     bins.forEach((weight, i) => {
       if (!weight) return;
       pen.g.fillStyle = blend(colour.card, colour.attention, shade(weight));
-      pen.g.fillRect(i, 0, 1, pen.height);
+      pen.g.fillRect(i, 0, Math.max(1, pen.width / size), pen.height);
     });
     pen.g.fillStyle = colour.query;
     pen.g.fillRect(Math.min(((t % size) / size) * pen.width, pen.width - 3), 0, 3, pen.height);

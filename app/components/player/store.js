@@ -152,6 +152,15 @@ class Run {
     this.smallest = Math.min(...this.windows);
   }
 
+  /** The window of the model in words; layers may have different ones, or none. */
+  windowName() {
+    const rings = this.windows.filter(Number.isFinite);
+    if (!rings.length) return "no window";
+    const largest = Math.max(...rings);
+    const sizes = largest === this.smallest ? `window ${grouped(largest)}` : `windows ${grouped(this.smallest)} to ${grouped(largest)}`;
+    return rings.length === this.layers ? sizes : `${sizes}, ${plural(this.layers - rings.length, "layer")} without`;
+  }
+
   /** Layers needed to carry something over `distance` positions; -1 = out of reach. */
   hops(distance) {
     if (distance > this.reach) return -1;
@@ -198,4 +207,42 @@ function runOf(id) {
   runs.set(id, run);
   while (runs.size > MAX_RUNS) runs.delete(runs.keys().next().value);
   return { run, isNew: !known };
+}
+
+/** Where the eye was put in each run, on whichever page of this tab: the programs of all pictures share it. */
+const places = (globalThis["mistral-explorer-places"] ??= new Map());
+const spot = ({ t, layer, head }) => [t, layer, head ?? -1].join();
+
+/** The place to open a run at; null = nobody chose one. A link, or a page that answers from Python, may know a newer one. */
+function placeOf(id, at) {
+  const known = places.get(id);
+  if (!at || known?.told === spot(at)) return known ?? null;
+  const place = { t: at.t, layer: at.layer, head: at.head, target: at.t ?? null, end: false, told: spot(at) };
+  places.set(id, place);
+  return place;
+}
+
+/** Puts a picture there; what Python has not heard yet (the page was left too soon) it hears now. */
+function takePlace(picture, place) {
+  const { run } = picture;
+  const last = run.count - 1;
+  picture.goQuietly(place.end ? Math.min(last, place.target ?? Infinity) : place.t ?? last, place.layer ?? Math.floor(run.layers / 2), place.head ?? -1);
+  Object.assign(picture, { target: place.target ?? null, moved: true });
+  if (!place.end && spot(place) !== place.told) picture.settle();
+}
+
+/** Notes where a picture is, once a hand or a link has put it somewhere. */
+function keepPlace(picture) {
+  const { run, t, layer, head, target } = picture;
+  if (!picture.moved || run.meta.mode === "start") return;
+  places.set(run.id, { ...places.get(run.id), t, layer, head: Math.max(head, -1), target, end: t >= run.count - 1 });
+}
+
+/** Tells Python, which writes it into the address. */
+function sayPlace(picture) {
+  const { run, t, layer, head } = picture;
+  const value = { run: run.id, t, layer, head: Math.max(head, -1) };
+  const known = places.get(run.id);
+  if (known) known.told = spot(value);
+  picture.emitNew("at", value);
 }

@@ -32,16 +32,17 @@ class Surface {
       this.root.dataset.theme = 0.2126 * r + 0.7152 * g + 0.0722 * b < 110 ? "dark" : "light";
     }
     const style = getComputedStyle(this.root);
-    const roles = ["ground", "card", "ink", "soft", "line", "hatch", "cell", "graphic", "query", "attention", "surprise"];
+    const roles = ["ground", "card", "ink", "soft", "line", "hatch", "cell", "graphic", "query", "attention", "surprise", "influence"];
     this.colour = Object.fromEntries(roles.map((role) => [role, style.getPropertyValue(`--mx-${role}`).trim()]));
     this.colour.sans = style.fontFamily;
     this.colour.serif = style.getPropertyValue("--mx-serif");
     const tile = document.createElement("canvas");
-    tile.width = tile.height = 6;
+    const apart = 10; // lines far enough apart that a hatched half of a picture stays quiet
+    tile.width = tile.height = apart;
     const pen = tile.getContext("2d");
     pen.strokeStyle = this.colour.line;
     pen.beginPath();
-    for (const shift of [-6, 0, 6]) { pen.moveTo(shift, 6); pen.lineTo(shift + 6, 0); }
+    for (const shift of [-apart, 0, apart]) { pen.moveTo(shift, apart); pen.lineTo(shift + apart, 0); }
     pen.stroke();
     this.colour.hatching = pen.createPattern(tile, "repeat");
   }

@@ -1,7 +1,7 @@
 // The text panel: one span per token, coloured by hops or by probability, with a popover and a strip map.
 
-const LONG_TEXT = 1500;
-const VIEW = 1000;
+const LONG_TEXT = 600;
+const VIEW = 420;
 const HOP_LEVELS = 8;
 
 class TextPanel {
@@ -16,6 +16,8 @@ class TextPanel {
     this.colourBy = "hops";
     this.hits = [];
     this.host.addEventListener("click", (event) => {
+      const beyond = event.target.closest(".mx-more");
+      if (beyond) return player.go(Number(beyond.dataset.to), { by: "hand" });
       const position = this.positionOf(event.target);
       if (position !== null) player.go(position, { by: "hand" });
     });
@@ -94,13 +96,24 @@ class TextPanel {
       this.spans.clear();
       this.flow.replaceChildren();
       this.to = from;
-      if (from) this.flow.append(el("span", { class: "mx-more" }, `${plural(from, "earlier token")} … `));
+      if (from) this.flow.append(this.more(from - 1, `${plural(from, "earlier token")} … `));
     }
     this.from = from;
     const added = document.createDocumentFragment();
     for (let position = this.to; position < to; position++) added.append(this.token(run, position));
     this.to = to;
+    if (added.childElementCount || this.later !== run.count - to) {
+      this.later = run.count - to;
+      this.after?.remove();
+      this.after = this.later ? this.more(to, ` … ${plural(this.later, "later token")}`) : null;
+      if (this.after) added.append(this.after);
+    }
     this.flow.append(added);
+  }
+
+  /** Where the shown part of a long text ends; a click goes on there. */
+  more(to, words) {
+    return el("button", { type: "button", class: "mx-more", "data-to": to }, words);
   }
 
   /** Leading white space stays outside the coloured word, so that a line break falls where the text has one. */
@@ -174,7 +187,7 @@ class TextPanel {
       if (!place || place.bottom < frame.top - 99 || place.top > frame.bottom + 99) continue;
       const mark = el("span", { class: "mx-band" }, String(k));
       const x = place.left - frame.left - 2;
-      mark.style.transform = `translate(${x}px, ${place.top - frame.top + this.host.scrollTop - 0.55 * rem()}px)`;
+      mark.style.transform = `translate(${x}px, ${place.top - frame.top + this.host.scrollTop - 0.34 * rem()}px)`;
       marks.push(mark);
     }
     this.bands.replaceChildren(...marks);

@@ -103,13 +103,20 @@ class Timeline {
     const { player } = this;
     const hits = player.text.hits.map((at) => ({ at, kind: "hit", label: "" }));
     // Where labels would touch, the later in this order keeps only its mark.
-    const wide = (9.5 * player.unit) / Math.max(this.player.size(this.slider).width, 1);
-    const labelled = [];
+    const width = Math.max(player.size(this.slider).width, 1);
+    const leftward = (share) => share > (width < 30 * player.unit ? 0.5 : 0.8);
+    const named = new Set();
+    const taken = [];
     for (const kind of ["reach", "overwrite", "prompt"]) {
       const mark = run.landmarks().find((one) => one.kind === kind);
-      if (mark && labelled.every((other) => Math.abs(other.at - mark.at) / last > wide)) labelled.push(mark);
+      if (!mark) continue;
+      const x = (mark.at / last) * width;
+      const wide = (0.52 * mark.label.length + 2) * player.unit;
+      const [from, to] = leftward(mark.at / last) ? [x - wide, x] : [x, x + wide];
+      if (taken.some(([left, right]) => from < right && to > left)) continue;
+      taken.push([from, to]);
+      named.add(kind);
     }
-    const named = new Set(labelled.map((mark) => mark.kind));
     player.part("marks").replaceChildren(...[...hits, ...run.landmarks()].map((mark) => {
       const share = mark.at / last;
       const button = el("button", {
@@ -117,7 +124,7 @@ class Timeline {
         title: `${mark.label || "found here"}: position ${mark.at}`, onclick: () => player.go(mark.at, { by: "hand" }),
       }, el("i", {}), mark.label ? el("span", {}, mark.label) : null);
       button.style.left = `${share * 100}%`;
-      if (share > (player.size(this.slider).width < 30 * player.unit ? 0.5 : 0.8)) button.classList.add("mx-leftward");
+      if (leftward(share)) button.classList.add("mx-leftward");
       if (!named.has(mark.kind)) button.classList.add("mx-bare");
       return button;
     }));

@@ -7,6 +7,7 @@ const LONG_VIEW = 700;
 class ReachPage extends Surface {
   constructor(host) {
     super();
+    this.mounted = performance.now();
     const template = document.createElement("template");
     template.innerHTML = MX_HTML; // constant markup of this component; data never passes here
     const style = document.createElement("style");
@@ -16,7 +17,7 @@ class ReachPage extends Surface {
     this.parts = new Map([...this.root.querySelectorAll("[data-part]")].map((node) => [node.dataset.part, node]));
     Object.assign(this, {
       run: null, choice: null, arrays: {}, asked: 0, fresh: false, row: 0, hovered: null, zoom: "all", stripBy: "change",
-      end: "target", predicting: false, hidden: false, guess: null, unit: rem() * 0.875, spans: new Map(),
+      end: "target", predicting: false, hidden: false, guess: null, centre: null, acts: 0, unit: rem() * 0.875, spans: new Map(),
     });
     this.readTheme();
     this.picture = new GridPicture(this);
@@ -39,6 +40,8 @@ class ReachPage extends Surface {
       const act = event.target.closest("[data-act]");
       if (act?.dataset.act === "presenter") this.present(act);
       if (act?.dataset.act === "predict") this.predict(!this.predicting);
+      if (act?.dataset.act === "narrower") this.ask({ window: this.run.meta.short.narrower });
+      if (["write", "stop", "again"].includes(act?.dataset.act)) this.press(act);
       const token = event.target.closest("[data-p]");
       if (token) this.pick(Number(token.dataset.p));
     });
@@ -106,10 +109,42 @@ class ReachPage extends Surface {
       this.arrays = arrays;
       this.fresh = header.measured > 0;
     }
-    if (first) { this.row = clamp(header.layer ?? 0, 0, run.layers); this.predict(false); }
+    this.rewindow();
+    if (first) {
+      Object.assign(this, { row: clamp(header.layer ?? 0, 0, run.layers), centre: null, zoom: this.large && run.count > run.smallest ? "hops" : "all" });
+      this.predict(false);
+    }
     if (grown) this.frame = null;
     this.message(header.message);
     this.draw();
+  }
+
+  /** The network that is asked about has the model's windows, or one and the same in every layer. */
+  rewindow() {
+    const { run, choice } = this;
+    const { trained } = run.meta.model;
+    const windows = choice.window ? trained.map(() => choice.window) : trained;
+    run.setReach(windows);
+    const sum = (some) => (some.includes(null) ? null : some.reduce((total, window) => total + window - 1, 0));
+    const rows = [...windows.keys(), windows.length];
+    run.meta.forward_edges = rows.map((row) => sum(windows.slice(0, row)));
+    run.meta.backward_edges = rows.map((row) => sum(windows.slice(row)));
+    if (this.zoom === "hops" && !this.large) this.zoom = "all";
+  }
+
+  /** Where a grid of tokens would be a solid block, hops are counted. */
+  get large() { return Number.isFinite(this.run.reach) && this.run.reach > 0 && (this.run.layers > 12 || this.run.smallest > 64); }
+
+  /** From a bin of the hop axis to its tokens. */
+  visit(position, row) {
+    Object.assign(this, { zoom: "near", centre: position, row });
+    this.draw();
+  }
+
+  press(button) {
+    this.acts += 1;
+    this.component?.setStateValue("act", { run: this.run.id, what: button.dataset.act, n: this.acts });
+    button.disabled = true;
   }
 
   message(text) {
@@ -149,6 +184,8 @@ class ReachPage extends Surface {
 
   ask(change) {
     this.choice = { ...this.choice, ...change };
+    this.centre = null;
+    this.rewindow();
     this.fresh = false;
     this.asked += 1;
     this.send();
@@ -280,14 +317,17 @@ class ReachPage extends Surface {
 
   draw() {
     if (!this.run) return;
+    const began = performance.now();
     this.side.draw();
     this.picture.draw();
     this.strip.draw();
     const { root, choice, run } = this;
     Object.assign(root.dataset, {
-      run: run.id, reading: choice.reading, source: choice.source, target: choice.target, count: run.count, row: this.row, cut: choice.cut,
+      run: run.id, reading: choice.reading, source: choice.source, target: choice.target, count: run.count, row: this.row, cut: choice.cut, window: choice.window ?? "", zoom: this.zoom,
       asked: this.asked, fresh: this.fresh ? "1" : "0", hidden: this.hidden ? "1" : "0", guess: this.guess ?? "", status: run.meta.status, ready: "1",
+      bytes: this.bytes.length, openMs: (this.openMs ??= performance.now() - this.mounted).toFixed(1),
     });
+    root.dataset.drawMs = (performance.now() - began).toFixed(1);
   }
 
   dispose() {

@@ -1,6 +1,8 @@
 // The grid: rows are states (embedding, after layer 1 ... L), columns are positions. Thick ink is theory, green is
 // what was measured on a log scale, hatched is exactly nothing.
 
+const MIN_NEAR = 24; // columns of the near view, of two windows if they lie between
+const MAX_NEAR = 72;
 const DECADES = 12; // the scale runs from 1 down to 1e-12; what is smaller and not 0 keeps the palest step
 
 /** Share of the green over the ground for a value; 0 is nothing at all. */
@@ -25,11 +27,14 @@ class GridPicture {
   constructor(page) {
     this.page = page;
     this.canvas = page.part("grid");
+    this.axis = new HopAxis(page);
     this.canvas.addEventListener("pointermove", (event) => this.hover(event));
     this.canvas.addEventListener("pointerleave", () => page.point(null));
     this.canvas.addEventListener("click", (event) => {
       const cell = this.at(event);
-      if (cell) page.pick(cell.position, cell.row);
+      if (!cell || cell.position === null) return;
+      if (cell.hops === undefined || page.hidden) page.pick(cell.position, cell.row);
+      else page.visit(cell.position, cell.row);
     });
   }
 
@@ -41,8 +46,10 @@ class GridPicture {
     const window = Number.isFinite(run.smallest) ? run.smallest : last;
     const anchor = this.page.anchor;
     if (zoom === "near") {
-      const from = clamp(anchor - (reading === "forward" ? 4 : 2 * window), 0, Math.max(0, last - 2 * window - 4));
-      return [from, Math.min(last, from + 2 * window + 4)];
+      const wide = clamp(2 * window + 4, MIN_NEAR, MAX_NEAR);
+      const before = this.page.centre !== null ? wide / 2 : reading === "forward" ? 4 : wide - 4;
+      const from = clamp(Math.round((this.page.centre ?? anchor) - before), 0, Math.max(0, last - wide));
+      return [from, Math.min(last, from + wide)];
     }
     const margin = Math.max(4, Math.ceil(window / 2));
     const reach = Number.isFinite(run.reach) ? run.reach : last;
@@ -54,11 +61,12 @@ class GridPicture {
   layout(width, height) {
     const { run, unit, zoom } = this.page;
     const narrow = width < 30 * unit;
-    const [first, last] = this.range();
     const left = (narrow ? 3.2 : 4.6) * unit;
     const right = width - 0.5 * unit;
     const top = 0.3 * unit;
-    const bottom = height - (zoom === "near" && !narrow ? 5.2 : 1.7) * unit;
+    const bottom = height - (zoom === "near" && !narrow ? 5.2 : zoom === "hops" && !narrow ? 2.7 : 1.7) * unit;
+    if (zoom === "hops") return this.axis.layout(left, right, top, bottom, narrow);
+    const [first, last] = this.range();
     const rows = run.layers + 1;
     const columns = last - first + 1;
     const wide = (right - left) / columns;
@@ -78,7 +86,7 @@ class GridPicture {
     g.clearRect(0, 0, width, height);
     for (let row = 0; row < box.rows; row++) this.drawRow(g, box, row);
     this.drawEnds(g, box);
-    if (!this.page.hidden) this.drawStaircase(g, box);
+    if (!this.page.hidden) (box.hops ?? this).drawStaircase(g, box);
     this.drawCut(g, box);
     this.drawGuess(g, box);
     this.drawAxis(g, box);
@@ -93,7 +101,7 @@ class GridPicture {
     const high = box.row - Math.min(0.16 * unit, box.row * 0.14);
     g.fillStyle = hidden ? colour.cell : colour.hatching;
     g.fillRect(box.left, y, box.right - box.left, high);
-    if (!hidden) this.drawCells(g, box, row, y, high);
+    if (!hidden) (box.hops ?? this).drawCells(g, box, row, y, high);
     const chosen = row === page.row;
     g.font = `${chosen ? "600 " : ""}${0.76 * unit}px ${colour.sans}`;
     g.textAlign = "right";
@@ -145,8 +153,12 @@ class GridPicture {
     const spans = [];
     for (let row = 0; row < box.rows; row++) spans.push(page.span(row));
     if (spans.some((span) => !span)) return;
-    const left = (row) => Math.max(box.left, box.x(Math.max(spans[row][0], box.first)));
-    const right = (row) => Math.min(box.right, box.x(Math.min(spans[row][1], box.last) + 1));
+    const left = (row) => box.x(clamp(spans[row][0], box.first - 1, box.last + 2));
+    const right = (row) => box.x(clamp(spans[row][1] + 1, box.first - 1, box.last + 2));
+    g.save();
+    g.beginPath();
+    g.rect(box.left - 2, 0, box.right - box.left + 4, box.bottom + 2); // what lies beside the columns shown is not drawn
+    g.clip();
     g.strokeStyle = colour.ink;
     g.lineWidth = Math.max(2, 0.15 * unit);
     g.lineJoin = "round";
@@ -162,6 +174,7 @@ class GridPicture {
     }
     g.closePath();
     g.stroke();
+    g.restore();
     this.drawEdgeNumbers(g, box, spans);
   }
 
@@ -240,6 +253,7 @@ class GridPicture {
     const here = page.anchor;
     g.textBaseline = "top";
     const y = box.bottom + 0.35 * unit;
+    if (box.hops) return box.hops.drawAxis(g, box, y);
     if (page.zoom === "near" && !box.narrow) return this.drawWords(g, box, y);
     g.font = `${0.74 * unit}px ${colour.sans}`;
     g.fillStyle = colour.soft;
@@ -292,8 +306,10 @@ class GridPicture {
     const x = event.clientX - place.left;
     const y = event.clientY - place.top;
     if (!box || x < box.left || x > box.right || y < box.top || y > box.bottom) return null;
+    const row = clamp(Math.floor((box.bottom - y) / box.row), 0, box.rows - 1);
+    if (box.hops) return box.hops.at(box, x, row);
     return {
-      row: clamp(Math.floor((box.bottom - y) / box.row), 0, box.rows - 1),
+      row,
       position: clamp(box.first + Math.floor((x - box.left) / box.wide), box.first, box.last),
     };
   }
@@ -302,7 +318,8 @@ class GridPicture {
     const cell = this.at(event);
     if (!cell) return this.page.point(null);
     if (this.page.hidden) return this.page.point(cell.position);
-    this.page.point(cell.position, null, { x: event.clientX, y: event.clientY, ...this.page.told(cell.row, cell.position) });
+    const told = cell.hops === undefined ? this.page.told(cell.row, cell.position) : this.axis.told(cell);
+    this.page.point(cell.position ?? this.page.anchor, null, { x: event.clientX, y: event.clientY, ...told });
   }
 
   describe() {

@@ -9,6 +9,7 @@ class Side {
       const word = page.part("word").value.trim();
       if (word) page.askWord(word);
     });
+    page.part("window").addEventListener("change", (event) => page.ask({ window: Number(event.target.value) || null }));
     const kind = page.part("cut-kind");
     const wall = page.part("wall");
     kind.addEventListener("change", () => {
@@ -24,13 +25,13 @@ class Side {
   draw() {
     const { page } = this;
     const { run, choice } = page;
-    const chip = [el("b", {}, run.meta.model.name), ` ${run.layers} layers · window ${Number.isFinite(run.smallest) ? run.smallest : "none"} · reach ${Number.isFinite(run.reach) ? run.reach : "all"}`];
-    page.part("model").replaceChildren(...chip);
+    page.part("model").replaceChildren(el("b", {}, run.meta.model.name), ` ${run.layers} layers · reach ${Number.isFinite(run.reach) ? grouped(run.reach) : "all"}`);
+    this.drawWindow();
     const writing = run.meta.status === "running";
     page.part("status").hidden = !writing;
     page.part("status").textContent = `being written, ${grouped(run.count)} tokens`;
     segmented(page.part("reading"), READING_NAMES, choice.reading, (value) => page.read(value));
-    segmented(page.part("zoom"), [["all", "all"], ["near", "near, with words"]], page.zoom, (value) => { page.zoom = value; page.draw(); });
+    segmented(page.part("zoom"), [["all", "all"], ...(page.large ? [["hops", "in hops"]] : []), ["near", "near, with words"]], page.zoom, (value) => { page.zoom = value; page.centre = null; page.draw(); });
     segmented(page.part("end"), choice.reading === "corridor" ? [["source", "click: source"], ["target", "click: target"]] : [], page.end, (value) => { page.end = value; page.draw(); });
     segmented(page.part("strip-by"), choice.reading === "backward" ? [] : [["change", "change"], ["probability", "probability"]], page.stripBy, (value) => { page.stripBy = value; page.draw(); });
     this.drawStory();
@@ -39,6 +40,25 @@ class Side {
     this.drawFacts();
     this.drawSwap();
     this.drawCut();
+  }
+
+  /** The windows it was trained with, in words. */
+  trained() {
+    const { trained } = this.page.run.meta.model;
+    const kinds = [...new Set(trained.map((window) => (window === null ? "no window" : grouped(window))))];
+    return kinds.length > 3 ? `${kinds[0]} to ${kinds.at(-1)}` : kinds.join(" and ");
+  }
+
+  drawWindow() {
+    const { choice, run } = this.page;
+    const select = this.page.part("window");
+    const options = [["", `${this.trained()}, as trained`], ...run.meta.model.options.map((window) => [String(window), grouped(window)])];
+    if (choice.window && !run.meta.model.options.includes(choice.window)) options.push([String(choice.window), grouped(choice.window)]);
+    if (select.dataset.options !== JSON.stringify(options)) {
+      select.dataset.options = JSON.stringify(options);
+      select.replaceChildren(...options.map(([value, label]) => el("option", { value }, label)));
+    }
+    select.value = String(choice.window ?? "");
   }
 
   word(position) { return el("b", { class: "mx-q mx-serif" }, this.page.run.labels[position].trim() || "␣"); }
@@ -68,11 +88,13 @@ class Side {
     const key = (kind, text) => el("span", { class: "mx-entry" }, el("i", { class: `mx-key mx-key-${kind}` }), text);
     const steps = [-12, -9, -6, -3, 0].map((power) => el("i", { style: `background:${blend(page.colour.card, page.colour.influence, greenShare(10 ** power))}` }));
     const scale = el("span", { class: "mx-entry mx-scale", title: unit }, "10⁻¹²", ...steps, `1  ${unit}`);
-    const nothing = page.choice.reading === "corridor" ? "allowed, below float32’s rounding" : "allowed, nothing measured";
-    const now = `${unit} ${page.colour.card}`;
+    const nothing = page.choice.reading === "corridor" ? "allowed, below rounding" : "allowed, nothing measured";
+    const now = `${unit} ${page.colour.card} ${page.zoom === "hops"}`;
     if (this.legend === now) return;
     this.legend = now;
-    page.part("grid-legend").replaceChildren(key("edge", "exact edge (theory)"), scale, key("out", "exactly 0"), key("cone", nothing));
+    const hops = page.zoom === "hops" ? [el("span", { class: "mx-entry" }, "a cell: the largest of its tokens; empty: the text does not go that far")] : [];
+    page.sizes.clear(); // a line more or less of it leaves the canvas another height
+    page.part("grid-legend").replaceChildren(key("edge", "exact edge (theory)"), scale, key("out", "exactly 0"), key("cone", nothing), ...hops);
   }
 
   /** Spans are made once for a stretch of text; afterwards only their marks change. */
@@ -131,12 +153,52 @@ class Side {
   drawFacts() {
     const { page } = this;
     const { run, choice } = page;
-    let lines = page.hidden ? [["Where will the edge be?"], ["Click the word or the column up to which the change can be felt; then it is shown."]] : page.fresh ? this.facts() : [[run.meta.can_measure ? "Measuring …" : "The model that wrote this text is not here, so only theory is shown."]];
+    let lines = page.hidden ? [["Where will the edge be?"], ["Click the word or the column up to which the change can be felt; then it is shown."]] : page.fresh ? this.facts() : this.waiting();
     if (page.hidden && choice.reading !== "forward") lines = [["Where will the edge be?"], ["Click the earliest word on which this prediction can depend; then it is shown."]];
     if (page.guess !== null) lines = [this.verdict(), ...lines];
-    page.part("facts").replaceChildren(...lines.map((parts) => el("p", {}, ...parts)));
+    if (!page.hidden) lines = [...this.short(), ...this.reread(), ...lines];
     const said = lines.map((parts) => parts.map((part) => part.textContent ?? part).join("")).join(" ");
-    if (page.part("live-region").textContent !== said) page.part("live-region").textContent = said;
+    if (this.told === said && !page.part("facts").querySelector(":disabled")) return; // what has the focus keeps it
+    this.told = said;
+    page.part("facts").replaceChildren(...lines.map((parts) => el("p", {}, ...parts)));
+    page.part("live-region").textContent = said;
+  }
+
+  /** Before the answer: how far the work is, or why there is none. */
+  waiting() {
+    const { doing, stopped, can_measure: can } = this.page.run.meta;
+    const button = (act, label) => el("button", { type: "button", class: "mx-chip", "data-act": act }, label);
+    if (!can) return [["The model that wrote this text is not here, so only theory is shown."]];
+    if (stopped) return [["Stopped: only theory is shown. "], [button("again", "measure it")]];
+    if (!doing) return [["Measuring …"]];
+    const [done, total, what] = doing;
+    return [[`Measuring: ${what || "loading the model"}, ${grouped(done)} of ${grouped(total)}`], [button("stop", "cancel")]];
+  }
+
+  /** The text has no room for anything to pass the edge: what could be done. */
+  short() {
+    const { page } = this;
+    const { short } = page.run.meta;
+    if (!short || page.run.meta.choice.window !== page.choice.window) return [];
+    const { run } = page;
+    const said = short.leaves
+      ? `A change can travel ${plural(run.reach, "token")}, and this text has ${grouped(run.count)}: in it nothing is far enough to be out of reach.`
+      : `This text has ${plural(run.count, "token")}: nothing in it has left a window of ${grouped(run.smallest)} yet, so nothing is far enough to be out of reach.`;
+    const buttons = [];
+    if (short.more) buttons.push(el("button", { type: "button", class: "mx-chip", "data-act": "write" }, "write on"), " ");
+    if (short.narrower) buttons.push(el("button", { type: "button", class: "mx-chip", "data-act": "narrower" }, `read it with W = ${short.narrower}`));
+    return [[said], ...(buttons.length ? [buttons] : [])];
+  }
+
+  /** With another window than the trained one: what that means, and what it costs. */
+  reread() {
+    const { page } = this;
+    const { window } = page.choice;
+    if (!window) return [];
+    const { surprise } = page.run.meta.facts;
+    const lines = [["Read again with ", el("b", {}, `W = ${grouped(window)}`), `; it was trained with ${this.trained()}.`]];
+    if (page.fresh && surprise) lines[0].push(` Surprise a token: ${surprise[0].toFixed(2)} nats, as trained ${surprise[1].toFixed(2)}.`);
+    return lines;
   }
 
   verdict() {
@@ -160,11 +222,12 @@ class Side {
     if (choice.reading === "corridor") return this.corridorFacts(facts, bold);
     const side = choice.reading === "forward" ? "on" : "back";
     const exact = Number.isFinite(run.reach) ? run.reach : run.count - 1;
-    lines.push(["can see: ", bold(exact), ` tokens ${side} (theory)`]);
-    if (facts.farthest !== null) lines.push(["farthest felt: ", bold(facts.farthest), ` ${side}`, facts.farthest === exact ? ", the very edge" : ""]);
+    lines.push(["can see: ", bold(grouped(exact)), ` tokens ${side} (theory)`]);
+    if (facts.farthest !== null) lines.push(["farthest felt: ", bold(grouped(facts.farthest)), ` ${side}`, facts.farthest === exact ? ", the very edge" : ""]);
     const what = choice.reading === "forward" ? "the summed KL" : "the summed influence";
     if (facts.within90 !== null) lines.push([`does use: 90 % of ${what} within `, bold(facts.within90), " tokens, 99 % within ", bold(facts.within99)]);
-    if (facts.room !== undefined && facts.room < exact) {
+    if (facts.outside) lines.push(["beyond the edge: ", bold(tiny(facts.outside_top)), facts.outside_top === 0 ? ` at all ${plural(facts.outside, "position")}, bit for bit` : ` at most, at ${plural(facts.outside, "position")}`]);
+    if (facts.room !== undefined && facts.room < exact && !run.meta.short) {
       lines.push([choice.reading === "forward" ? `The text ends ${facts.room} tokens on, before the edge: write more of it, or choose an earlier word.`
         : `The text begins ${facts.room} tokens back, before the edge: choose a later prediction.`]);
     }
@@ -177,11 +240,11 @@ class Side {
   corridorFacts(facts, bold) {
     const { run, choice } = this.page;
     const distance = choice.target - choice.source;
-    if (distance > run.reach) return [[bold(distance), ` tokens apart, reach ${run.reach}: the corridor is empty. Nothing of the word can be left here.`]];
+    if (distance > run.reach) return [[bold(distance), ` tokens apart, reach ${grouped(run.reach)}: the corridor is empty. Nothing of the word can be left here.`]];
     const lines = [[bold(distance), " tokens apart: at least ", bold(plural(run.hops(distance), "hop"))]];
     lines.push(["log-probability of ", el("b", { class: "mx-serif" }, run.meta.explained), ` changes by `, bold(tiny(facts.change)), " nats when the word is swapped"]);
     lines.push([`${percent(facts.before)} before, ${percent(facts.after)} after; KL of the whole prediction `, bold(tiny(facts.kl)), " nats"]);
-    lines.push([`each row of the grid sums to that change (${run.meta.facts.steps} steps: off by at most ${tiny(facts.off)})`]);
+    lines.push([`each row of the grid sums to that change (${facts.steps} steps in float${facts.exact ? 64 : 32}: off by at most ${tiny(facts.off)})`]);
     if (distance === run.reach) lines.push(["Exactly at the edge: one single path is left."]);
     return lines;
   }

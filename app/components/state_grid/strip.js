@@ -9,6 +9,10 @@ class Strip {
       const { box } = page.picture;
       const x = event.clientX - this.canvas.getBoundingClientRect().left;
       if (!box || page.hidden || x < box.left || x > box.right) return page.point(null);
+      if (box.hops) {
+        const cell = box.hops.at(box, x, null);
+        return page.point(cell.position ?? page.anchor, null, { x: event.clientX, y: event.clientY, ...box.hops.told(cell) });
+      }
       const position = clamp(box.first + Math.floor((x - box.left) / box.wide), box.first, box.last);
       page.point(position, null, { x: event.clientX, y: event.clientY, ...page.toldBelow(position) });
     });
@@ -26,14 +30,14 @@ class Strip {
     const high = height - 0.6 * page.unit;
     this.drawScale(g, box, floor, high);
     if (page.hidden || !page.fresh) return;
-    const probability = page.stripBy === "probability" && page.arrays.before?.length;
+    const probability = page.stripBy === "probability" && page.arrays.before?.length && !box.hops;
     if (probability) this.drawProbabilities(g, box, floor, high);
     else this.drawChange(g, box, floor, high);
   }
 
   drawScale(g, box, floor, high) {
     const { colour, unit, stripBy, arrays } = this.page;
-    const linear = stripBy === "probability" && arrays.before?.length;
+    const linear = stripBy === "probability" && arrays.before?.length && !box.hops;
     const marks = linear ? [[0, "0 %"], [0.5, "50 %"], [1, "100 %"]] : [[1 / 13, "10⁻¹²"], [7 / 13, "10⁻⁶"], [1, "1"]];
     g.font = `${0.72 * unit}px ${colour.sans}`;
     g.textAlign = "right";
@@ -55,6 +59,7 @@ class Strip {
     const { page } = this;
     const { colour } = page;
     const tall = (value) => (value > 0 ? Math.max(2, (clamp((Math.log10(value) + DECADES + 1) / (DECADES + 1), 0, 1)) * high) : 0);
+    if (box.hops) return box.hops.drawBars(g, box, floor, tall);
     const wide = Math.max(1, box.wide - (box.wide > 3 ? 1 : 0));
     for (let p = box.first; p <= box.last; p++) {
       const without = page.arrays.uncut?.[p] ?? 0;

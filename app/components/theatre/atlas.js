@@ -2,6 +2,7 @@
 // Where slots are thinner than a pixel, a pixel shows the largest weight of its bin.
 
 const CELL_TEXT = 64;
+const APART = 5;
 
 class AtlasPanel {
   constructor(player) {
@@ -53,7 +54,7 @@ class AtlasPanel {
 
   drawRow(g, box, layer) {
     const { player } = this;
-    const { run, t, colour, unit, head } = player;
+    const { t, colour, unit } = player;
     const slots = this.slots(layer);
     const pitch = box.pitch(layer);
     const y = box.y(layer);
@@ -64,27 +65,49 @@ class AtlasPanel {
     g.textBaseline = "middle";
     g.fillStyle = chosen ? colour.ink : colour.soft;
     if (box.row > 0.85 * unit || layer % 4 === 3) g.fillText(box.narrow ? `L${layer + 1}` : `layer ${layer + 1}`, box.left - 0.5 * unit, y + high / 2);
-    const wide = pitch - (pitch > 5 ? 2 : 0);
-    let bin = -1;
-    let top = -1;
-    const flush = () => {
-      if (bin < 0) return;
-      g.fillStyle = top < 0 ? colour.hatching : blend(colour.card, colour.attention, shade(top));
-      g.fillRect(bin, y, Math.max(1, wide), high);
-      if (pitch > 5 && top >= 0) { g.strokeStyle = colour.line; g.lineWidth = 1; g.strokeRect(bin + 0.5, y + 0.5, wide - 1, high - 1); }
-    };
-    for (let slot = 0; slot < slots; slot++) {
-      const position = run.held(slot, t, slots);
-      const weight = position < 0 ? -1 : run.pattern ? run.weight(t, layer, head, t - position) : 0;
-      const at = pitch >= 1 ? box.left + slot * pitch : Math.floor(box.left + slot * pitch);
-      if (at !== bin) { flush(); bin = at; top = -1; }
-      top = Math.max(top, weight);
-    }
-    flush();
+    if (pitch > APART) this.drawCells(g, box, layer, y, high);
+    else this.drawThin(g, box, layer, y, high);
     if (pitch > 1.9 * unit && box.row > 0.95 * unit) this.drawPositions(g, box, layer, y, high);
     this.frame(g, box, layer, t % slots, colour.query, 2.5);
     if (chosen && player.slot() !== t % slots) this.frame(g, box, layer, player.slot(), colour.ink, 2.5);
   }
+
+  drawCells(g, box, layer, y, high) {
+    const { run, t, colour, head } = this.player;
+    const slots = this.slots(layer);
+    const pitch = box.pitch(layer);
+    const wide = pitch - 2;
+    Object.assign(g, { strokeStyle: colour.line, lineWidth: 1 });
+    for (let slot = 0; slot < slots; slot++) {
+      const position = run.held(slot, t, slots);
+      const at = box.left + slot * pitch;
+      g.fillStyle = position < 0 ? colour.hatching : this.blue(run.pattern ? run.weight(t, layer, head, t - position) : 0);
+      g.fillRect(at, y, wide, high);
+      if (position >= 0) g.strokeRect(at + 0.5, y + 0.5, wide - 1, high - 1);
+    }
+  }
+
+  /** Slots without room for a gap: the empty ones are one stretch, and equal neighbours are filled together. */
+  drawThin(g, box, layer, y, high) {
+    const { run, t, colour, head } = this.player;
+    const slots = this.slots(layer);
+    const pitch = box.pitch(layer);
+    const each = Math.max(1, pitch);
+    const bins = new Float32Array(Math.ceil((slots * pitch) / each)).fill(-1);
+    for (let offset = Math.min(slots, t + 1) - 1; offset >= 0; offset--) {
+      const bin = Math.min(Math.floor((((t - offset) % slots) * pitch) / each + 1e-6), bins.length - 1);
+      bins[bin] = Math.max(bins[bin], run.pattern ? run.weight(t, layer, head, offset) : 0);
+    }
+    for (let from = 0, to = 0; from < bins.length; from = to) {
+      const kind = this.level(bins[from]);
+      for (to = from + 1; to < bins.length && this.level(bins[to]) === kind;) to++;
+      g.fillStyle = kind < 0 ? colour.hatching : this.blue(bins[from]);
+      g.fillRect(box.left + from * each, y, (to - from) * each, high);
+    }
+  }
+
+  level(weight) { return weight < 0 ? -1 : Math.round(shade(weight) * 255); }
+  blue(weight) { return blend(this.player.colour.card, this.player.colour.attention, shade(weight)); }
 
   drawPositions(g, box, layer, y, high) {
     const { run, t, colour, unit, head } = this.player;
@@ -182,9 +205,10 @@ class AtlasPanel {
   }
 
   describe() {
-    const { run, t } = this.player;
-    const lost = t >= run.smallest ? `; it overwrote what ${run.labels[t - run.smallest]}, position ${t - run.smallest}, had left` : "";
+    const { run, t, layer } = this.player;
+    const window = run.windows[layer];
+    const lost = t >= window ? `; it overwrote what ${run.labels[t - window]}, position ${t - window}, had left` : "";
     this.canvas.setAttribute("aria-label", `Rings of ${run.layers} layers at step ${t}: a row for each layer, a cell for each slot. ` +
-      `Written: slot ${t % run.smallest}${lost}. Shade is attention, ${this.player.headName()}.`);
+      `Written in layer ${layer + 1}: slot ${Number.isFinite(window) ? t % window : t}${lost}. Shade is attention, ${this.player.headName()}.`);
   }
 }

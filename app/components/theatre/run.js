@@ -9,12 +9,18 @@ class TheatreRun extends Run {
 
   append(header, arrays, skip) {
     if (arrays.keys) {
-      const { n_kv_heads, head_dim } = header.theatre.kv;
+      const { n_kv_heads, head_dim } = header.theatre.kv_shape;
       const stride = header.model.n_layers * n_kv_heads * head_dim;
       this.kv ??= { heads: n_kv_heads, dim: head_dim, keys: new Column(Float32Array, stride), values: new Column(Float32Array, stride) };
       for (const name of ["keys", "values"]) this.kv[name].write(this.count, arrays[name].subarray(skip * stride));
     }
     super.append(header, arrays, skip);
+  }
+
+  /** The key and value of the one slot that was asked for, where those of the whole run are too many to send. */
+  takeSlot({ header, arrays }) {
+    const { slot, kv_shape: shape } = header.theatre;
+    this.one = slot && arrays.slot_keys ? { ...slot, dim: shape.head_dim, keys: arrays.slot_keys, values: arrays.slot_values } : null;
   }
 
   setReach(windows) {
@@ -25,7 +31,9 @@ class TheatreRun extends Run {
 
   /** The numbers kept of a position: `kind` is "keys" or "values"; null where they were not recorded. */
   vector(kind, position, layer, group) {
-    if (!this.kv || position < 0 || position >= this.count) return null;
+    if (position < 0 || position >= this.count) return null;
+    const { one } = this;
+    if (!this.kv) return one?.position === position && one.layer === layer ? one[kind].subarray(group * one.dim, (group + 1) * one.dim) : null;
     const { heads, dim } = this.kv;
     const from = ((position * this.layers + layer) * heads + group) * dim;
     return this.kv[kind].data.subarray(from, from + dim);

@@ -9,6 +9,7 @@ class SlotPanel {
     this.picker.addEventListener("change", () => player.pickSlot(this.picker.value === "follow" ? null : Number(this.picker.value)));
     this.numbers = player.part("slot-numbers");
     this.tableOpen = false;
+    this.ask = settled(() => this.askSlot(), 120);
     this.numbers.addEventListener("pointerover", (event) => this.point(event));
     this.numbers.addEventListener("pointerleave", () => this.say(""));
     this.numbers.addEventListener("toggle", (event) => {
@@ -87,16 +88,19 @@ class SlotPanel {
 
   drawNumbers(position) {
     const { run, layer, colour } = this.player;
-    if (!run.kv) {
-      const theatre = run.meta.theatre;
+    const { theatre } = run.meta;
+    if (!run.kv && !theatre.single) {
       const button = theatre.live ? el("button", { type: "button", class: "th-primary", "data-act": "live" }, "Write the same run live") : null;
       if (this.said === theatre.kv_note + theatre.live) return;
       this.said = theatre.kv_note + theatre.live;
       this.numbers.replaceChildren(el("p", { class: "mx-note th-note" }, theatre.kv_note), ...(button ? [button] : []));
       return;
     }
-    if (this.said !== `strips ${run.id}`) this.build(run);
+    if (this.said !== `strips ${run.id}`) this.build(theatre.kv_shape);
     this.shown = position;
+    const known = Boolean(run.vector("keys", position, layer, 0));
+    this.player.root.dataset.numbers = known ? `${layer},${position}` : "";
+    if (!known && position >= 0) this.ask();
     const scale = { keys: 0, values: 0 };
     for (const { kind, group } of this.strips) {
       for (const number of run.vector(kind, position, layer, group) ?? []) scale[kind] = Math.max(scale[kind], Math.abs(number));
@@ -112,20 +116,40 @@ class SlotPanel {
       }
       canvas.setAttribute("aria-label", `${kind === "keys" ? "Key" : "Value"} of KV head ${group + 1}: ${vector ? vector.length : 0} numbers, largest ${this.number(scale[kind])}`);
     }
-    this.scaleNote.textContent = position < 0 ? "nothing in this slot yet"
-      : `blue − · orange +; darkest: K ±${scale.keys.toFixed(2)}, V ±${scale.values.toFixed(2)}. Keys are turned for their position.`;
+    this.scaleNote.textContent = position < 0 ? "nothing in this slot yet" : known
+      ? `blue − · orange +; darkest: K ±${scale.keys.toFixed(2)}, V ±${scale.values.toFixed(2)}. Keys are turned for their position. ${run.one?.text ?? ""}`
+      : this.waiting(position);
     this.fillTable();
   }
 
-  build(run) {
-    this.said = `strips ${run.id}`;
+  /** Those of the whole run are too many to send: once the step rests, the slot that is looked at is asked for. */
+  askSlot() {
+    const { player, shown } = this;
+    const { run, layer, timeline } = player;
+    if (!player.root.isConnected || timeline.playing || shown < 0 || run.vector("keys", shown, layer, 0)) return;
+    const wanted = `${run.id},${layer},${shown}`;
+    const asked = run.meta.theatre.slot;
+    if (wanted === this.wanted && asked?.layer === layer && asked.position === shown) return; // it is under way, or cannot be had
+    this.wanted = wanted;
+    player.trigger("slot", { run: run.id, layer, position: shown });
+  }
+
+  waiting(position) {
+    const { run, layer, timeline } = this.player;
+    const { slot } = run.meta.theatre;
+    if (slot?.layer === layer && slot.position === position) return slot.text;
+    return timeline.playing || run.meta.status === "running" ? "The numbers of a slot come when the step rests." : "Fetching the key and value of this slot …";
+  }
+
+  build(shape) {
+    this.said = `strips ${this.player.run.id}`;
     this.strips = [];
     const style = getComputedStyle(this.player.root);
     this.signs = { positive: style.getPropertyValue("--mx-positive").trim(), negative: style.getPropertyValue("--mx-negative").trim() };
     const rows = [];
-    for (let group = 0; group < run.kv.heads; group++) {
+    for (let group = 0; group < shape.n_kv_heads; group++) {
       for (const kind of ["keys", "values"]) {
-        const canvas = el("canvas", { width: run.kv.dim, height: 1, role: "img", class: "th-strip", "data-kind": kind, "data-group": group });
+        const canvas = el("canvas", { width: shape.head_dim, height: 1, role: "img", class: "th-strip", "data-kind": kind, "data-group": group });
         canvas.addEventListener("pointermove", (event) => this.point(event));
         this.strips.push({ kind, group, canvas });
         rows.push(el("div", { class: "th-row" }, el("span", {}, `${kind === "keys" ? "K" : "V"} · KV head ${group + 1}`), canvas));
@@ -153,7 +177,7 @@ class SlotPanel {
 
   point(event) {
     const canvas = event.target.closest?.("canvas");
-    if (!canvas || !this.player.run.kv) return this.say("");
+    if (!canvas) return this.say("");
     const { kind, group } = canvas.dataset;
     const vector = this.player.run.vector(kind, this.shown, this.player.layer, Number(group));
     const place = canvas.getBoundingClientRect();

@@ -63,12 +63,13 @@ class Theatre extends Surface {
     if (bytes.length < 8 || bytes === this.bytes) return;
     this.bytes = bytes;
     const payload = decode(bytes);
-    const { run, isNew } = theatreRunOf(payload.header.run);
+    const { run } = theatreRunOf(payload.header.run);
     const wasLast = this.run === run && this.t >= run.count - 1;
     const { gap, grew, rewritten } = run.absorb(payload);
+    run.takeSlot(payload);
     if (gap) this.askAgain(run);
     if (!run.count) return this.message(payload.header.message);
-    if (this.run !== run) this.open(run, isNew, payload.header);
+    if (this.run !== run) this.open(run, payload.header);
     else if (grew && wasLast && !this.timeline.playing) this.t = Math.min(run.count - 1, this.target ?? Infinity);
     if (rewritten) this.text.reset();
     this.draw();
@@ -76,19 +77,18 @@ class Theatre extends Surface {
     else this.emitAck();
   }
 
-  open(run, isNew, { at, status }) {
-    const before = this.run;
-    Object.assign(this, { run, target: null, asked: null });
+  open(run, { at, status }) {
+    Object.assign(this, { run, target: null, asked: null, moved: false });
     this.text.reset();
     this.fillPickers(run);
     const view = views.get(run.id);
-    if (at && (isNew || !before) && !(view?.end && status === "running")) { // the place follows from page to page
-      this.goQuietly(at.t ?? 0, at.layer ?? Math.floor(run.layers / 2), at.head ?? -1);
-      this.target = at.t ?? null;
-    } else if (view) {
+    const place = placeOf(run.id, at);
+    if (place) takePlace(this, place);
+    else if (view) {
       this.goQuietly(view.end ? Math.min(run.count - 1, view.target ?? Infinity) : view.t, view.layer, view.head);
       this.target = view.target;
     } else this.goQuietly(status === "running" ? run.count - 1 : this.firstStep(run), Math.floor(run.layers / 2), -1);
+    if (this.head === -1 && view?.head < -1) this.head = view.head; // a group of heads is known on this page only
     Object.assign(this, { chosenSlot: view?.chosenSlot ?? null, scene: view?.scene ?? "steps" });
   }
 
@@ -98,6 +98,7 @@ class Theatre extends Surface {
   }
 
   remember() {
+    keepPlace(this);
     const { t, layer, head, chosenSlot, scene, target } = this;
     views.set(this.run.id, { t, end: t >= this.run.count - 1, layer, head, chosenSlot, scene, target });
   }
@@ -123,7 +124,7 @@ class Theatre extends Surface {
   go(position, { by }) {
     if (!this.run?.count) return;
     if (by === "hand" && this.timeline.playing) this.timeline.pause();
-    this.target = null;
+    Object.assign(this, { target: null, moved: true });
     this.t = clamp(position, 0, this.run.count - 1);
     this.draw();
     if (!this.timeline.playing) this.settle();
@@ -131,13 +132,14 @@ class Theatre extends Surface {
 
   pickLayer(layer, slot = this.chosenSlot) {
     this.layer = clamp(layer, 0, this.run.layers - 1);
-    this.chosenSlot = slot;
+    Object.assign(this, { chosenSlot: slot, moved: true });
     this.draw();
     this.settle();
   }
 
   pickHead(head) {
     this.head = clamp(head, -1 - this.groups(), this.byHead() ? this.run.meta.model.n_heads - 1 : -1);
+    this.moved = true;
     this.draw();
     this.settle();
   }
@@ -196,8 +198,7 @@ class Theatre extends Surface {
   drawBar() {
     const { run, t } = this;
     const { model, status, tokens_per_second: speed, provenance, message } = run.meta;
-    const window = Number.isFinite(run.smallest) ? `window ${grouped(run.smallest)}` : "no window";
-    this.part("model").replaceChildren(el("b", {}, model.name), ` ${model.n_layers} layers · ${model.n_heads} heads, ${model.n_kv_heads} KV · ${window}`);
+    this.part("model").replaceChildren(el("b", {}, model.name), ` ${model.n_layers} layers · ${model.n_heads} heads, ${model.n_kv_heads} KV · ${run.windowName()}`);
     this.part("where").replaceChildren("position ", el("b", {}, String(t)), ` · ${grouped(t + 1)} of ${plural(run.count, "token")} read`);
     const state = this.part("status");
     state.hidden = status !== "running" && status !== "paused";
@@ -217,10 +218,12 @@ class Theatre extends Surface {
     this.part("head").value = this.head;
     this.part("atlas-title").textContent = run.oneWindow && Number.isFinite(run.smallest)
       ? `All ${run.layers} rings: slot = position mod ${grouped(run.smallest)}` : `The rings of all ${run.layers} layers`;
+    const lost = t - run.windows[this.layer]; // below 0, or minus infinity: nothing was overwritten
     this.part("atlas-legend").replaceChildren(el("span", { class: "mx-entry" }, el("i", { class: "mx-key th-key-write" }), "written in this step"),
       el("span", { class: "mx-entry" }, el("i", { class: "mx-key mx-key-attention" }), run.pattern ? `attention from ${quoted(shorten(run.labels[t], 12))}` : run.meta.note),
       el("span", { class: "mx-entry" }, el("i", { class: "mx-key th-key-open" }), "slot shown beside it; click one"),
-      ...(t >= run.smallest ? [el("span", { class: "mx-entry" }, "overwritten: ", el("s", { class: "mx-serif" }, shorten(run.labels[t - run.smallest], 12)), `@${t - run.smallest}`)] : []));
+      ...(run.pattern && run.meta.note ? [el("span", {}, run.meta.note)] : []),
+      ...(lost >= 0 ? [el("span", { class: "mx-entry" }, `overwritten${run.oneWindow ? "" : ` in layer ${this.layer + 1}`}: `, el("s", { class: "mx-serif" }, shorten(run.labels[lost], 12)), `@${lost}`)] : []));
     this.message(status === "failed" ? message || "The run failed; what was written stays." : message);
   }
 
@@ -267,10 +270,7 @@ class Theatre extends Surface {
     this.pending = requestAnimationFrame(() => { this.text.draw(); this.ring.mark(); });
   }
 
-  emitAt() {
-    const value = { run: this.run.id, t: this.t, layer: this.layer, head: Math.max(this.head, -1) };
-    this.emitNew("at", value);
-  }
+  emitAt() { sayPlace(this); }
 
   emitAck() {
     const value = { run: this.run.id, to: this.run.count };

@@ -1,0 +1,245 @@
+"""From page to page in a real browser: the place follows, opened files show, fast keys lose nothing."""
+
+from dataclasses import replace
+from urllib.parse import urlencode
+
+import pytest
+
+from app import compute
+from mistral_core.generation import Run
+from mistral_core.model import random_model
+from mistral_core.trace import NOTHING, RecordingPlan
+from tests.conftest import TINY, TINY_STD, ByteTokenizer
+from tests.e2e.browser import settled
+from tests.model.writing import asked, finish
+
+pytestmark = pytest.mark.browser
+PROMPT = "Once upon a time there was a girl who lived in a little house in the wood."
+ROOTS = {
+    "Next word": ".mx[data-ready='1']:not(.th):not(.mx-atlas):not(.mx-reach)",
+    "Attention": ".mx-atlas[data-ready='1']",
+    "Ring": ".th[data-ready='1']",
+}
+PATHS = {"Next word": "next_word", "Attention": "attention", "Ring": "ring", "Reach": "reach"}
+
+
+def link(title: str, **parts) -> str:
+    return f"/{PATHS[title]}?" + urlencode({"model": "storyteller-seed", "text": PROMPT, "seed": 0, "n": 40, **parts})
+
+
+def data(page, title: str) -> dict[str, str]:
+    return page.locator(ROOTS[title]).evaluate("element => ({...element.dataset})")
+
+
+def place(page, title: str) -> tuple[str, str, str]:
+    found = data(page, title)
+    return found["step"], found["layer"], found["head"]
+
+
+def turn_to(page, title: str) -> None:
+    page.get_by_role("link", name=title, exact=True).click()
+    page.wait_for_selector(ROOTS[title])
+
+
+def at(title: str, step: int, layer: int, head: int) -> str:
+    return f"{ROOTS[title]}[data-step='{step}'][data-layer='{layer}'][data-head='{head}']"
+
+
+def move(page, title: str, *keys: str) -> None:
+    for key in keys:
+        page.locator(ROOTS[title]).press(key)
+
+
+@pytest.mark.parametrize("other", ["Ring", "Attention"])
+def test_a_page_that_was_visited_before_follows_the_place_chosen_on_another(visit, other):
+    """And the other way round, and back again: no page insists on what it showed last."""
+    page = visit(link("Next word", t=30, layer=2, head=3))
+    page.wait_for_selector(ROOTS["Next word"] + "[data-status='done']", timeout=60_000)
+    page.wait_for_selector(at("Next word", 30, 2, 3))
+    turn_to(page, other)
+    page.wait_for_selector(at(other, 30, 2, 3))
+    move(page, other, "ArrowLeft", "ArrowLeft", "ArrowUp", "]")
+    page.wait_for_url("**t=28*")
+    settled(page)
+    turn_to(page, "Next word")
+    page.wait_for_selector(at("Next word", 28, 3, 4))
+    move(page, "Next word", "ArrowLeft", "ArrowDown", "ArrowDown", "[")
+    page.wait_for_url("**t=27*")
+    settled(page)
+    turn_to(page, other)
+    page.wait_for_selector(at(other, 27, 1, 3))
+    turn_to(page, "Next word")
+    page.wait_for_selector(at("Next word", 27, 1, 3))
+
+
+@pytest.mark.parametrize(("title", "other"), [("Next word", "Ring"), ("Ring", "Attention"), ("Attention", "Next word")])
+def test_a_step_just_before_the_page_is_left_counts_too(visit, title, other):
+    """The address is written when the hand has come to rest; the page may be left before that."""
+    page = visit(link(title, t=30, layer=2, head=3))
+    page.wait_for_selector(ROOTS[title] + "[data-status='done']", timeout=60_000)
+    page.wait_for_selector(at(title, 30, 2, 3))
+    turn_to(page, other)
+    page.wait_for_selector(at(other, 30, 2, 3))
+    turn_to(page, title)
+    page.wait_for_selector(at(title, 30, 2, 3))
+    settled(page)
+    move(page, title, "ArrowRight", "ArrowRight")
+    page.get_by_role("link", name=other, exact=True).click()
+    page.wait_for_selector(at(other, 32, 2, 3))
+    page.wait_for_url("**t=32*")
+
+
+def test_a_page_left_at_the_end_of_a_growing_text_goes_on_following_it(visit):
+    page = visit(link("Next word", n=200))
+    page.wait_for_selector(ROOTS["Next word"] + "[data-status='running']", timeout=60_000)
+    turn_to(page, "Ring")
+    page.wait_for_selector(ROOTS["Ring"] + "[data-status='done'][data-count='219'][data-step='218']", timeout=60_000)
+
+
+def test_the_place_chosen_in_another_reading_wins_too(visit):
+    """Reach keeps its own picture; what Python says of the place is newer than what the desk remembers."""
+    page = visit(link("Next word", t=30, layer=2, head=3))
+    page.wait_for_selector(ROOTS["Next word"] + "[data-status='done']", timeout=60_000)
+    settled(page)
+    page.get_by_role("link", name="Reach", exact=True).click()
+    page.wait_for_selector("[data-reading][data-ready='1'][data-fresh='1']", timeout=60_000)
+    page.locator("[data-part='story'] [data-p='12']").click()
+    page.wait_for_selector("[data-reading][data-ready='1'][data-source='12'][data-fresh='1'], [data-reading][data-ready='1'][data-target='12'][data-fresh='1']", timeout=60_000)
+    page.wait_for_url("**t=12*")
+    settled(page)
+    turn_to(page, "Next word")
+    page.wait_for_selector(f"{ROOTS['Next word']}[data-step='12']")
+
+
+def words(page) -> list[str]:
+    """Without the small numbers that each page lays over them."""
+    return page.locator("[data-part='story'] [data-p]").all_text_contents()
+
+
+def opened_file(page, path) -> None:
+    """Through the uploader of the desk."""
+    page.wait_for_selector(ROOTS["Next word"])
+    settled(page)
+    page.get_by_role("button", name="Save or open a run").click()
+    page.locator("input[type=file]").set_input_files(path)
+    page.get_by_role("button", name="Show it").click(timeout=60_000)
+    page.wait_for_selector(f"{ROOTS['Next word']}[data-run^='file ']", timeout=60_000)
+    page.keyboard.press("Escape")
+    settled(page)
+
+
+def compact_file(folder):
+    path = folder / "compact.safetensors"
+    path.write_bytes(compute.RECORDING.read_bytes())
+    return path
+
+
+def foreign_file(folder):
+    """Random weights, another vocabulary and geometry, a window of its own in each layer and none in one."""
+    config = replace(TINY, n_layers=5, sliding_window=(4, None, 5, 9, 3))
+    run = finish(Run(random_model(config, seed=3, std=TINY_STD), ByteTokenizer(), asked(40), plan=RecordingPlan()))
+    trace = replace(run.trace(), model_name="another/model", model_hash="f" * 64)
+    trace.save(folder / "foreign.safetensors")
+    return folder / "foreign.safetensors"
+
+
+def bare_file(folder):
+    """Nothing recorded but the tokens: no attention, no keys, no values, no logits."""
+    run = finish(Run(random_model(replace(TINY, sliding_window=None), seed=3, std=TINY_STD), ByteTokenizer(), asked(20), plan=NOTHING))
+    trace = replace(run.trace(), model_name="another/model", model_hash="f" * 64)
+    trace.save(folder / "bare.safetensors")
+    return folder / "bare.safetensors"
+
+
+def test_a_saved_run_opens_on_every_page_of_another_visitor(visit, tmp_path):
+    page = visit(link("Next word", n=30, t=33, layer=1, head=2))
+    page.wait_for_selector(ROOTS["Next word"] + "[data-status='done']", timeout=60_000)
+    settled(page)
+    page.get_by_role("button", name="Save or open a run").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save this run as a trace").click()
+    path = tmp_path / "saved.safetensors"
+    download.value.save_as(path)
+    text = words(page)
+    other = visit("/next_word")
+    opened_file(other, path)
+    assert words(other) == text
+    for title in ("Attention", "Ring"):
+        turn_to(other, title)
+        other.wait_for_selector(f"{ROOTS[title]}[data-run='file saved.safetensors'][data-count='49']")
+        assert words(other) == text
+        settled(other)
+    assert data(other, "Ring")["kv"] == "1", "a saved run has its keys and values with it"
+    other.get_by_role("link", name="Reach", exact=True).click()
+    other.wait_for_selector("[data-reading][data-run='file saved.safetensors'][data-fresh='1']", timeout=60_000)
+
+
+@pytest.mark.parametrize(("make", "tokens"), [(compact_file, 0), (foreign_file, 47), (bare_file, 27)])
+def test_an_opened_file_shows_on_every_page_or_says_what_it_lacks(visit, tmp_path, make, tokens):
+    path, tokens = make(tmp_path), tokens or len(compute.recording())
+    page = visit("/next_word")
+    opened_file(page, path)
+    run = data(page, "Next word")["run"]
+    for title in ("Next word", "Attention", "Ring"):
+        if title != "Next word":
+            turn_to(page, title)
+        page.wait_for_selector(f"{ROOTS[title]}[data-run='{run}'][data-count='{tokens}']")
+        settled(page)
+        page.locator(ROOTS[title]).press("Home")
+        for key in ("ArrowRight", "ArrowRight", "ArrowUp", "ArrowUp", "]", "ArrowDown", "[", "End", "ArrowLeft"):
+            page.locator(ROOTS[title]).press(key)
+        page.wait_for_selector(f"{ROOTS[title]}[data-step='{tokens - 2}']")
+        said = page.locator(ROOTS[title]).inner_text()
+        if make is foreign_file:
+            assert "windows 3 to 9, 1 layer without" in said, title
+        if make is bare_file:
+            assert "attention was not recorded in this run" in said, title
+    assert "keeps no keys and values" in said or make is foreign_file
+    if make is not compact_file:
+        assert "The model of this run is not here, so nothing can be measured." in said
+        assert page.locator("[data-act='measure']").is_disabled()
+    for scene in ("prompt, chunk by chunk", "going back"):
+        page.get_by_role("radio", name=scene).click()
+    page.get_by_role("link", name="Reach", exact=True).click()
+    page.wait_for_selector(f"[data-reading][data-ready='1'][data-run='{run}']")
+    settled(page)
+    if make is not compact_file:
+        page.get_by_text("is not here: only theory is shown").first.wait_for()
+
+
+@pytest.mark.parametrize("title", list(ROOTS))
+def test_forty_fast_keys_while_the_text_grows_are_forty_steps(visit, title):
+    page = visit(link(title, n=900, seed=4))
+    page.wait_for_selector(f"{ROOTS[title]}[data-status='running']", timeout=60_000)
+    root = page.locator(ROOTS[title])
+    root.press("Home")
+    page.wait_for_selector(f"{ROOTS[title]}[data-step='0']")
+    while int(root.get_attribute("data-count")) < 60:
+        page.wait_for_timeout(30)
+    before = int(root.get_attribute("data-count"))
+    for _ in range(40):
+        page.keyboard.press("ArrowRight")
+    assert root.get_attribute("data-step") == "40"
+    for _ in range(15):
+        page.keyboard.press("ArrowLeft")
+    assert root.get_attribute("data-step") == "25"
+    page.wait_for_selector(f"{ROOTS[title]}[data-status='running']:not([data-count='{before}'])")
+    assert root.get_attribute("data-step") == "25", "the growing text does not take the playhead along"
+    page.wait_for_url("**t=25*")
+
+
+def test_forty_fast_keys_on_reach_are_forty_tokens(visit):
+    reach = ".mx-reach[data-ready='1']"
+    page = visit(link("Reach", n=300, seed=4))
+    page.wait_for_selector(f"{reach}[data-status='running']:not([data-run='recorded'])", timeout=60_000)
+    root = page.locator(reach)
+    end = "source" if root.get_attribute("data-reading") == "forward" else "target"
+    root.press("Home")
+    page.wait_for_selector(f"{reach}[data-{end}='0']")
+    while int(root.get_attribute("data-count")) < 60:
+        page.wait_for_timeout(30)
+    root.focus()
+    for _ in range(40):
+        page.keyboard.press("ArrowRight")
+    assert root.get_attribute(f"data-{end}") == "40"
+    page.wait_for_selector(f"{reach}[data-{end}='40'][data-fresh='1']", timeout=60_000)
