@@ -19,6 +19,7 @@ from typing import Annotated, Literal
 import typer
 from typer.exceptions import TyperException
 
+from mistral_core.cli_example import register as register_example
 from mistral_core.cli_influence import register as register_influence
 from mistral_core.cli_run import (
     PRESET,
@@ -34,6 +35,7 @@ from mistral_core.cli_run import (
     status,
     store,
 )
+from mistral_core.cli_train import register as register_train
 from mistral_core.registry import DEFAULT_MODEL
 
 PROGRAM = "python -m mistral_core"
@@ -268,6 +270,8 @@ def golden(model: Model = DEFAULT_MODEL) -> None:
 
 
 register_influence(app)
+register_train(app)
+register_example(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,170 @@
+"""The finished model: a folder that the application offers, with its card.
+
+Written beside its place and moved there when it is whole, so that a page which lists models never
+meets half of one. What the card states is measured on the file that is shipped: the weights are
+rounded to bfloat16, loaded again and computed in float32.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mistral_core.analysis.evaluation import Evaluation
+from mistral_core.checkpoint import load_model, save_hugging_face, save_mistral
+from mistral_core.golden import make_golden
+from mistral_core.model import Transformer
+from mistral_core.training.card import CardFacts, model_card
+from mistral_core.training.curve import loss_curve
+from mistral_core.training.measure import sample_text, validate
+from mistral_core.training.run_log import read_log
+from mistral_core.training.trainer import Trainer, read_run
+
+RECORD_FILE, CURVE_FILE, CARD_FILE = "training.json", "loss-curve.svg", "MODEL_CARD.md"
+ATTRIBUTION = "attribution.csv"
+SAMPLES, SAMPLE_TOKENS = 5, 200
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A finished model folder.
+
+    Attributes:
+        folder: where it is.
+        evaluation: of all held-out text.
+        samples: (seed, text), not picked.
+        notices: sentences on what could not be made.
+    """
+
+    folder: Path
+    evaluation: Evaluation
+    samples: tuple[tuple[int, str], ...]
+    notices: tuple[str, ...]
+
+
+def check_target(target: Path, run_folder: Path) -> None:
+    """Refuses a place that holds something else than an earlier result of the same run.
+
+    Raises:
+        ValueError: the folder is taken.
+    """
+    if not target.exists():
+        return
+    record = target / RECORD_FILE
+    try:
+        made_by = json.loads(record.read_text(encoding="utf-8"))["run"]
+    except (OSError, ValueError, KeyError, TypeError):
+        made_by = None
+    if made_by is None or made_by != read_run(run_folder):
+        raise ValueError(f"{target} is there already and was not made by this run; choose another --name")
+
+
+def export_model(
+    trainer: Trainer, target: Path, *, prompts: Sequence[str] = (), licence: str = "",
+    progress: Callable[[str], None] = lambda line: None,
+) -> Exported:  # fmt: skip
+    """Writes the best weights of a run as a model folder.
+
+    Args:
+        trainer: after its training.
+        target: where the folder goes; its name is the model's.
+        prompts: of the five samples; default: how five held-out documents begin.
+        licence: of the texts, in the user's words.
+        progress: told what is being done.
+
+    Raises:
+        ValueError: the place is taken, or the disk is full; the run itself is untouched.
+    """
+    check_target(target, trainer.folder)
+    room = target.parent / ".unfinished"
+    staged = room / target.name
+    shutil.rmtree(staged, ignore_errors=True)
+    try:
+        staged.mkdir(parents=True)
+        exported = _fill(trainer, staged, target, list(prompts), licence, progress)
+        _put_in_place(staged, target)
+    except OSError as error:
+        raise ValueError(
+            f"the model cannot be written to {target}: {error.strerror or error}; free space there and run the same "
+            f"command again, the training is kept"
+        ) from error
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+        if room.is_dir() and not any(room.iterdir()):
+            room.rmdir()
+    return exported
+
+
+def _fill(
+    trainer: Trainer, staged: Path, target: Path, prompts: list[str], licence: str, progress: Callable[[str], None]
+) -> Exported:  # fmt: skip
+    _write_weights(trainer.best_model(), staged, trainer.corpus.tokenizer.path)
+    loaded = load_model(staged)
+    progress(f"reading all held-out text ({len(trainer.corpus.valid)} documents)")
+    evaluation = validate(loaded.model, loaded.tokenizer, trainer.corpus.valid)
+    progress("writing samples")
+    samples = []
+    for seed, prompt in enumerate(_five(prompts, trainer.corpus.valid)):
+        samples.append((seed, sample_text(loaded.model, loaded.tokenizer, prompt, seed=seed, tokens=SAMPLE_TOKENS)))
+    notices = []
+    try:
+        progress("storing transformers' logits")
+        make_golden(staged)
+    except ValueError as error:
+        notices.append(f"no golden logits: {error}")
+    events = read_log(trainer.folder)
+    if any(event["event"] in ("step", "validation") for event in events):
+        (staged / CURVE_FILE).write_text(loss_curve(events), encoding="utf-8")
+    credits = trainer.corpus.folder / ATTRIBUTION
+    if credits.is_file():
+        shutil.copyfile(credits, staged / ATTRIBUTION)
+    facts = CardFacts(
+        name=target.name, trainer=trainer, evaluation=evaluation, samples=tuple(samples), licence=licence,
+        attributed=credits.is_file(), golden=not notices, curve=CURVE_FILE,
+    )  # fmt: skip
+    (staged / CARD_FILE).write_text(model_card(facts), encoding="utf-8")
+    record = _record(trainer, evaluation, samples)
+    (staged / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return Exported(target, evaluation, tuple(samples), tuple(notices))
+
+
+def _write_weights(model: Transformer, folder: Path, tokenizer: Path) -> None:
+    """Hugging Face's layout; Mistral's where layers have different windows, which the former cannot say."""
+    uniform = len(set(model.config.windows)) == 1
+    (save_hugging_face if uniform else save_mistral)(model, folder, tokenizer, torch.bfloat16)
+
+
+def _five(prompts: list[str], valid: Sequence[str]) -> list[str]:
+    """The prompts given, one after the other again if they are fewer; else the openings of five documents."""
+    if not prompts:
+        every = max(1, len(valid) // SAMPLES)
+        prompts = [" ".join(document.split()[:5]) for document in valid[::every][:SAMPLES]]
+    return [prompts[number % len(prompts)] for number in range(SAMPLES)]
+
+
+def _record(trainer: Trainer, evaluation: Evaluation, samples: Sequence[tuple[int, str]]) -> dict[str, Any]:
+    """What the card says, for programs; `run` tells later exports whose folder this is."""
+    progress = trainer.progress
+    return {
+        "run": read_run(trainer.folder), "steps": progress.step, "tokens": trainer.tokens_seen,
+        "best_step": progress.best_step, "ended": progress.ended, "seconds": progress.seconds,
+        "passes": trainer.batches.passes(), "machine": trainer.choice.to_json(), "evaluation": vars(evaluation),
+        "validations": progress.validations, "samples": [{"seed": seed, "text": text} for seed, text in samples],
+    }  # fmt: skip
+
+
+def _put_in_place(staged: Path, target: Path) -> None:
+    """Moves the whole folder to its name; an earlier result of the run makes room first."""
+    old = staged.with_name(staged.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        os.replace(target, old)
+    os.replace(staged, target)
+    shutil.rmtree(old, ignore_errors=True)

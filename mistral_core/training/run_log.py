@@ -1,0 +1,61 @@
+"""The diary of a run: one JSON value a line, in `log.jsonl`.
+
+Every line has an `event` and a `step`: "start", "step" (loss in nats per token, rate, tokens/s),
+"validation" (bits per byte), "sample", "note". A run that goes on from a checkpoint drops the lines of
+the steps that it repeats, so the diary reads as if it had not been interrupted. A full disk
+stops the diary, not the run: lines are held and written when there is room.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+LOG_FILE = "log.jsonl"
+Event = dict[str, Any]
+
+
+class RunLog:
+    """Writes and reads the diary of one run.
+
+    Args:
+        folder: of the run.
+        last_step: of the checkpoint that the run goes on from; later lines are dropped.
+    """
+
+    def __init__(self, folder: Path, last_step: int = 0) -> None:
+        self._path = folder / LOG_FILE
+        self._waiting: list[str] = []
+        kept = [event for event in read_log(folder) if event["step"] <= last_step]
+        if self._path.exists():
+            unfinished = self._path.with_name(LOG_FILE + ".part")
+            unfinished.write_text("".join(json.dumps(event) + "\n" for event in kept), encoding="utf-8")
+            os.replace(unfinished, self._path)
+
+    def write(self, event: Event) -> bool:
+        """Adds a line; false if the disk took it not yet."""
+        self._waiting.append(json.dumps(event, allow_nan=False) + "\n")
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write("".join(self._waiting))
+        except OSError:
+            return False
+        self._waiting.clear()
+        return True
+
+
+def read_log(folder: Path) -> list[Event]:
+    """All whole lines; one that a killed run left unfinished is passed over."""
+    path, events = folder / LOG_FILE, []
+    if not path.is_file():
+        return []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            event = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(event, dict) and isinstance(event.get("step"), int) and "event" in event:
+            events.append(event)
+    return events

@@ -1,0 +1,124 @@
+"""Which files of a folder are which source, and which documents are held out.
+
+    NAME.valid.txt, NAME.valid.txt.xz     held out: validation, never trained on
+    NAME.train.txt, NAME.txt, ... .xz     the source NAME
+
+Documents are what stands between blank lines (`analysis.evaluation.split_documents`). Without a
+`.valid` file about a twentieth of each source is held out: documents at even distances, or the
+end of a source that has few of them. The choice depends on the text alone, so every run on a folder
+holds out the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mistral_core.analysis.evaluation import read_documents
+
+HELD_OUT_EVERY = 20
+"""One document in so many, where the folder names no validation text."""
+FEW_DOCUMENTS = 40
+"""Below this many, the end of each document is held out instead."""
+MAX_HELD_OUT_BYTES = 400_000
+"""As much as measures a hundredth of a bit safely; more only costs time."""
+SUFFIXES = (".txt", ".txt.xz")
+CREDITS = ("attribution.csv", "manifest.json")
+"""Files beside the texts that say whose they are; they travel with the corpus and the model's card."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The files of a folder.
+
+    Attributes:
+        folder: where they lie.
+        sources: training files by the name of their source.
+        valid: validation files; empty = part of the sources is held out.
+    """
+
+    folder: Path
+    sources: dict[str, tuple[Path, ...]]
+    valid: tuple[Path, ...]
+
+    def documents(self, source: str) -> Iterator[str]:
+        """All documents of a source, in the order of its files' names.
+
+        Raises:
+            ValueError: a file is no text (see `read_documents`).
+        """
+        for path in self.sources[source]:
+            yield from read_documents(path)
+
+    def credits(self) -> tuple[Path, ...]:
+        """The files that say whose the texts are, as far as they are there."""
+        return tuple(path for name in CREDITS if (path := self.folder / name).is_file())
+
+    def fingerprint(self) -> list[list[object]]:
+        """Name, bytes and time of change of each file: a corpus made from others is out of date."""
+        paths = sorted({path for files in (*self.sources.values(), self.valid, self.credits()) for path in files})
+        return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
+
+
+def find_texts(folder: str | Path) -> Texts:
+    """Sorts the text files of a folder (not of its sub-folders).
+
+    Raises:
+        ValueError: no such folder, or no text in it to train on.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder; name the one that holds your .txt or .txt.xz files")
+    sources: dict[str, tuple[Path, ...]] = {}
+    valid = []
+    for path in sorted(folder.iterdir()):
+        suffix = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
+        if suffix is None or not path.is_file() or path.name.startswith("."):
+            continue
+        stem = path.name.removesuffix(suffix)
+        if stem.endswith(".valid"):
+            valid.append(path)
+        else:
+            name = stem.removesuffix(".train")
+            sources[name] = (*sources.get(name, ()), path)
+    if not sources:
+        raise ValueError(f"{folder} holds no .txt or .txt.xz file to train on; put at least one text into it")
+    return Texts(folder, sources, tuple(valid))
+
+
+def hold_out(documents: list[str]) -> tuple[list[str], list[str]]:
+    """Splits documents into those to train on and those held out.
+
+    Many documents: every 20th is held out until 400,000 bytes are. Few: the last twentieth of each
+    one's characters, cut at a space or newline.
+
+    >>> train, valid = hold_out([f"story {n}" for n in range(60)])
+    >>> len(train), valid
+    (57, ['story 10', 'story 30', 'story 50'])
+    """
+    if len(documents) < FEW_DOCUMENTS:
+        return _cut_ends(documents)
+    kept, held, size = [], [], 0
+    for number, document in enumerate(documents):
+        if number % HELD_OUT_EVERY == HELD_OUT_EVERY // 2 and size < MAX_HELD_OUT_BYTES:
+            held.append(document)
+            size += len(document.encode())
+        else:
+            kept.append(document)
+    return kept, held
+
+
+def _cut_ends(documents: list[str]) -> tuple[list[str], list[str]]:
+    kept, held, size = [], [], 0
+    for document in documents:
+        share = min(len(document) // HELD_OUT_EVERY, MAX_HELD_OUT_BYTES - size)
+        cut = len(document) - max(share, 0)
+        cut = max(document.rfind("\n", 0, cut), document.rfind(" ", 0, cut)) if cut < len(document) else cut
+        if cut <= 0 or not document[cut:].strip():
+            kept.append(document)
+            continue
+        kept.append(document[:cut])
+        held.append(document[cut + 1 :])
+        size += len(held[-1].encode())
+    return kept, held

@@ -1,0 +1,225 @@
+"""From a text to a model folder: it learns, the folder is complete, the command says what it did."""
+
+import json
+import math
+import shutil
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mistral_core import registry
+from mistral_core.analysis.evaluation import evaluate
+from mistral_core.checkpoint import load_model
+from mistral_core.cli import main
+from mistral_core.golden import load_golden
+from mistral_core.training.export import export_model
+from mistral_core.training.run_log import read_log
+from mistral_core.verify import verify
+
+from .conftest import SMALL, stories
+
+LEARNS = replace(SMALL, dim=32, tokens=60 * 256, batch=8, dropout=0.0, warmup=5, validations=3, muon_rate=0.02)
+FLAGS = [
+    "--dim", "16", "--layers", "1", "--heads", "2", "--kv-heads", "1", "--window", "4", "--vocab", "300",
+    "--context", "16", "--batch", "2", "--warmup", "1", "--validations", "1", "--threads", "1",
+    "--precision", "float32", "--compile", "off",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_samples():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mistral_core.training.export.SAMPLE_TOKENS", 12)
+        yield
+
+
+def unigram_bits_per_byte(corpus):
+    """Entropy of the tokens of the held-out text itself: no model that ignores the order does better."""
+    tokens = [t for text in corpus.valid for t in corpus.tokenizer.encode(text, bos=False, eos=True)]
+    total = sum(len(text.encode()) for text in corpus.valid)
+    return -sum(n * math.log2(n / len(tokens)) for n in Counter(tokens).values()) / total
+
+
+@pytest.fixture(scope="module")
+def trained(corpus, tmp_path_factory):
+    from mistral_core.training.trainer import Trainer
+
+    from .conftest import FIXED
+
+    trainer = Trainer(LEARNS, corpus, tmp_path_factory.mktemp("trained"), habits=FIXED)
+    assert trainer.train() == "finished"
+    return trainer
+
+
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory):
+    return export_model(trained, tmp_path_factory.mktemp("models") / "tales", licence="written for a test")
+
+
+def test_a_tiny_training_learns_more_than_the_frequencies(trained, corpus):
+    held_out = evaluate(trained.best_model(), corpus.tokenizer, corpus.valid).bits_per_byte
+    assert held_out < 0.8 * unigram_bits_per_byte(corpus)
+    losses = [event["loss"] for event in read_log(trained.folder) if event["event"] == "step"]
+    assert losses == sorted(losses, reverse=True)
+    logged = [event for event in read_log(trained.folder) if event["event"] == "validation"]
+    assert logged[-1]["bits_per_byte"] == pytest.approx(held_out, abs=1e-9)
+
+
+def test_the_folder_is_a_model_that_verifies(exported, trained, corpus):
+    assert sorted(path.name for path in exported.folder.iterdir()) == [
+        "MODEL_CARD.md", "config.json", "golden.safetensors", "loss-curve.svg", "model.safetensors", "tokenizer.model",
+        "training.json",
+    ]  # fmt: skip
+    assert not (exported.folder.parent / ".unfinished").exists()
+    loaded = load_model(exported.folder)
+    for name, tensor in trained.best_model().state_dict().items():
+        assert torch.equal(loaded.model.state_dict()[name], tensor.to(torch.bfloat16).float()), name
+    again = evaluate(loaded.model, loaded.tokenizer, corpus.valid)
+    assert exported.evaluation.bits_per_byte == pytest.approx(again.bits_per_byte, rel=1e-6)
+    assert load_golden(exported.folder).model_hash == loaded.model_hash
+    assert [line.check for line in verify(loaded) if not line.ok] == []
+
+
+def test_the_card_states_what_was_measured(exported, trained):
+    card = (exported.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    evaluation = exported.evaluation
+    for fact in (
+        "# tales", f"{evaluation.bits_per_byte:.4f} bits per byte", f"{evaluation.bytes:,} bytes", "written for a test",
+        f"{trained.tokens_seen:,} in 60 steps of 256", trained.choice.machine, "- `dim`: 32", "- `muon_rate`: 0.02",
+        "| tales | 285 |", "| rhymes | 95 |", "exact reach: 6 positions back",
+    ):  # fmt: skip
+        assert fact in card
+    assert "`adamw_rate`" not in card
+    for seed, text in exported.samples:
+        assert f"**seed {seed}**" in card and text.splitlines()[0] in card
+    assert [seed for seed, _ in exported.samples] == [0, 1, 2, 3, 4]
+    record = json.loads((exported.folder / "training.json").read_text(encoding="utf-8"))
+    assert record["tokens"] == trained.tokens_seen
+    assert record["validations"] == trained.progress.validations
+    assert sum(record["passes"][name] * trained.corpus.sources[name].tokens for name in record["passes"]) == (
+        pytest.approx(trained.tokens_seen)
+    )
+
+
+def test_the_application_offers_the_model_without_a_restart(exported, tmp_path, monkeypatch):
+    monkeypatch.setenv(registry.MODELS_VARIABLE, str(tmp_path))
+    assert "tales" not in registry.browser_models()
+    shutil.copytree(exported.folder, tmp_path / "tales")
+    assert registry.browser_models()["tales"] == tmp_path / "tales"
+    assert registry.resolve_browser("tales") == tmp_path / "tales"
+
+
+def test_an_export_replaces_its_own_result_and_nothing_else(trained, exported, tmp_path):
+    target = tmp_path / "tales"
+    target.mkdir()
+    (target / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="was not made by this run; choose another --name"):
+        export_model(trained, target)
+    assert [path.name for path in target.iterdir()] == ["config.json"]
+    shutil.rmtree(target)
+    shutil.copytree(exported.folder, target)
+    (target / "MODEL_CARD.md").write_text("old")
+    assert export_model(trained, target).folder == target
+    assert (target / "MODEL_CARD.md").read_text(encoding="utf-8").startswith("# tales")
+
+
+def test_a_full_disk_at_the_end_leaves_no_half_model(trained, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("mistral_core.training.export._put_in_place", full)
+    with pytest.raises(ValueError, match=r"No space left on device.*the training is kept"):
+        export_model(trained, tmp_path / "tales")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_can_start_from_a_models_weights(exported, start, corpus, tmp_path):
+    loaded = load_model(exported.folder)
+    settings = replace(LEARNS, seed=9, warmup=0, tokens=256, schedule=((0, 1e-6), (256, 0.0)))
+    trainer = start(tmp_path / "run", settings=settings, start_from=loaded)
+    assert torch.equal(trainer.model.output.weight, loaded.model.output.weight)
+    trainer.train()
+    assert trainer.progress.best_bits == pytest.approx(exported.evaluation.bits_per_byte, abs=1e-3)
+    assert start(tmp_path / "run", settings=settings).config == loaded.config  # going on needs the model no more
+    with pytest.raises(ValueError, match="another started from"):
+        other = replace(loaded, model_hash="0")
+        start(tmp_path / "run", settings=settings, start_from=other)
+
+
+@pytest.fixture
+def cli(capsys, tmp_path, monkeypatch):
+    monkeypatch.delenv(registry.MODELS_VARIABLE, raising=False)
+
+    def run(*arguments):
+        code = main(["train", *map(str, arguments)])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def no_golden(monkeypatch):
+    """Importing transformers takes seconds."""
+
+    def missing(folder):
+        raise ValueError("transformers is not installed")
+
+    monkeypatch.setattr("mistral_core.training.export.make_golden", missing)
+
+
+def test_one_command_from_texts_to_a_model_and_again_from_where_it_paused(cli, texts, tmp_path, no_golden):
+    run = ["--out", tmp_path / "mine", "--tokens", "640"]
+    code, out, err = cli("--data", texts, *run, *FLAGS, "--minutes", "0")
+    assert code == 0 and "paused after step 0 of 20" in out
+    code, out, err = cli("--out", tmp_path / "mine", "--threads", "1", "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert told["ending"] == "finished" and told["tokens_seen"] == 640 and told["steps"] == 20
+    assert told["model"] == str(tmp_path / "mine" / "mine")
+    assert "held out after" in err and "expect of a sample:" in err and "no golden logits" in err
+    loaded = load_model(told["model"])
+    assert loaded.config.sliding_window == 4
+    code, out, err = cli("--out", tmp_path / "mine", "--threads", "1")
+    assert code == 0 and "finished" in out and "MISTRAL_MODELS_DIR=" in out
+    code, out, err = cli("--out", tmp_path / "mine", "--dropout", "0.5")
+    assert code == 2 and "dropout was 0.05 and is now 0.5" in err
+
+
+@pytest.mark.parametrize(("flags", "reason"), [
+    (["--dim", "15", "--heads", "2"], "dim is 15"),
+    (["--tokens", "many"], "'many' is not a number of tokens"),
+    (["--mix", "tales"], "'tales' is not a mix"),
+    (["--mix", "wide=1"], "this corpus has rhymes, tales"),
+    (["--mix", "50%:tales=1"], "the first must begin at 0"),
+    (["--schedule", "up"], "not a schedule"),
+    (["--schedule", "100%:1,50%:0"], "each must come after the one before"),
+    (["--dropout", "1"], "dropout is 1.0"),
+    (["--name", "../x"], "must be a plain name"),
+    (["--device", "tpu"], "'tpu' is not a device"),
+    (["--threads", "0"], "--threads is 0"),
+    (["--from", "storyteller-seed", "--dim", "16"], "dim is 16, but storyteller-seed has 256"),
+    (["--context", "100000"], "fewer than the 100,001"),
+])  # fmt: skip
+def test_what_is_wrong_is_one_sentence(cli, texts, tmp_path, flags, reason):
+    rest = [] if "--from" in flags else ["--vocab", "300"]
+    code, _, err = cli("--data", texts, "--out", tmp_path / "run", *rest, *flags)
+    assert code == 2 and reason in err.splitlines()[-1] and err.splitlines()[-1].startswith("error: ")
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_a_run_without_texts_is_refused(cli, tmp_path):
+    code, _, err = cli("--out", tmp_path / "run")
+    assert code == 2 and "name your folder of texts with --data" in err
+
+
+def test_unigram_entropy_of_a_known_text(corpus):
+    """The bound of the learning test, computed another way."""
+    tokens = np.array([t for text in corpus.valid for t in corpus.tokenizer.encode(text, bos=False, eos=True)])
+    shares = np.bincount(tokens) / len(tokens)
+    surprise = -np.log2(shares[tokens]).sum() / sum(len(text.encode()) for text in corpus.valid)
+    assert unigram_bits_per_byte(corpus) == pytest.approx(surprise)
+    assert len(corpus.valid) == len(stories(20))
