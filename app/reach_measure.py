@@ -191,9 +191,9 @@ def _spread(values: np.ndarray, room: int) -> dict[str, Any]:
 
     felt = np.flatnonzero(values[1:])
     if not felt.size:
-        return {"farthest": None, "within90": None, "within99": None, "room": room}
+        return {"farthest": None, "felt": None, "within90": None, "within99": None, "room": room}
     within = {f"within{share}": held_within(values, share / 100) for share in (90, 99)}
-    return {"farthest": int(felt[-1]) + 1, "room": room, **within}
+    return {"farthest": int(felt[-1]) + 1, "felt": float(values[felt[-1] + 1]), "room": room, **within}
 
 
 def _surprise(asked: _Asked, before: np.ndarray) -> tuple[float, float]:

@@ -113,7 +113,8 @@ def _answer(desk: Desk, record: Record, trace: Trace, kept: dict[str, Any], grow
     """
     place = desk.at.get(record.name, {})
     start = first_choice(trace.config, len(trace), trace.n_prompt, place.get("t"))
-    later = growing and _comes_later(record, trace, kept.get("choice"))
+    unread = growing and kept.get("choice") is None and (place.get("t") or 0) >= len(trace)
+    later = unread or (growing and _comes_later(record, trace, kept.get("choice")))
     for choice in (None if later else kept.get("choice"), kept.get("shown"), start):
         if choice is None:
             continue
@@ -123,7 +124,8 @@ def _answer(desk: Desk, record: Record, trace: Trace, kept: dict[str, Any], grow
         except ValueError as error:
             kept["message"] = kept.get("message") or _sentence(error)
             continue
-        kept["shown"] = choice
+        if not unread:
+            kept["shown"] = choice
         if not later:
             kept["choice"] = choice
         return choice, measured, label

@@ -19,8 +19,8 @@ reach_panel.opening(desk, query)
 
 st.title("Reach: how far does a change travel?")
 st.caption(
-    "Each layer of this model looks back over one short window only, yet what it finds is passed on, layer by layer: "
-    "change one word, and the grid shows where that can be felt and where it is."
+    "Each layer of this model looks back over one short window only, yet what it finds is passed on, layer by layer. "
+    "How far does one word reach: where can it be felt, and where is it?"
 )
 if desk.notice:
     st.warning(desk.notice)

@@ -4,6 +4,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -226,6 +227,20 @@ def test_a_short_run_is_written_on_with_the_same_question(recorded, monkeypatch)
     desk.records["a"].trace = cut(len(short) - 1)
     reach_panel.act(desk, {"run": "a", "what": "write"})
     assert len(written) == 1, "a text that has come to its own end cannot be written on"
+
+
+def test_a_link_to_a_token_that_is_still_being_written_waits_for_it(recorded, monkeypatch):
+    desk, length = state.Desk(), 40
+    trace = recorded.trace
+    desk.add(Record(name="a", label="a", job=SimpleNamespace(status="running")))
+    desk.at["a"] = {"t": 60, "layer": 2}
+    monkeypatch.setattr(reach_panel.actions, "progress", lambda record: None)
+    monkeypatch.setattr(reach_panel.actions, "trace_of", lambda record: trace.truncated(length))
+    header, _ = unpack(reach_panel.payload(desk)[0])
+    assert header["choice"]["reading"] == "forward", "something to look at meanwhile"
+    length = 70
+    header, _ = unpack(reach_panel.payload(desk)[0])
+    assert (header["choice"]["reading"], header["choice"]["target"]) == ("backward", 60)
 
 
 def test_long_work_says_how_far_it_is_and_can_be_stopped(recorded, monkeypatch):

@@ -1,6 +1,6 @@
 // The attention page: takes payloads, owns the playhead and the choices, lets every panel draw the same moment.
 
-const PICTURES = { head: "one head", mean: "mean", max: "max", rollout: "rollout" };
+const PICTURES = { head: "one layer", mean: "all, mean", max: "all, max", rollout: "rollout" };
 const SHAPES = { band: "band", square: "triangle" };
 const PANELS = { pictures: "pictures", numbers: "numbers" };
 
@@ -52,7 +52,7 @@ class Atlas extends Values {
     // The probe's colour is Streamlit's background with a short transition: it tells when the theme is switched.
     this.root.querySelector(".mx-probe").addEventListener("transitionend", () => { this.readTheme(); this.draw(); });
     this.watch = new ResizeObserver(() => this.resize());
-    this.watch.observe(this.root);
+    for (const box of [this.root, ...this.root.querySelectorAll(".mx-canvas")]) this.watch.observe(box);
     this.onWindow = () => this.resize();
     addEventListener("resize", this.onWindow);
     document.fonts?.ready.then(() => this.draw());

@@ -44,7 +44,7 @@ class Player extends Surface {
     // The probe's colour is Streamlit's background with a short transition: it tells when the theme is switched.
     this.root.querySelector(".mx-probe").addEventListener("transitionend", () => { this.readTheme(); this.draw(); });
     this.watch = new ResizeObserver(() => this.resize());
-    this.watch.observe(this.root);
+    for (const box of [this.root, ...this.root.querySelectorAll(".mx-canvas")]) this.watch.observe(box);
     this.onWindow = () => this.resize();
     addEventListener("resize", this.onWindow);
     document.fonts?.ready.then(() => this.draw());

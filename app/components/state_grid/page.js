@@ -55,7 +55,7 @@ class ReachPage extends Surface {
     this.root.addEventListener("keydown", (event) => this.key(event));
     this.root.querySelector(".mx-probe").addEventListener("transitionend", () => { this.readTheme(); this.draw(); });
     this.watch = new ResizeObserver(() => this.resize());
-    this.watch.observe(this.root);
+    for (const box of [this.root, ...this.root.querySelectorAll(".mx-canvas")]) this.watch.observe(box);
     this.onWindow = () => this.resize();
     addEventListener("resize", this.onWindow);
     document.fonts?.ready.then(() => this.draw());

@@ -191,13 +191,17 @@ class GridPicture {
       const at = forward ? choice.source + edge : choice.target - edge;
       if (edge === 0 || at < box.first || at > box.last || !spans[row]) continue;
       const x = forward ? box.x(at + 1) + 0.3 * unit : box.x(at) - 0.3 * unit;
-      const wide = g.measureText(grouped(edge)).width + 0.3 * unit;
-      if (forward ? x + wide > box.right : x - wide < box.left) continue;
+      const whole = row === (forward ? box.rows - 1 : 0); // the outermost says what the numbers are
+      const fits = (text) => (forward ? x + g.measureText(text).width + 0.3 * unit <= box.right : x - g.measureText(text).width - 0.3 * unit >= box.left);
+      const named = `${grouped(edge)} ${forward ? "on" : "back"}`;
+      const label = whole && fits(named) ? named : grouped(edge);
+      if (!fits(label)) continue;
+      const wide = g.measureText(label).width + 0.3 * unit;
       const y = box.y(row) + box.row * 0.44;
       g.fillStyle = colour.card;
       g.fillRect(forward ? x - 0.15 * unit : x - wide + 0.15 * unit, y - 0.5 * unit, wide, unit);
       g.fillStyle = colour.ink;
-      g.fillText(grouped(edge), x, y + 1);
+      g.fillText(label, x, y + 1);
     }
   }
 

@@ -66,10 +66,11 @@ class Side {
   drawTitles() {
     const { page } = this;
     const { choice } = page;
+    const put = page.fresh && page.run.meta.replacement ? [" to ", el("b", { class: "mx-serif" }, page.run.meta.replacement.trim() || "␣")] : [];
     const title = {
-      forward: ["Where the change of ", this.word(choice.source), " is felt"],
+      forward: ["Where the change of ", this.word(choice.source), ...put, " is felt"],
       backward: ["What the prediction after ", this.word(choice.target), " depends on"],
-      corridor: ["How ", this.word(choice.source), " gets to the prediction after ", this.word(choice.target)],
+      corridor: ["How the change of ", this.word(choice.source), ...put, " gets to the prediction after ", this.word(choice.target)],
     }[choice.reading];
     page.part("grid-title").replaceChildren(...title);
     page.part("text-title").replaceChildren(choice.reading === "backward" ? "What it depends on" : "Which predictions change");
@@ -132,11 +133,13 @@ class Side {
       const word = span.querySelector(".mx-w");
       if (tint) { word.dataset.g = "1"; word.style.setProperty("--g", tint); } else delete word.dataset.g;
     });
-    if (this.shown !== page.anchor) this.reveal(page.anchor);
+    const { clientHeight, clientWidth, scrollHeight } = page.part("story");
+    const place = `${page.anchor} ${clientHeight} ${clientWidth} ${run.meta.status === "running" ? "" : scrollHeight}`;
+    if (this.shown !== place) this.reveal(page.anchor, place);
   }
 
-  reveal(position) {
-    this.shown = position;
+  reveal(position, place) {
+    this.shown = place;
     const story = this.page.part("story");
     const span = this.spans[position - this.page.frame[0]];
     if (!span) return;
@@ -223,7 +226,7 @@ class Side {
     const side = choice.reading === "forward" ? "on" : "back";
     const exact = Number.isFinite(run.reach) ? run.reach : run.count - 1;
     lines.push(["can see: ", bold(grouped(exact)), ` tokens ${side} (theory)`]);
-    if (facts.farthest !== null) lines.push(["farthest felt: ", bold(grouped(facts.farthest)), ` ${side}`, facts.farthest === exact ? ", the very edge" : ""]);
+    if (facts.farthest !== null) lines.push(["farthest felt: ", bold(grouped(facts.farthest)), ` ${side}`, `${facts.farthest === exact ? ", the very edge" : ""} (there ${tiny(facts.felt)} nats)`]);
     const what = choice.reading === "forward" ? "the summed KL" : "the summed influence";
     if (facts.within90 !== null) lines.push([`does use: 90 % of ${what} within `, bold(facts.within90), " tokens, 99 % within ", bold(facts.within99)]);
     if (facts.outside) lines.push(["beyond the edge: ", bold(tiny(facts.outside_top)), facts.outside_top === 0 ? ` at all ${plural(facts.outside, "position")}, bit for bit` : ` at most, at ${plural(facts.outside, "position")}`]);

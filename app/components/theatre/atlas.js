@@ -70,6 +70,7 @@ class AtlasPanel {
     if (pitch > 1.9 * unit && box.row > 0.95 * unit) this.drawPositions(g, box, layer, y, high);
     this.frame(g, box, layer, t % slots, colour.query, 2.5);
     if (chosen && player.slot() !== t % slots) this.frame(g, box, layer, player.slot(), colour.ink, 2.5);
+    else if (chosen) this.frame(g, box, layer, t % slots, colour.ink, 1.25, 2);
   }
 
   drawCells(g, box, layer, y, high) {
@@ -123,13 +124,13 @@ class AtlasPanel {
     }
   }
 
-  frame(g, box, layer, slot, colour, line) {
+  frame(g, box, layer, slot, colour, line, inset = 0) {
     const pitch = box.pitch(layer);
     const high = box.row - Math.min(0.25 * this.player.unit, box.row * 0.2);
     const wide = Math.max(pitch - (pitch > 5 ? 2 : 0), 3);
     g.strokeStyle = colour;
     g.lineWidth = line;
-    g.strokeRect(box.left + slot * pitch + 1, box.y(layer) + 1, Math.max(1, wide - 2), Math.max(1, high - 2));
+    g.strokeRect(box.left + slot * pitch + 1 + inset, box.y(layer) + 1 + inset, Math.max(1, wide - 2 - 2 * inset), Math.max(1, high - 2 - 2 * inset));
   }
 
   /** Over the columns: the word at which each slot was made; the same for all layers of one window. */

@@ -63,7 +63,7 @@ class SlotPanel {
     if (!later.length) return ["no later token has read it yet"];
     const [q, weight] = later.reduce((best, one) => (one[1] > best[1] ? one : best));
     player.root.dataset.reader = q;
-    return ["read most by ", el("b", { class: "mx-serif" }, shorten(run.labels[q], 14)), ` (${q}) with `, el("b", { class: "th-blue" }, percent(weight)),
+    return ["is read most by ", el("b", { class: "mx-serif" }, shorten(run.labels[q], 14)), ` (${q}) with `, el("b", { class: "th-blue" }, percent(weight)),
       `, ${player.headName()}, among ${plural(later.length, "later token")} of this run`];
   }
 
@@ -117,7 +117,7 @@ class SlotPanel {
       canvas.setAttribute("aria-label", `${kind === "keys" ? "Key" : "Value"} of KV head ${group + 1}: ${vector ? vector.length : 0} numbers, largest ${this.number(scale[kind])}`);
     }
     this.scaleNote.textContent = position < 0 ? "nothing in this slot yet" : known
-      ? `blue − · orange +; darkest: K ±${scale.keys.toFixed(2)}, V ±${scale.values.toFixed(2)}. Keys are turned for their position. ${run.one?.text ?? ""}`
+      ? `blue − · orange +; strongest: K ±${scale.keys.toFixed(2)}, V ±${scale.values.toFixed(2)}. Keys are turned for their position. ${run.one?.text ?? ""}`
       : this.waiting(position);
     this.fillTable();
   }

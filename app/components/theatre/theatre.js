@@ -50,7 +50,7 @@ class Theatre extends Surface {
     this.part("head").addEventListener("change", (event) => this.pickHead(Number(event.target.value)));
     this.root.querySelector(".mx-probe").addEventListener("transitionend", () => { this.readTheme(); this.slotPanel.said = ""; this.draw(); });
     this.watch = new ResizeObserver(() => this.resize());
-    this.watch.observe(this.root);
+    for (const box of [this.root, ...this.root.querySelectorAll(".mx-canvas")]) this.watch.observe(box);
     this.onWindow = () => this.resize();
     addEventListener("resize", this.onWindow);
     document.fonts?.ready.then(() => this.draw());
@@ -236,6 +236,7 @@ class Theatre extends Surface {
       ring ? ["wrote slot ", el("b", {}, String(t % window)), ` = ${t} mod ${window}, in every head`] : ["stored its key and value; no window"]];
     if (ring) lines.push(t >= window ? ["overwrote what ", word(t - window), ` (${t - window}) had left`] : [`the slot was empty; first overwrite at position ${window}`]);
     lines.push(["read ", el("b", {}, String(Math.min(t + 1, window))), ` of ${plural(t + 1, "key")}: positions ${ring ? Math.max(0, t - window + 1) : 0} to ${t}`]);
+    if (ring && t + 1 >= window) lines.push(["next: slot ", el("b", {}, String((t + 1) % window)), ", overwrites ", word(t + 1 - window), ` (${t + 1 - window})`]);
     const gone = Number.isFinite(run.largest) ? Math.max(0, t - run.largest + 1) : 0;
     lines.push(gone ? [`left all rings: ${plural(gone, "token")}`] : ["no token has left the rings yet"]);
     this.part("step").replaceChildren(...lines.map((line) => el("p", {}, ...line)));
