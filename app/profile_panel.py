@@ -12,7 +12,7 @@ import streamlit as st
 from app import compute
 from app import desk as actions
 from app.figures.reach_profile import Curves, profile_figure
-from app.push_back_panel import make_room
+from app.push_back_panel import keep
 from app.runs import RunSpec
 from app.state import Desk
 from app.widgets import EXAMPLES
@@ -72,8 +72,7 @@ def can_see_does_use(desk: Desk) -> None:
 
 
 def _begin(desk: Desk, key: str, texts: tuple[Text, ...]) -> None:
-    desk.experiments[key] = start(desk.model, texts, EXAMPLES)
-    make_room(desk)
+    keep(desk, key, start(desk.model, texts, EXAMPLES))
 
 
 def texts_of(desk: Desk) -> tuple[Text, ...]:

@@ -42,7 +42,7 @@ def push_it_back(desk: Desk) -> None:
         f"You first: how many tokens back is it gone in practice (KL below {GONE} nats)?", 1, reach + 10, reach // 2,
         key=state.PUSH_GUESS,
     )  # fmt: skip
-    key = f"{desk.model} {case}"
+    key = f"push {desk.model} {case}"
     task = desk.experiments.get(key)
     if task is None or (not task.running and task.result is None):
         if task is not None and task.error:
@@ -73,12 +73,16 @@ def start(desk: Desk, key: str, case: Case) -> None:
 
         return found, typical_beside(model, tokenizer, found, report=beside)
 
-    desk.experiments[key] = Task(work)
-    make_room(desk)
+    keep(desk, key, Task(work))
 
 
-def make_room(desk: Desk) -> None:
-    """Lets the oldest experiments go."""
+def keep(desk: Desk, key: str, task: Task[Any]) -> None:
+    """Keeps an experiment; one of the same kind that still runs is ended, and the oldest make room."""
+    kind = key.partition(" ")[0]
+    for other, running in desk.experiments.items():
+        if other.partition(" ")[0] == kind:
+            running.cancel()
+    desk.experiments[key] = task
     for old in list(desk.experiments)[:-MAX_EXPERIMENTS]:
         desk.experiments.pop(old).cancel()
 

@@ -127,7 +127,7 @@ def _forward(asked: _Asked, put: int) -> Measured:
     if reach is not None and source + reach + 1 < length:
         outside = found.change[:, source + reach + 1 :]
         facts |= {"outside": outside.shape[1], "outside_top": float(outside.max())}
-    if asked.choice.window is not None:
+    if asked.choice.window is not None and not asked.cuts:
         facts["surprise"] = _surprise(asked, found.before)
     uncut = np.empty(0)
     if asked.cuts:
@@ -164,7 +164,7 @@ def _corridor(asked: _Asked, put: int) -> Measured:
     before, after = (float(row[target]) for row in (whole.before, whole.after))
     reach = asked.config.exact_reach()
     if reach is None or target - source <= reach:  # else nothing can pass
-        exact = bool(np.isfinite(before) and abs(np.log(after / before)) < DROWNS)
+        exact = bool(not np.isfinite(before) or abs(np.log(after / before)) < DROWNS)
         found = compute.corridor_map(
             trace.model_name, asked.ids[: max(target + 2, 2)], source, target, put, token,
             cuts_within(asked.config, choice, min(target + 2, len(asked.ids))), exact, choice.window,
@@ -221,7 +221,8 @@ def _explained(asked: _Asked) -> int:
     if target + 1 < len(trace):
         return int(trace.token_ids[target + 1])
     ids = tuple(int(token) for token in trace.token_ids)
-    return int(compute.reading_of(trace.model_name, ids, (), asked.choice.window).logits[-1].argmax())
+    read = compute.reading_of(trace.model_name, ids, (), asked.choice.window, _report=asked.report)
+    return int(read.logits[-1].argmax())
 
 
 def _label(trace: Trace, token: int) -> str:

@@ -28,12 +28,13 @@ Shown = tuple[Choice, Measured | None, str]
 
 
 def opening(desk: Desk, query: Mapping[str, str]) -> None:
-    """Takes over the reading that a URL names, once."""
+    """Takes over the reading that a URL names; called once for each link that is followed."""
     record = desk.record
-    if record is None or record.name in desk.reach or "reading" not in query:
+    if record is None or "reading" not in query:
         return
     try:
-        desk.reach[record.name] = {"choice": choice_from_query(query), "asked": 0}
+        choice = choice_from_query(query)
+        desk.reach.setdefault(record.name, {}).update(choice=choice, asked=0, message="")
     except ValueError as error:
         desk.notice = str(error)
 
@@ -124,7 +125,7 @@ def _answer(desk: Desk, record: Record, trace: Trace, kept: dict[str, Any], grow
         except ValueError as error:
             kept["message"] = kept.get("message") or _sentence(error)
             continue
-        if not unread:
+        if not unread and (measured is not None or refusal(trace)):
             kept["shown"] = choice
         if not later:
             kept["choice"] = choice

@@ -119,6 +119,8 @@ class Desk:
 
     def add(self, record: Record) -> None:
         """Shows a run, and lets the oldest one go that is neither shown nor being written."""
+        if self.records.get(record.name, record) is not record:
+            self.forget(record.name)
         self.records[record.name] = record
         self.records.move_to_end(record.name)
         self.current = record.name
@@ -127,7 +129,23 @@ class Desk:
                 break
             writing = old.job is not None and old.job.status not in ("done", "failed", "expired")
             if name != self.current and not writing:
-                del self.records[name]
+                self.forget(name)
+
+    def forget(self, name: str) -> None:
+        """Lets a run go, with all that the pages remember of it: another one may come under its name."""
+        work = self.reach.get(name, {}).get("work")
+        if work is not None:
+            work.task.cancel()
+        kept: tuple[dict[str, Any], ...] = (
+            self.records, self.acknowledged, self.sent, self.at, self.ring_held, self.ring_sent, self.ring_slot,
+            self.reach, self.attention.held,
+        )  # fmt: skip
+        for of_runs in kept:
+            of_runs.pop(name, None)
+        if self.reading is not None and self.reading.run == name:
+            self.reading = None
+        if self.asking is not None and self.asking.question.run == name:
+            self.asking = None
 
 
 def desk() -> Desk:

@@ -6,6 +6,7 @@ Torch is imported by the command.
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import time
@@ -111,6 +112,7 @@ def train(
     import torch
 
     from mistral_core.training.hardware import find_device
+    from mistral_core.training.run_file import keep_result
     from mistral_core.training.trainer import Habits, Trainer
 
     if threads is not None:
@@ -121,8 +123,9 @@ def train(
     start = load(from_model, "float32", "cpu") if from_model is not None else None
     if start is not None:
         settings = _shaped_like(settings, start, flags)
-    target = _target(out, name)
-    read = _corpus(data, corpus or out / "corpus", settings, tokenizer, start)
+    asked = keep_result(out, name=name, licence=licence, prompts=prompt or [])
+    target = _target(out, asked["name"])
+    read = _corpus(data, out, corpus, settings, tokenizer, start)
     if prepare_only:
         typer.echo(f"{read.folder}: {sum(source.tokens for source in read.sources.values()):,} tokens")
         return
@@ -135,12 +138,25 @@ def train(
     screen = _Screen(read.bytes_per_token)
     trainer = Trainer(
         settings, read, out, start_from=start, device=find_device(device), habits=habits,
-        prompt=prompt[0] if prompt else None, watch=screen,
+        prompt=next(iter(asked["prompts"]), None), watch=screen,
     )  # fmt: skip
-    _run(trainer, screen, target, prompt or [], licence, as_json)
+    asked = keep_result(out, **asked)
+    _run(trainer, screen, target, asked, _command(trainer, device, threads), as_json)
 
 
-def _run(trainer: Trainer, screen: _Screen, target: Path, prompts: list[str], licence: str, as_json: bool) -> None:
+def _command(trainer: Trainer, device: str, threads: int | None) -> str:
+    """What goes on with a run that was paused here."""
+    words = ["python", "-m", "mistral_core", "train", "--out", str(trainer.folder)]
+    if trainer.corpus.folder != trainer.folder / "corpus":
+        words += ["--corpus", str(trainer.corpus.folder)]
+    words += ["--device", device] if device != "auto" else []
+    words += ["--threads", str(threads)] if threads else []
+    return shlex.join(words)
+
+
+def _run(
+    trainer: Trainer, screen: _Screen, target: Path, asked: dict[str, Any], command: str, as_json: bool
+) -> None:  # fmt: skip
     from mistral_core.training.card import training_rate
     from mistral_core.training.export import export_model
 
@@ -156,11 +172,9 @@ def _run(trainer: Trainer, screen: _Screen, target: Path, prompts: list[str], li
         if as_json:
             print_json({"ending": ending, "step": trainer.progress.step, "steps": trainer.settings.steps})
         else:
-            tokens = trainer.corpus.folder
-            where = "" if tokens == trainer.folder / "corpus" else f" --corpus {tokens}"
-            typer.echo(f"{done}; to go on: python -m mistral_core train --out {trainer.folder}{where}")
+            typer.echo(f"{done}; to go on: {command}")
         return
-    exported = export_model(trainer, target, prompts=prompts, licence=licence, progress=screen.line)
+    exported = export_model(trainer, target, prompts=asked["prompts"], licence=asked["licence"], progress=screen.line)
     for notice in exported.notices:
         screen.line(f"note: {notice}")
     rate, share = training_rate(trainer)
@@ -180,8 +194,8 @@ def _run(trainer: Trainer, screen: _Screen, target: Path, prompts: list[str], li
 
 def _settings(out: Path, given: dict[str, Any], tokens: str | None, mix: list[str], schedule: str | None) -> Settings:
     """Of the run that is there with the flags over it, or of the flags."""
+    from mistral_core.training.run_file import read_run
     from mistral_core.training.settings import Settings, parse_count, parse_phase, parse_schedule
-    from mistral_core.training.trainer import read_run
 
     before = read_run(out)
     settings = Settings.from_json(before["settings"]) if before else Settings()
@@ -226,22 +240,28 @@ def _target(out: Path, name: str | None) -> Path:
 
 
 def _corpus(
-    data: Path | None, folder: Path, settings: Settings, tokenizer: Path | None, start: LoadedModel | None
-) -> Corpus:
+    data: Path | None, out: Path, shared: Path | None, settings: Settings, tokenizer: Path | None,
+    start: LoadedModel | None,
+) -> Corpus:  # fmt: skip
     """The tokens: made from the texts, or as they are.
 
+    Those of a run that is begun stay as they are, and so do those in a folder that runs may share.
+
     Raises:
-        ValueError: neither texts nor tokens, or tokens of another vocabulary than the model's.
+        ValueError: neither texts nor tokens, or tokens of other texts or another vocabulary than wanted.
     """
     from mistral_core.training.corpus import HEADER, open_corpus, prepare_corpus
+    from mistral_core.training.run_file import read_run
     from mistral_core.training.texts import find_texts
 
+    folder, begun = shared or out / "corpus", read_run(out)
     if start is not None:
         tokenizer = start.tokenizer.path
     if data is not None:
         corpus = prepare_corpus(
             find_texts(data), folder, vocab_size=settings.vocab_size, tokenizer=tokenizer,
-            progress=lambda line: print(line, file=sys.stderr),
+            progress=lambda line: print(line, file=sys.stderr), rebuild=shared is None and begun is None,
+            wanted=begun["corpus"] if begun else None,
         )  # fmt: skip
     elif (folder / HEADER).is_file():
         corpus = open_corpus(folder)

@@ -12,10 +12,12 @@ from app.widgets import closing
 
 desk = state.desk()
 query = st.query_params.to_dict()
+came_by_link = query != desk.opened
 actions.open_address(desk, query)
 if desk.record is None:
     actions.open_recording(desk)
-reach_panel.opening(desk, query)
+if came_by_link:
+    reach_panel.opening(desk, query)
 
 st.title("Reach: how far does a change travel?")
 st.caption(
@@ -52,7 +54,7 @@ def live() -> None:
         status.caption(waiting)
     state_grid.show(packed, key=state.REACH, ask=asked, act=pressed)
     reach_panel.keep_address(desk, st.query_params)
-    if (actions.active(desk) or reach_panel.measuring(desk)) != polling:
+    if (actions.active(desk) or reach_panel.measuring(desk)) != polling or desk.notice:
         st.rerun()
 
 

@@ -30,8 +30,9 @@ def load_example(path: Path, trace: Trace) -> dict[str, Any] | None:
             "word": found["words"][0], "swap": found["words"][1], "answers": found["answers"],
             "position": corridor["source"], "target": corridor["target"], "kl": best["kl"],
             "first": best["first"], "swapped": best["swapped"], "candidates": found["candidates"],
-            "criterion": found["criterion"], "typical": typical, "through": corridor["through"],
-            "leaves": _leaves(trace, corridor["source"]), "change": _change(corridor), "command": COMMAND,
+            "typical": typical, "through": corridor["through"],
+            "leaves": corridor["source"] + max(window or 0 for window in trace.config.windows),
+            "change": _change(corridor), "command": COMMAND,
         }  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -44,12 +45,6 @@ def example_query(path: Path) -> dict[str, str]:
         "reading": "corridor", "from": str(corridor["source"]), "to": str(corridor["target"]),
         "swap": str(corridor["replacement_id"]),
     }  # fmt: skip
-
-
-def _leaves(trace: Trace, position: int) -> int | None:
-    """The step at which the last ring overwrites the word; `None` if a layer has no window."""
-    windows = trace.config.windows
-    return None if None in windows else position + max(window for window in windows if window is not None)
 
 
 def _change(corridor: dict[str, Any]) -> float:

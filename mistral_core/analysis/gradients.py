@@ -28,6 +28,8 @@ from mistral_core.hooks import Sinks, watching
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import Transformer
 
+MAX_BYTES = 2**30
+"""What one gradient pass may hold; what needs more is refused before it is begun."""
 PREFIX_CHUNK = 512
 """Tokens of one pass over what comes before the source."""
 FIRST_STEPS = 4
@@ -102,6 +104,22 @@ def gradient_pass(
     return float(log_prob.detach()), torch.stack([state.detach()[0] for state in leaves.states]), gradients
 
 
+def longest_pass(model: Transformer) -> int:
+    """How many tokens one gradient pass may read: scores, masked, softmax and its copy, queries x keys each."""
+    per_pair = 4 * model.config.n_layers * model.config.n_heads * model.tok_embeddings.weight.element_size()
+    return int((MAX_BYTES / per_pair) ** 0.5)
+
+
+def _check_size(model: Transformer, span: int, steps: int) -> None:
+    """Refuses a corridor whose pass, or whose kept states and gradients, would not fit."""
+    kept = 2 * (steps + 1) * (model.config.n_layers + 1) * model.config.dim * model.tok_embeddings.weight.element_size()
+    if span > (longest := min(longest_pass(model), MAX_BYTES // kept)):
+        raise ValueError(
+            f"the word and the prediction are {span - 1:,} tokens apart; following a change needs too much memory "
+            f"beyond {longest - 1:,}, so choose them nearer to each other"
+        )
+
+
 def conductance(
     model: Transformer, token_ids: Sequence[int], source: int, target: int, replacement: int, token: int,
     *, cuts: Sequence[Cut] = (), steps: int, good_enough: float = 0.0, report: Report = silent,
@@ -118,12 +136,13 @@ def conductance(
             share from the whole change. 0 = take all steps.
 
     Raises:
-        ValueError: no step, a source after the target, or a cut that does not exist.
+        ValueError: no step, a source after the target or too far before it, or a cut that does not exist.
     """
     if steps < 1:
         raise ValueError(f"steps is {steps}; at least 1 leads from the original to the replacement")
     if source > target:
         raise ValueError(f"source {source} comes after target {target}; nothing travels backwards")
+    _check_size(model, target - source + 1, steps)
     with torch.inference_mode(False):  # what is made inside it cannot be saved for gradients
         before = _read_before(model, token_ids, source, target, cuts)
         embeddings = model.tok_embeddings.weight[[token_ids[position] for position in range(source, target + 1)]]

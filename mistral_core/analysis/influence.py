@@ -35,6 +35,7 @@ from mistral_core.analysis.gradients import (
     conductance,
     gradient_pass,
     log_probs,
+    longest_pass,
     silent,
     state_names,
 )
@@ -300,20 +301,17 @@ def kl_divergence(p: Float[Tensor, "*pos vocab_size"], q: Float[Tensor, "*pos vo
 
 
 def _first_needed(model: Transformer, target: int) -> int:
-    """Where reading must start: at 0 if the graph fits into `MAX_BYTES`, else at the edge of the reach.
+    """Where reading must start: at 0 if the graph fits into memory, else at the edge of the reach.
 
     The states of the backward cone depend on nothing before that edge either, so they are the same.
     """
-    config, reach = model.config, model.config.exact_reach()
-    per_pair = 4 * config.n_layers * config.n_heads * model.tok_embeddings.weight.element_size()
-    longest = int((MAX_BYTES / per_pair) ** 0.5)  # scores, masked, softmax and its copy, queries x keys each
+    longest, reach = longest_pass(model), model.config.exact_reach()
     if target < longest:
         return 0
     if reach is not None and reach < longest:
         return target - reach
     raise ValueError(
-        f"a gradient pass over {target + 1:,} tokens needs more than {MAX_BYTES:,} bytes; "
-        f"choose a target before {longest:,}"
+        f"a gradient pass over {target + 1:,} tokens needs too much memory; choose a target before {longest:,}"
     )
 
 

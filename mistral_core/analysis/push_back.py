@@ -241,6 +241,8 @@ def typical_beside(
     early = np.linspace(1, last.position, TYPICAL_WORDS // 2)
     spread = np.linspace(1, max(len(ids) // 2, 1), TYPICAL_WORDS - TYPICAL_WORDS // 2)
     sources = np.unique(np.concatenate((early, spread)).round().astype(int)).tolist()
+    if last.position > 1:  # the chosen word is not among those it is compared with, where there is an earlier one
+        sources = [source for source in sources if source != last.position]
     profile = distance_profile(model, [ids], last.distance, sources=[sources], seed=seed, report=report)
     return tuple(
         Typical(

@@ -11,7 +11,7 @@ Reading order, which is the order in which a text meets the files:
  7. `muon.py`, `optimise.py`, `schedule.py`   from gradients to weights
  8. `hardware.py`       what this machine is good at
  9. `checkpointing.py`  what a run must remember, safe against kill -9
-10. `run_log.py`, `curve.py`, `expectation.py`   what a person watches
+10. `run_file.py`, `run_log.py`, `curve.py`, `expectation.py`   what a run is, and what a person watches
 11. `trainer.py`        the loop
 12. `export.py`, `card.py`   the finished model folder
 """

@@ -4,6 +4,9 @@ Each source is cut into pieces of `context` tokens (and one more, the last targe
 deals the pieces in a drawn order, all of them once, before the next pass cuts at other places and
 draws another order: no text is seen twice while another was not seen at all.
 
+Without a mix sources come by their size. If one of them is then shorter than a sequence, all are read
+as one stream, so that a folder of small files is as good as one large file.
+
 Nothing is remembered between steps but how many pieces of each source were dealt. The order of a
 pass is a function of (seed, source, pass) and the choice of the sources one of (seed, step), so a
 run that is interrupted goes on with exactly the pieces that it would have met.
@@ -21,6 +24,9 @@ from torch import Tensor
 
 from mistral_core.training.corpus import Corpus, Source
 from mistral_core.training.settings import Mix, Settings
+
+STREAM = ""
+"""The name of all sources together; no file can have it."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +49,17 @@ class Batches:
         dealt: pieces of each source so far; set it to go on from there.
 
     Raises:
-        ValueError: a mix names a source that the corpus lacks, or a source that a mix uses is shorter
-            than one sequence.
+        ValueError: a mix names a source that the corpus lacks or that is shorter than one sequence, or all
+            sources together are.
     """
 
     def __init__(self, corpus: Corpus, settings: Settings) -> None:
-        self._sources, self._settings = corpus.sources, settings
-        self.dealt = dict.fromkeys(corpus.sources, 0)
+        self._named, self._settings = corpus.sources, settings
+        self._by_size = corpus.sources
+        if any(_longest(source) <= settings.context for source in corpus.sources.values()):
+            self._by_size = {STREAM: _one_stream(corpus.sources, settings.context)}
+        self._sources = corpus.sources | self._by_size
+        self.dealt = dict.fromkeys(self._sources, 0)
         self._passes: dict[str, _Pass] = {}
         for _, mix in settings.phases:
             for name, weight in self._weights(mix):
@@ -72,22 +82,23 @@ class Batches:
 
     def passes(self) -> dict[str, float]:
         """How often each source has been read so far."""
-        pieces = {name: source.tokens / self._settings.context for name, source in self._sources.items()}
-        return {name: count / pieces[name] for name, count in self.dealt.items()}
+        read = {name: self.dealt[name] * self._settings.context / self._sources[name].tokens for name in self._sources}
+        return {name: read[name] + read.get(STREAM, 0.0) for name in self._named}
 
     def _weights(self, mix: Mix) -> list[tuple[str, float]]:
         if not mix:
-            return [(name, float(source.tokens)) for name, source in self._sources.items()]
+            return [(name, float(source.tokens)) for name, source in self._by_size.items()]
         return [(name, weight) for name, weight in mix if weight > 0]
 
     def _require(self, name: str, weight: float) -> None:
-        if name not in self._sources:
-            raise ValueError(f"a mix names {name!r}; this corpus has {', '.join(self._sources)}")
-        longest = max((len(shard) for shard in self._sources[name].shards), default=0)
+        if name not in (self._sources if name == STREAM else self._named):
+            raise ValueError(f"a mix names {name!r}; this corpus has {', '.join(self._named)}")
+        longest = _longest(self._sources[name])
         if longest < self._settings.context + 1:
+            text = f"the text of {name}" if name != STREAM else "all the text"
             raise ValueError(
-                f"the text of {name} has {longest:,} tokens, fewer than the {self._settings.context + 1:,} of one "
-                f"training sequence; give more text or a smaller --context"
+                f"{text} has {longest:,} tokens, fewer than the {self._settings.context + 1:,} of one training "
+                f"sequence; give more text or a smaller --context"
             )
 
     def _deal(self, source: Source) -> np.ndarray:
@@ -113,6 +124,23 @@ class Batches:
             shards.append(np.full(pieces, index))
         order = draw.permutation(sum(map(len, offsets)))
         return _Pass(number, np.concatenate(shards)[order], np.concatenate(offsets)[order])
+
+
+def _longest(source: Source) -> int:
+    return max((len(shard) for shard in source.shards), default=0)
+
+
+def _one_stream(sources: dict[str, Source], context: int) -> Source:
+    """All sources one behind the other; only what is shorter than a sequence is copied, long shards stay mapped."""
+    shards = [shard for source in sources.values() for shard in source.shards]
+    long = [shard for shard in shards if len(shard) > context]
+    rest = np.concatenate([np.empty(0, "<u2"), *(shard for shard in shards if len(shard) <= context)])
+    if len(rest) <= context and long:
+        rest = np.concatenate((long.pop(), rest))
+    parts = sources.values()
+    return Source(
+        STREAM, (*long, rest), sum(map(len, shards)), sum(s.bytes for s in parts), sum(s.documents for s in parts)
+    )
 
 
 def _pieces(length: int, context: int) -> int:

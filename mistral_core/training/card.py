@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from mistral_core.analysis.accounting import flops_per_token, parameter_count
 from mistral_core.analysis.evaluation import Evaluation
 from mistral_core.config import MistralConfig
+from mistral_core.training.curve import CURVE_FILE
 from mistral_core.training.expectation import expectation
+from mistral_core.training.run_file import read_run
 from mistral_core.training.run_log import read_log
 from mistral_core.training.settings import Settings
-from mistral_core.training.trainer import Trainer, read_run
+from mistral_core.training.texts import ATTRIBUTION, MANIFEST
+from mistral_core.training.trainer import Trainer
 
 MAX_ROWS = 24
 """Lines of the table of validations."""
@@ -28,8 +31,7 @@ class CardFacts:
         evaluation: of the shipped file on all held-out text.
         samples: (seed, text).
         licence: of the texts, in the user's words; "" where not stated.
-        attributed: whether credits lie beside the card. golden: whether stored logits do.
-        curve: file name of the loss curve.
+        credits: files beside the card that say whose the texts are. golden: whether stored logits lie there.
     """
 
     name: str
@@ -37,9 +39,8 @@ class CardFacts:
     evaluation: Evaluation
     samples: tuple[tuple[int, str], ...]
     licence: str
-    attributed: bool
+    credits: tuple[str, ...]
     golden: bool
-    curve: str
 
 
 def model_card(facts: CardFacts) -> str:
@@ -64,7 +65,7 @@ def _head(facts: CardFacts) -> str:
     parameters = parameter_count(c)["total"]
     rate, share = training_rate(trainer)
     ending = f", {progress.ended}" if progress.ended != "finished" else ""
-    best = f" (the weights are those of step {progress.best_step:,})" if progress.best_step != progress.step else ""
+    best = f" (the weights are those of step {trainer.weights_step:,})" if trainer.weights_step != progress.step else ""
     rows = {
         "architecture": f"Mistral: pre-norm RMSNorm (eps {c.norm_eps:g}), RoPE (theta {c.rope_theta:g}), grouped-query "
         f"and sliding-window attention, SwiGLU, {'tied' if c.tied_embeddings else 'untied'} output, no biases",
@@ -127,8 +128,10 @@ def _licences(facts: CardFacts) -> list[str]:
     lines = [f"Licence of the texts: {facts.licence}"] if facts.licence else []
     for licence, count in _manifest_licences(facts).most_common():
         lines.append(f"- {licence}: {count:,} works of the manifest")
-    if facts.attributed:
-        lines += ["", "Credits stand in [`attribution.csv`](attribution.csv); they must travel with this model and"]
+    if MANIFEST in facts.credits:
+        lines += ["", f"Titles and authors of the works are listed in [`{MANIFEST}`]({MANIFEST})."]
+    if ATTRIBUTION in facts.credits:
+        lines += ["", f"Credits stand in [`{ATTRIBUTION}`]({ATTRIBUTION}); they must travel with this model and"]
         lines += ["with any model made from it."]
     if not lines:
         lines.append("The licence of the texts was not stated. State it (`--licence`) before you pass the model on.")
@@ -139,7 +142,7 @@ def _manifest_licences(facts: CardFacts) -> Counter[str]:
     """Licences of a `manifest.json` beside the texts: a list of works, each with its set (source) and licence."""
     corpus = facts.trainer.corpus
     try:
-        works = json.loads((corpus.folder / "manifest.json").read_text(encoding="utf-8"))
+        works = json.loads((corpus.folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return Counter()
     if not isinstance(works, list):
@@ -168,9 +171,9 @@ def _training(facts: CardFacts) -> str:
     every = max(1, -(-len(held) // MAX_ROWS))
     shown = [event for number, event in enumerate(held, start=1) if number % every == 0 or number == len(held)]
     rows = [f"| {event['tokens']:,} | {event['bits_per_byte']:.3f} |" for event in shown]
-    changed = [f"- `{name}`: {_value(value)}" for name, value in settings.not_default().items()] or ["- none"]
+    changed = [f"- `{name}`: {json.dumps(value)}" for name, value in settings.not_default().items()] or ["- none"]
     lines = [
-        "## Training", "", *_recipe(settings), "", f"The loss over the run is drawn in `{facts.curve}`.", "",
+        "## Training", "", *_recipe(settings), "", f"The loss over the run is drawn in `{CURVE_FILE}`.", "",
         *(f"- {sentence}" for sentence in trainer.choice.why), "",
         "Settings that are not the default:", "", *changed, "",
         "| tokens seen | held out, bits per byte (a part of the text, float32) |", "| --- | --- |", *rows,
@@ -205,7 +208,3 @@ def _samples(facts: CardFacts) -> str:
 def _duration(seconds: float) -> str:
     minutes = seconds / 60
     return f"{minutes:.0f} minutes" if minutes >= 2 else f"{seconds:.0f} seconds"
-
-
-def _value(value: object) -> str:
-    return json.dumps(value)

@@ -1,9 +1,9 @@
 """What a run must remember, written so that no moment of a power cut leaves nothing.
 
 A checkpoint is one safetensors file: weights, the optimisers' state, and in its header the counters
-and a SHA-256 of all tensors. It is written under another name, flushed to the disk and renamed; the
-two newest stay. Reading takes the newest one whose hash is right: a damaged one falls back to the one
-before, with a sentence.
+and a SHA-256 of all tensors and one of the counters. It is written under another name, flushed to
+the disk and renamed; the two newest stay. Reading takes the newest one whose hashes are right: a
+damaged one falls back to the one before, with a sentence.
 
 No random state is stored because there is none: dropout and order of the text are functions of
 (seed, step), and the step is a counter.
@@ -11,6 +11,7 @@ No random state is stored because there is none: dropout and order of the text a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -90,6 +91,12 @@ def read_newest(folder: Path) -> Stored | None:
     return None
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Removes what a killed run left half written; each file is as large as a checkpoint."""
+    for path in folder.glob("*.safetensors.part"):
+        path.unlink(missing_ok=True)
+
+
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], counters: Mapping[str, Any]) -> None:
     """Writes tensors with counters and a hash, all or nothing.
 
@@ -97,7 +104,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], counters: Mapping[s
         OSError: the file cannot be written; what was there before stays.
     """
     given = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
-    header = {"counters": dict(counters), "sha256": _hash(given)}
+    header = {"counters": dict(counters), "counters_sha256": _hash_counters(counters), "sha256": _hash(given)}
     content = save(given, metadata={_HEADER: json.dumps(header)})
     unfinished = path.with_name(path.name + ".part")
     try:
@@ -124,6 +131,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
         if _hash(tensors) != header["sha256"]:
             raise ValueError("its tensors do not have the hash that its header states")
+        if header.get("counters_sha256", stated := _hash_counters(header["counters"])) != stated:
+            raise ValueError("its counters do not have the hash that its header states")
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path.name} is damaged ({error})") from error
     return {name: tensor.clone() for name, tensor in tensors.items()}, header["counters"]
@@ -137,6 +146,10 @@ def as_float32(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _hash(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 of names, shapes, types and numbers; numbers without an axis (AdamW counts so) included."""
     return hash_tensors((f"{name} {list(tensor.shape)}", tensor.reshape(-1)) for name, tensor in tensors.items())
+
+
+def _hash_counters(counters: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(dict(counters), sort_keys=True).encode()).hexdigest()
 
 
 def _flush_folder(folder: Path) -> None:

@@ -80,9 +80,12 @@ class Corpus:
 
 def prepare_corpus(
     texts: Texts, folder: str | Path, *, vocab_size: int, tokenizer: str | Path | None = None,
-    shard_tokens: int = SHARD_TOKENS, progress: Progress = lambda line: None,
+    shard_tokens: int = SHARD_TOKENS, progress: Progress = lambda line: None, rebuild: bool = False,
+    wanted: dict[str, Any] | None = None,
 ) -> Corpus:  # fmt: skip
     """Makes a corpus, or opens the one that is there already and still fits the texts.
+
+    Nothing is removed but an out of date corpus, and that only where `rebuild` allows it.
 
     Args:
         texts: the files.
@@ -90,14 +93,22 @@ def prepare_corpus(
         vocab_size: pieces to learn, where no tokenizer is given.
         tokenizer: an existing `tokenizer.model` to use instead.
         progress: told what is being done.
+        rebuild: whether a corpus of other texts in the folder is replaced.
+        wanted: `made_from` of the corpus that a run was begun with, where there is such a run.
 
     Raises:
-        ValueError: text that cannot be read, a vocabulary that does not fit, or a full disk; nothing
-            is left behind, and an older corpus in the folder stays.
+        ValueError: text that cannot be read, a vocabulary that does not fit, a full disk, a folder that holds
+            something else, or texts that are not those of the run; nothing is left behind, and what was in
+            the folder stays.
     """
     folder = Path(folder)
     made_from = _made_from(texts, vocab_size, tokenizer)
-    if (folder / HEADER).is_file() and json.loads((folder / HEADER).read_text("utf-8"))["made_from"] == made_from:
+    if wanted is not None and made_from != wanted:
+        raise ValueError(
+            f"the texts in {texts.folder} or the vocabulary are not those that this run was begun with; leave --data "
+            f"and --tokenizer out to go on with the tokens that are there, or begin another run with --out"
+        )
+    if _fits(folder, made_from, rebuild):
         return open_corpus(folder)
     unfinished = folder.with_name(folder.name + ".part")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -134,6 +145,28 @@ def open_corpus(folder: str | Path) -> Corpus:
     return Corpus(folder, SentencePieceTokenizer(folder / TOKENIZER), sources, valid, facts)
 
 
+def _fits(folder: Path, made_from: dict[str, Any], rebuild: bool) -> bool:
+    """Whether the folder holds this very corpus; false where one may be made there.
+
+    Raises:
+        ValueError: it holds a corpus of other texts that must stay, or files that are no corpus.
+    """
+    if not (folder / HEADER).is_file():
+        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+            raise ValueError(f"{folder} is there already and is no corpus; name an empty or a new folder with --corpus")
+        return False
+    try:
+        held = json.loads((folder / HEADER).read_text("utf-8"))["made_from"]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{folder} is not a complete corpus ({error}); remove it, and it is made anew") from error
+    if held != made_from and not rebuild:
+        raise ValueError(
+            f"the tokens in {folder} were made from other texts or with another vocabulary, and other runs may read "
+            f"them; name another folder with --corpus, or leave --data out to train on the tokens that are there"
+        )
+    return bool(held == made_from)
+
+
 def _made_from(texts: Texts, vocab_size: int, tokenizer: str | Path | None) -> dict[str, Any]:
     if tokenizer is None:
         vocabulary: Any = {"pieces": vocab_size}
@@ -165,12 +198,12 @@ def _write_corpus(
     (folder / VALID).write_text("\n\n".join(valid), encoding="utf-8")
     for path in texts.credits():
         shutil.copyfile(path, folder / path.name)
+    held = sum(len(document.encode()) for document in valid)
+    share = held / (held + sum(source["bytes"] for source in sources.values()))
+    chosen = ", ".join(path.name for path in texts.valid) or f"{share:.2%} of the texts, from all of each source"
     facts = {
-        "made_from": made_from, "sources": sources, "vocab_size": encoder.vocab_size,
-        "valid": {
-            "documents": len(valid), "bytes": sum(len(document.encode()) for document in valid),
-            "chosen": ", ".join(path.name for path in texts.valid) or "a twentieth of each source",
-        },
+        "made_from": made_from, "sources": sources,
+        "valid": {"documents": len(valid), "bytes": held, "chosen": chosen},
     }  # fmt: skip
     (folder / HEADER).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from mistral_core.training.run_log import Event
 
+CURVE_FILE = "loss-curve.svg"
 WIDTH, HEIGHT = 720, 360
 LEFT, RIGHT, TOP, BOTTOM = 56, 140, 24, 48
 MAX_POINTS = 300

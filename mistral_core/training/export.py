@@ -22,13 +22,14 @@ from mistral_core.checkpoint import load_model, save_hugging_face, save_mistral
 from mistral_core.golden import make_golden
 from mistral_core.model import Transformer
 from mistral_core.training.card import CardFacts, model_card
-from mistral_core.training.curve import loss_curve
+from mistral_core.training.curve import CURVE_FILE, loss_curve
 from mistral_core.training.measure import sample_text, validate
+from mistral_core.training.run_file import read_run
 from mistral_core.training.run_log import read_log
-from mistral_core.training.trainer import Trainer, read_run
+from mistral_core.training.texts import CREDITS
+from mistral_core.training.trainer import Trainer
 
-RECORD_FILE, CURVE_FILE, CARD_FILE = "training.json", "loss-curve.svg", "MODEL_CARD.md"
-ATTRIBUTION = "attribution.csv"
+RECORD_FILE, CARD_FILE = "training.json", "MODEL_CARD.md"
 SAMPLES, SAMPLE_TOKENS = 5, 200
 
 
@@ -122,12 +123,12 @@ def _fill(
     events = read_log(trainer.folder)
     if any(event["event"] in ("step", "validation") for event in events):
         (staged / CURVE_FILE).write_text(loss_curve(events), encoding="utf-8")
-    credits = trainer.corpus.folder / ATTRIBUTION
-    if credits.is_file():
-        shutil.copyfile(credits, staged / ATTRIBUTION)
+    credits = [name for name in CREDITS if (trainer.corpus.folder / name).is_file()]
+    for name in credits:
+        shutil.copyfile(trainer.corpus.folder / name, staged / name)
     facts = CardFacts(
         name=target.name, trainer=trainer, evaluation=evaluation, samples=tuple(samples), licence=licence,
-        attributed=credits.is_file(), golden=not notices, curve=CURVE_FILE,
+        credits=tuple(credits), golden=not notices,
     )  # fmt: skip
     (staged / CARD_FILE).write_text(model_card(facts), encoding="utf-8")
     record = _record(trainer, evaluation, samples)
@@ -154,7 +155,7 @@ def _record(trainer: Trainer, evaluation: Evaluation, samples: Sequence[tuple[in
     progress = trainer.progress
     return {
         "run": read_run(trainer.folder), "steps": progress.step, "tokens": trainer.tokens_seen,
-        "best_step": progress.best_step, "ended": progress.ended, "seconds": progress.seconds,
+        "weights_step": trainer.weights_step, "ended": progress.ended, "seconds": progress.seconds,
         "passes": trainer.batches.passes(), "machine": trainer.choice.to_json(), "evaluation": vars(evaluation),
         "validations": progress.validations, "samples": [{"seed": seed, "text": text} for seed, text in samples],
     }  # fmt: skip

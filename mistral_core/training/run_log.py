@@ -34,16 +34,19 @@ class RunLog:
             unfinished.write_text("".join(json.dumps(event) + "\n" for event in kept), encoding="utf-8")
             os.replace(unfinished, self._path)
 
-    def write(self, event: Event) -> bool:
-        """Adds a line; false if the disk took it not yet."""
+    def write(self, event: Event) -> None:
+        """Adds a line, or holds it while the disk takes none; half a line is taken back."""
         self._waiting.append(json.dumps(event, allow_nan=False) + "\n")
+        content = "".join(self._waiting).encode()
         try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write("".join(self._waiting))
+            with self._path.open("ab", buffering=0) as file:  # without a buffer a full disk shows as a short count
+                before = file.seek(0, os.SEEK_END)
+                if file.write(content) < len(content):
+                    file.truncate(before)
+                    return
         except OSError:
-            return False
+            return
         self._waiting.clear()
-        return True
 
 
 def read_log(folder: Path) -> list[Event]:

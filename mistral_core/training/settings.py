@@ -114,8 +114,8 @@ class Settings:
 
     @property
     def validate_every(self) -> int:
-        """Steps between two validations."""
-        return max(1, self.steps // self.validations)
+        """Steps between two validations, so that there are at most `validations`."""
+        return math.ceil(self.steps / self.validations)
 
     def knots(self) -> tuple[tuple[int, float], ...]:
         """The schedule; where none is given: constant for 40 % of the run, then straight to 0."""

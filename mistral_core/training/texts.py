@@ -1,16 +1,18 @@
 """Which files of a folder are which source, and which documents are held out.
 
-    NAME.valid.txt, NAME.valid.txt.xz     held out: validation, never trained on
+    NAME.valid.txt, valid.txt, ... .xz    held out: validation, never trained on
     NAME.train.txt, NAME.txt, ... .xz     the source NAME
 
 Documents are what stands between blank lines (`analysis.evaluation.split_documents`). Without a
-`.valid` file about a twentieth of each source is held out: documents at even distances, or the
-end of a source that has few of them. The choice depends on the text alone, so every run on a folder
-holds out the same.
+`.valid` file about a twentieth of each source is held out, or of a source of more than 8 MB about
+400,000 bytes: documents at even distances, or the ends of a source that has few of them. The choice
+depends on the text alone, so every run on a folder holds out the same.
 """
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +20,14 @@ from pathlib import Path
 from mistral_core.analysis.evaluation import read_documents
 
 HELD_OUT_EVERY = 20
-"""One document in so many, where the folder names no validation text."""
+"""One document in so many, where the folder names no validation text; of a large source, fewer."""
 FEW_DOCUMENTS = 40
 """Below this many, the end of each document is held out instead."""
 MAX_HELD_OUT_BYTES = 400_000
 """As much as measures a hundredth of a bit safely; more only costs time."""
 SUFFIXES = (".txt", ".txt.xz")
-CREDITS = ("attribution.csv", "manifest.json")
+ATTRIBUTION, MANIFEST = "attribution.csv", "manifest.json"
+CREDITS = (ATTRIBUTION, MANIFEST)
 """Files beside the texts that say whose they are; they travel with the corpus and the model's card."""
 
 
@@ -56,9 +59,13 @@ class Texts:
         return tuple(path for name in CREDITS if (path := self.folder / name).is_file())
 
     def fingerprint(self) -> list[list[object]]:
-        """Name, bytes and time of change of each file: a corpus made from others is out of date."""
+        """Name, bytes and SHA-256 of each file: a corpus made from others is another one, a copied file is the same.
+
+        Raises:
+            ValueError: a file cannot be read.
+        """
         paths = sorted({path for files in (*self.sources.values(), self.valid, self.credits()) for path in files})
-        return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
+        return [[path.name, path.stat().st_size, _sha256(path)] for path in paths]
 
 
 def find_texts(folder: str | Path) -> Texts:
@@ -77,7 +84,7 @@ def find_texts(folder: str | Path) -> Texts:
         if suffix is None or not path.is_file() or path.name.startswith("."):
             continue
         stem = path.name.removesuffix(suffix)
-        if stem.endswith(".valid"):
+        if stem == "valid" or stem.endswith(".valid"):
             valid.append(path)
         else:
             name = stem.removesuffix(".train")
@@ -90,35 +97,40 @@ def find_texts(folder: str | Path) -> Texts:
 def hold_out(documents: list[str]) -> tuple[list[str], list[str]]:
     """Splits documents into those to train on and those held out.
 
-    Many documents: every 20th is held out until 400,000 bytes are. Few: the last twentieth of each
-    one's characters, cut at a space or newline.
+    Many documents: every 20th, from all of the source; of more than 8 MB so much fewer that they have about
+    400,000 bytes. Few: as large a part of each one's characters, its end, cut at a space or newline.
 
     >>> train, valid = hold_out([f"story {n}" for n in range(60)])
     >>> len(train), valid
     (57, ['story 10', 'story 30', 'story 50'])
     """
-    if len(documents) < FEW_DOCUMENTS:
-        return _cut_ends(documents)
-    kept, held, size = [], [], 0
+    size = sum(len(document.encode()) for document in documents)
+    every = max(HELD_OUT_EVERY, math.ceil(size / MAX_HELD_OUT_BYTES))
+    if len(documents) < max(FEW_DOCUMENTS, every):
+        return _cut_ends(documents, every)
+    kept: list[str] = []
+    held: list[str] = []
     for number, document in enumerate(documents):
-        if number % HELD_OUT_EVERY == HELD_OUT_EVERY // 2 and size < MAX_HELD_OUT_BYTES:
-            held.append(document)
-            size += len(document.encode())
-        else:
-            kept.append(document)
+        (held if number % every == every // 2 else kept).append(document)
     return kept, held
 
 
-def _cut_ends(documents: list[str]) -> tuple[list[str], list[str]]:
-    kept, held, size = [], [], 0
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _cut_ends(documents: list[str], every: int) -> tuple[list[str], list[str]]:
+    kept, held = [], []
     for document in documents:
-        share = min(len(document) // HELD_OUT_EVERY, MAX_HELD_OUT_BYTES - size)
-        cut = len(document) - max(share, 0)
+        cut = len(document) - len(document) // every
         cut = max(document.rfind("\n", 0, cut), document.rfind(" ", 0, cut)) if cut < len(document) else cut
         if cut <= 0 or not document[cut:].strip():
             kept.append(document)
             continue
         kept.append(document[:cut])
         held.append(document[cut + 1 :])
-        size += len(held[-1].encode())
     return kept, held

@@ -8,7 +8,6 @@ not, bit for bit on a CPU with the same number of threads.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -23,7 +22,14 @@ from mistral_core.checkpoint import LoadedModel
 from mistral_core.config import MistralConfig
 from mistral_core.model import Transformer
 from mistral_core.training.batches import Batches
-from mistral_core.training.checkpointing import as_float32, read_newest, read_tensors, write_checkpoint, write_tensors
+from mistral_core.training.checkpointing import (
+    as_float32,
+    read_newest,
+    read_tensors,
+    remove_unfinished,
+    write_checkpoint,
+    write_tensors,
+)
 from mistral_core.training.corpus import Corpus
 from mistral_core.training.hardware import (
     Choice,
@@ -34,14 +40,15 @@ from mistral_core.training.hardware import (
     describe_machine,
     loss_and_gradients,
 )
-from mistral_core.training.measure import SAMPLE_TOKENS, quick_documents, sample_text, validate
+from mistral_core.training.measure import SAMPLE_TOKENS, quick_excerpts, sample_text, validate_excerpts
 from mistral_core.training.network import TrainingNetwork, initialise
 from mistral_core.training.optimise import Optimisers
+from mistral_core.training.run_file import compare_runs, read_run, write_run
 from mistral_core.training.run_log import Event, RunLog
 from mistral_core.training.schedule import rate_factor
 from mistral_core.training.settings import Settings
 
-RUN_FILE, BEST_FILE = "run.json", "best.safetensors"
+BEST_FILE = "best.safetensors"
 Watch = Callable[[Event], None]
 Ending = Literal["finished", "stopped early", "interrupted"]
 
@@ -100,6 +107,9 @@ class Progress:
 class Trainer:
     """One run in its folder.
 
+    Attributes:
+        weights_step: the step whose weights `model` has.
+
     Args:
         settings: what decides it.
         corpus: what it reads.
@@ -111,7 +121,8 @@ class Trainer:
         watch: told every event of the diary, and "timing" and "progress" in between.
 
     Raises:
-        ValueError: settings that do not fit the corpus or the run that is there, or only damaged checkpoints.
+        ValueError: settings that do not fit the corpus or the run that is there, only damaged checkpoints, or
+            none in a run that began with the weights of a model that is not given again.
     """
 
     def __init__(
@@ -123,15 +134,15 @@ class Trainer:
         self.device, self._watch, self._prompt = torch.device(device), watch, prompt
         self.batches = Batches(corpus, settings)
         self.config = self._check_run(start_from)
+        remove_unfinished(self.folder)
         stored = read_newest(self.folder)
         self.progress = Progress(**stored.counters) if stored else Progress()
+        self.weights_step = self.progress.step
         self.model = Transformer(self.config)
         if stored is not None:
             self.model.load_state_dict(_part(stored.tensors, "model."))
-        elif start_from is not None:
-            self.model.load_state_dict(as_float32(start_from.model.state_dict()))
         else:
-            initialise(self.model, settings.seed)
+            self._begin(start_from)
         self.model.to(self.device)
         self.batches.dealt.update(self.progress.dealt)
         self.network = TrainingNetwork(self.model, settings.dropout)
@@ -143,9 +154,11 @@ class Trainer:
         if stored is not None:
             self.optimisers.load(_part(stored.tensors, "optimiser."))
         self._loss: LossFunction = compile_network(self.network) if self.choice.compiled else self.network
-        self._quick = quick_documents(corpus.valid)
+        self._quick = quick_excerpts(corpus.valid)
         self._stop = False
         self._saved_step = self.progress.step if stored else -1
+        if start_from is not None and stored is None:
+            self._save_or_refuse()  # from here on the run needs the other model no more
 
     def stop(self) -> None:
         """Ends `train` after the step that is running; for a signal handler."""
@@ -172,14 +185,19 @@ class Trainer:
         return "stopped early" if self.progress.ended == "stopped early" else "finished"
 
     def best_model(self) -> Transformer:
-        """The network with the weights of the best validation."""
+        """The network with the weights of the best validation whose weights could be written.
+
+        `weights_step` says of which step they are.
+        """
         try:
             weights, counters = read_tensors(self.folder / BEST_FILE)
             if counters["step"] != self.progress.best_step:
                 raise ValueError(f"{BEST_FILE} is of step {counters['step']}, not {self.progress.best_step}")
             self.model.load_state_dict(weights)
+            self.weights_step = self.progress.best_step
         except ValueError as error:
-            self._tell({"event": "note", "text": f"{error}; the weights of the last step are taken instead"})
+            text = f"{error}; the weights of step {self.weights_step} are taken instead"
+            self._tell({"event": "note", "text": text})
         return self.model
 
     @property
@@ -208,6 +226,7 @@ class Trainer:
                     parameter.grad /= len(parts)
         norm = self.optimisers.step(factor)
         progress.step += 1
+        self.weights_step = progress.step
         progress.dealt = dict(self.batches.dealt)
         progress.losses, progress.counted = progress.losses + float(loss), progress.counted + 1
         progress.seconds += time.perf_counter() - started
@@ -233,14 +252,12 @@ class Trainer:
 
     def _validate(self) -> None:
         progress, settings = self.progress, self.settings
-        measured = validate(self.model, self.corpus.tokenizer, self._quick)
+        measured = validate_excerpts(self.model, self.corpus.tokenizer, self._quick)
         progress.validations.append([progress.step, measured.bits_per_byte])
         better = progress.best_bits is None or measured.bits_per_byte < progress.best_bits
-        if better:
-            progress.best_bits, progress.best_step, progress.stale = measured.bits_per_byte, progress.step, 0
-            self._try(lambda: write_tensors(self.folder / BEST_FILE, self.model.state_dict(), {"step": progress.step}))
-        else:
-            progress.stale += 1
+        progress.stale = 0 if better else progress.stale + 1
+        if better and self._try(self._save_best):  # weights that are lost are not the ones to beat
+            progress.best_bits, progress.best_step = measured.bits_per_byte, progress.step
         self._tell({
             "event": "validation", "tokens": self.tokens_seen, "bits_per_byte": measured.bits_per_byte,
             "loss": measured.loss, "bytes": measured.bytes, "best": better,
@@ -264,18 +281,23 @@ class Trainer:
         write_checkpoint(self.folder, self.progress.step, weights | state, asdict(self.progress))
         self._saved_step = self.progress.step
 
+    def _save_best(self) -> None:
+        write_tensors(self.folder / BEST_FILE, self.model.state_dict(), {"step": self.progress.step})
+
     def _save_or_note(self) -> None:
         self._try(self._save)
 
-    def _try(self, write: Callable[[], object]) -> None:
+    def _try(self, write: Callable[[], object]) -> bool:
         """A full disk is no reason to lose a run: it goes on and tries again."""
         try:
             write()
+            return True
         except (OSError, SafetensorError) as error:
             self._tell({
                 "event": "note",
                 "text": f"cannot be saved now ({error}); the training goes on and tries again, older checkpoints stay",
             })  # fmt: skip
+            return False
 
     def _save_or_refuse(self) -> None:
         try:
@@ -302,22 +324,32 @@ class Trainer:
         }  # fmt: skip
         record = json.loads(json.dumps(record))
         if before is not None:
-            _compare(before, record, self.folder)
-            return config
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            unfinished = self.folder / (RUN_FILE + ".part")
-            unfinished.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-            os.replace(unfinished, self.folder / RUN_FILE)
-        except OSError as error:
-            raise ValueError(f"the run cannot be written to {self.folder}: {error.strerror or error}") from error
+            compare_runs(before, record, self.folder)
+        else:
+            write_run(self.folder, record)
         return config
+
+    def _begin(self, start_from: LoadedModel | None) -> None:
+        """The first weights: those of a model, or drawn."""
+        if start_from is not None:
+            self.model.load_state_dict(as_float32(start_from.model.state_dict()))
+            return
+        source = (read_run(self.folder) or {}).get("started_from")
+        if source:
+            raise ValueError(
+                f"the run in {self.folder} began with the weights of {source['name']} and has no checkpoint yet; name "
+                f"that model again with --from"
+            )
+        initialise(self.model, self.settings.seed)
 
     def _choose(self) -> Choice:
         """As before on the same machine, so that a run that goes on computes the same numbers; else timed."""
         held, habits = self.progress.choice, self.habits
-        asked = habits.precision != "auto" and held and habits.precision != held["precision"]
-        if held and not asked and held["machine"] == describe_machine(self.device):
+        other = bool(held) and (
+            habits.precision not in ("auto", held["precision"])
+            or habits.compile_mode not in ("auto", "on" if held["compiled"] else "off")
+        )
+        if held and not other and held["machine"] == describe_machine(self.device):
             return Choice(**{**held, "why": tuple(held["why"])})
         probe = Batches(self.corpus, self.settings).next(0)[0].to(self.device)
         batches = (self.settings.steps - self.progress.step) * self.settings.accumulation
@@ -333,38 +365,6 @@ class Trainer:
         event = {"event": event["event"], "step": self.progress.step, **event}
         self.log.write(event)
         self._watch(event)
-
-
-def read_run(folder: Path) -> dict[str, Any] | None:
-    """What a run folder says of its run: settings, network, start and corpus; `None` where there is none.
-
-    Raises:
-        ValueError: the file is damaged.
-    """
-    path = folder / RUN_FILE
-    if not path.is_file():
-        return None
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return {key: content[key] for key in ("settings", "network", "started_from", "corpus")}
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged ({error}); copy it again, or name another folder") from error
-
-
-def _compare(stored: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:
-    """Refuses to go on with a run under other settings, naming each difference."""
-    differences = [
-        f"{key} was {stored['settings'].get(key)!r} and is now {value!r}"
-        for key, value in wanted["settings"].items()
-        if stored["settings"].get(key) != value
-    ]
-    others = [key for key in wanted if key != "settings" and stored.get(key) != wanted[key]]
-    differences += [f"another {key.replace('_', ' ')}" for key in others]
-    if differences:
-        raise ValueError(
-            f"{folder} holds a run of other settings: {'; '.join(differences)}. Go on with the same ones (leave the "
-            f"flags out), or name another folder with --out"
-        )
 
 
 def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -81,6 +81,16 @@ def test_the_first_minute_asks_measures_and_shows_the_way(visit):
     page.wait_for_url("**/ring?**")
     page.wait_for_selector(f"{PLAYER}[data-step='{found['corridor']['target']}']", timeout=60_000)
     settled(page)
+    page.get_by_role("link", name="Start", exact=True).click()
+    page.wait_for_selector(f"{PLAYER}[data-stage='ask'][data-step='{found['corridor']['target']}']")
+    page.get_by_role("button", name="No, it still counts").click()
+    page.get_by_role("button", name="How did it get through?").click()
+    page.wait_for_selector(f"{PLAYER}[data-hop='8']", timeout=30_000)
+    page.get_by_role("button", name="Follow other words").click()
+    page.wait_for_url("**/reach?**")
+    grid_shown = "[data-ready='1'][data-reading='corridor']"
+    page.wait_for_selector(grid_shown, timeout=60_000)
+    settled(page)
 
 
 def test_after_the_question_the_text_goes_on(visit):

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from mistral_core import cli_influence
-from mistral_core.analysis import influence
+from mistral_core.analysis import gradients, influence
 from mistral_core.analysis.influence import (
     backward_influence,
     corridor_influence,
@@ -232,13 +232,16 @@ def test_long_texts_go_through_the_ring_and_give_the_same(tiny_model64, draw_tok
 def test_a_long_text_is_read_back_to_the_reach_only_with_the_same_result(tiny_model64, draw_tokens, monkeypatch):
     ids = draw_tokens(LENGTH)
     whole = backward_influence(tiny_model64, ids, TARGET)
-    monkeypatch.setattr(influence, "MAX_BYTES", 14**2 * 4 * 3 * 6 * 8)
+    monkeypatch.setattr(gradients, "MAX_BYTES", 14**2 * 4 * 3 * 6 * 8)
     part = backward_influence(tiny_model64, ids, TARGET)
     assert (whole.first_read, part.first_read) == (0, TARGET - 12)
     np.testing.assert_allclose(part.influence, whole.influence, rtol=1e-9)
     monkeypatch.setattr(influence, "MAX_BYTES", 1000)
-    with pytest.raises(ValueError, match="gradient pass over 19 tokens needs more than 1,000 bytes"):
+    monkeypatch.setattr(gradients, "MAX_BYTES", 1000)
+    with pytest.raises(ValueError, match="gradient pass over 19 tokens needs too much memory"):
         backward_influence(tiny_model64, ids, TARGET)
+    with pytest.raises(ValueError, match="13 tokens apart; following a change needs too much memory"):
+        gradients.conductance(tiny_model64, ids, TARGET - 13, TARGET, 3, 5, steps=4)
     with pytest.raises(ValueError, match="at most 1,000 are used, so give at most 0 tokens"):
         read(tiny_model64, ids)
 

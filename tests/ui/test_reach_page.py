@@ -333,3 +333,49 @@ def test_the_page_opens_and_refuses_two_equal_words():
     assert not at.exception and at.title[0].value == "Reach: how far does a change travel?"
     at.text_input(key="push swap").set_value("girl").run()
     assert not at.exception and any("nothing would be swapped" in warning.value for warning in at.warning)
+
+
+def test_another_run_under_the_same_name_is_measured_anew(recorded):
+    """A second file of the same name and length must not be shown with the answer of the first."""
+    desk, trace = state.Desk(), recorded.trace
+    first = replace(trace.truncated(60))
+    desk.add(Record(name="file x", label="x", trace=first))
+    reach_panel.payload(desk)
+    desk.at["file x"] = {"t": 9}
+    assert "answer" in desk.reach["file x"] or "work" in desk.reach["file x"]
+    desk.add(Record(name="file x", label="x", trace=trace.truncated(60)))
+    assert "file x" not in desk.reach and "file x" not in desk.at and desk.current == "file x"
+
+
+def test_a_link_that_is_followed_again_shows_its_reading(recorded):
+    desk = state.Desk()
+    desk.add(recorded)
+    desk.reach["recorded"] = {"choice": Choice(source=3), "shown": Choice(source=3)}
+    reach_panel.opening(desk, {"reading": "corridor", "from": "8", "to": "30"})
+    header, _ = unpack(reach_panel.payload(desk)[0])
+    assert (header["choice"]["reading"], header["choice"]["source"], header["choice"]["target"]) == ("corridor", 8, 30)
+
+
+def test_a_late_refusal_leaves_the_last_picture(recorded, monkeypatch):
+    def refusing(trace, choice, *, growing, report):
+        if choice.source == 20:
+            time.sleep(0.3)
+            raise ValueError("not this one")
+        return measure(trace, choice, growing=growing, report=report)
+
+    measure = reach_measure.measure
+    monkeypatch.setattr(reach_measure, "measure", refusing)
+    desk = state.Desk()
+    desk.add(recorded)
+    reach_panel.ask(desk, {"run": "recorded", "n": 1, "reading": "forward", "source": 5, "target": 9})
+    desk.reach["recorded"].pop("shown", None)
+    for _ in range(20):
+        header, _ = unpack(reach_panel.payload(desk)[0])
+        if header["measured"]:
+            break
+    monkeypatch.setattr(reach_panel, "PATIENCE", 0.05)
+    reach_panel.ask(desk, {"run": "recorded", "n": 2, "reading": "forward", "source": 20, "target": 25})
+    reach_panel.payload(desk)
+    desk.reach["recorded"]["work"].task.join(10)
+    header, _ = unpack(reach_panel.payload(desk)[0])
+    assert header["choice"]["source"] == 5 and "Not this one" in header["message"]

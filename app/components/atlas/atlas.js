@@ -67,7 +67,7 @@ class Atlas extends Values {
     const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
     const payload = decode(bytes.subarray(4, 4 + length));
     const more = decode(bytes.subarray(4 + length));
-    const { run } = runOf(payload.header.run);
+    const run = runOf(payload.header.run);
     const wasLast = this.run === run && this.t >= run.count - 1;
     const { gap, grew, rewritten } = run.absorb(payload);
     if (more.header.key) this.absorbExtras(run, more);

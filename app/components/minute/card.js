@@ -84,7 +84,6 @@ class MinuteCard {
     const strip = this.slide();
     if (t < position) return [head, el("p", {}, "The model reads one piece of a word at a time. Soon it reads this one.")];
     const rings = run.layers === 1 ? "the ring" : `all ${run.layers} rings`;
-    if (leaves === null) return [head, el("p", {}, "This model has a layer without a window: nothing is ever overwritten there.")];
     if (t < leaves) {
       return [head, el("p", {}, "Its keys and values lie in ", el("b", {}, rings), `. ${plural(leaves - t, "token")} more, and they are overwritten.`), ...strip];
     }

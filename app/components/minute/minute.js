@@ -19,6 +19,12 @@ class FirstMinute extends Player {
     } else this.timeline.play();
   }
 
+  /** Who comes back to the page finds the question where he left it. */
+  restore(run, view, place) {
+    super.restore(run, view, place);
+    if (this.story && this.t === this.story.target && !this.timeline.playing) this.card.stage = "ask";
+  }
+
   /** The clock stops once, at the question; who plays on or steps by hand is not held up again. */
   go(position, how) {
     const { story, card } = this;
@@ -81,10 +87,8 @@ class FirstMinute extends Player {
     entry.node.classList.toggle("mn-exchanged", exchanged);
     if (exchanged) entry.ink.dataset.swap = story.swap;
     else delete entry.ink.dataset.swap;
-    for (const [position, { node }] of this.text.spans) {
-      const carried = stage === "path" && this.card.hop > 0 && this.grid.carriers(this.card.hop).some(([p]) => p === position);
-      node.classList.toggle("mn-carrier", carried);
-    }
+    const carriers = new Set(stage === "path" && this.card.hop > 0 ? this.grid.carriers(this.card.hop).map(([position]) => position) : []);
+    for (const [position, { node }] of this.text.spans) node.classList.toggle("mn-carrier", carriers.has(position));
   }
 
   drawLegend() {

@@ -57,7 +57,7 @@ class Player extends Surface {
     if (bytes.length < 8 || bytes === this.bytes) return;
     this.bytes = bytes;
     const payload = decode(bytes);
-    const { run } = runOf(payload.header.run);
+    const run = runOf(payload.header.run);
     const wasLast = this.run === run && this.t >= run.count - 1;
     const { gap, grew, rewritten } = run.absorb(payload);
     if (rewritten && this.run === run) this.rewritten = true;

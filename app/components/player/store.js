@@ -206,7 +206,7 @@ function runOf(id) {
   runs.delete(id);
   runs.set(id, run);
   while (runs.size > MAX_RUNS) runs.delete(runs.keys().next().value);
-  return { run, isNew: !known };
+  return run;
 }
 
 /** Where the eye was put in each run, on whichever page of this tab: the programs of all pictures share it. */

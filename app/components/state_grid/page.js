@@ -17,7 +17,7 @@ class ReachPage extends Surface {
     this.parts = new Map([...this.root.querySelectorAll("[data-part]")].map((node) => [node.dataset.part, node]));
     Object.assign(this, {
       run: null, choice: null, arrays: {}, asked: 0, fresh: false, row: 0, hovered: null, zoom: "all", stripBy: "change",
-      end: "target", predicting: false, hidden: false, guess: null, centre: null, acts: 0, unit: rem() * 0.875, spans: new Map(),
+      end: "target", predicting: false, hidden: false, guess: null, centre: null, acts: 0, unit: rem() * 0.875,
     });
     this.readTheme();
     this.picture = new GridPicture(this);

@@ -89,5 +89,5 @@ function theatreRunOf(id) {
   runs.delete(id);
   runs.set(id, run);
   while (runs.size > MAX_RUNS) runs.delete(runs.keys().next().value);
-  return { run, isNew: !known };
+  return run;
 }

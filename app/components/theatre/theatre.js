@@ -63,7 +63,7 @@ class Theatre extends Surface {
     if (bytes.length < 8 || bytes === this.bytes) return;
     this.bytes = bytes;
     const payload = decode(bytes);
-    const { run } = theatreRunOf(payload.header.run);
+    const run = theatreRunOf(payload.header.run);
     const wasLast = this.run === run && this.t >= run.count - 1;
     const { gap, grew, rewritten } = run.absorb(payload);
     run.takeSlot(payload);

@@ -69,21 +69,65 @@ def test_few_long_documents_lose_their_ends():
     assert kept[1] == "short" and len(held) == 1
 
 
+@pytest.mark.parametrize(("count", "length"), [(5000, 2000), (30, 400_000)])
+def test_of_a_large_source_the_same_amount_is_held_out_from_everywhere(count, length):
+    """10 MB of short texts, 12 MB of long ones: about 400,000 bytes, spread over all of it."""
+    documents = [f"{n} " + "and so on " * (length // 10) for n in range(count)]
+    kept, held = hold_out(documents)
+    size = sum(map(len, held))
+    assert 370_000 < size < 410_000
+    assert sum(map(len, kept)) + size == pytest.approx(sum(map(len, documents)), abs=count)
+    if count == 30:
+        assert len(held) == 30
+    else:
+        numbers = [int(text.split()[0]) for text in held]
+        assert len({b - a for a, b in pairwise(numbers)}) == 1 and numbers[-1] > 4900
+
+
+def test_a_file_named_valid_is_held_out_too_and_the_share_is_stated(corpus, tmp_path):
+    (tmp_path / "train.txt").write_text("\n\n".join(stories(50)), encoding="utf-8")
+    (tmp_path / "valid.txt").write_text("one\n\ntwo", encoding="utf-8")
+    found = find_texts(tmp_path)
+    assert (list(found.sources), [path.name for path in found.valid]) == (["train"], ["valid.txt"])
+    held = sum(len(text.encode()) for text in corpus.valid)
+    share = held / (held + sum(source.bytes for source in corpus.sources.values()))
+    assert corpus.facts["valid"]["chosen"].startswith(f"{100 * share:.2f}% of the texts")
+
+
 def test_a_corpus_is_made_once_and_anew_when_its_texts_change(tmp_path):
     (tmp_path / "a.txt").write_text("\n\n".join(stories(60)), encoding="utf-8")
 
-    def prepare():
+    def prepare(rebuild=False):
         told = []
-        made = prepare_corpus(find_texts(tmp_path), tmp_path / "corpus", vocab_size=300, progress=told.append)
+        made = prepare_corpus(
+            find_texts(tmp_path), tmp_path / "corpus", vocab_size=300, progress=told.append, rebuild=rebuild
+        )
         return made, told
 
     first, told = prepare()
     assert told
+    os.utime(tmp_path / "a.txt", (0, 0))
     again, told = prepare()
     assert not told and stream(again.sources["a"]) == stream(first.sources["a"])
     (tmp_path / "a.txt").write_text("\n\n".join(stories(70, seed=4)), encoding="utf-8")
-    changed, told = prepare()
+    with pytest.raises(ValueError, match=r"made from other texts.*--corpus"):
+        prepare()
+    assert open_corpus(tmp_path / "corpus").facts == first.facts
+    changed, told = prepare(rebuild=True)
     assert told and changed.sources["a"].documents == 67
+
+
+@pytest.mark.parametrize("inside", ["photo.jpg", "album/photo.jpg"])
+def test_a_folder_that_is_no_corpus_is_not_touched(texts, tmp_path, inside):
+    (tmp_path / "mine" / inside).parent.mkdir(parents=True)
+    (tmp_path / "mine" / inside).write_bytes(b"dear")
+    for rebuild in (False, True):
+        with pytest.raises(ValueError, match=r"mine is there already and is no corpus.*--corpus"):
+            prepare_corpus(find_texts(texts), tmp_path / "mine", vocab_size=300, rebuild=rebuild)
+    assert (tmp_path / "mine" / inside).read_bytes() == b"dear"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    (tmp_path / "empty").mkdir()
+    assert prepare_corpus(find_texts(texts), tmp_path / "empty", vocab_size=300).valid
 
 
 def test_the_vocabulary_keeps_every_text_and_is_the_same_twice(tmp_path):
@@ -127,14 +171,13 @@ def test_no_folder_and_no_room_for_pieces_are_named(tmp_path, texts):
 
 def test_a_full_disk_leaves_the_older_corpus(corpus, texts, tmp_path, monkeypatch):
     old = prepare_corpus(find_texts(texts), tmp_path / "corpus", vocab_size=300)
-    os.utime(texts / "tales.txt")
 
     def full(self, *_, **__):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.write_text", full)
     with pytest.raises(ValueError, match=r"No space left on device.*run the same command again"):
-        prepare_corpus(find_texts(texts), tmp_path / "corpus", vocab_size=300)
+        prepare_corpus(find_texts(texts), tmp_path / "corpus", vocab_size=301, rebuild=True)
     assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
     assert stream(open_corpus(tmp_path / "corpus").sources["tales"]) == stream(old.sources["tales"])
 
@@ -195,8 +238,40 @@ def test_without_a_mix_sources_come_by_size(corpus):
     assert batches.dealt["tales"] / 400 == pytest.approx(0.75, abs=0.07)
 
 
+def numbered(corpus, **lengths):
+    """Sources whose tokens count up over all of them."""
+    sources, first = {}, 0
+    for name, length in lengths.items():
+        shard = np.arange(first, first + length, dtype="<u2")
+        sources[name], first = Source(name, (shard,), length, length, 1), first + length
+    return replace(corpus, sources=sources)
+
+
+@pytest.mark.parametrize("lengths", [
+    {"a": 20, "b": 500, "c": 30}, {"a": 20, "b": 500}, dict.fromkeys(map(str, range(30)), 20)
+])  # fmt: skip
+def test_files_shorter_than_a_sequence_are_read_with_the_others(corpus, lengths):
+    made = numbered(corpus, **lengths)
+    total = sum(lengths.values())
+    dealt, batches = rows(made, replace(SMALL, batch=1), range(200))
+    seen = {int(token) for row in dealt for token in row.flatten()}
+    assert seen <= set(range(total)) and len(seen) >= total - 4  # each pass cuts at other places
+    passes = batches.passes()
+    assert passes == pytest.approx(dict.fromkeys(lengths, 200 * 32 / total))
+    _, later = rows(made, replace(SMALL, batch=1), range(120, 200), dealt={"": 120})
+    assert later.dealt == batches.dealt
+
+
+def test_a_short_source_that_a_mix_names_is_refused(corpus):
+    made = numbered(corpus, a=20, b=500)
+    for mix, reason in ((("a", 1.0), "the text of a has 20 tokens, fewer than the 33"), (("", 1.0), "names ''")):
+        with pytest.raises(ValueError, match=reason):
+            Batches(numbered(corpus, b=500) if not mix[0] else made, replace(SMALL, phases=((0, (mix,)),)))
+    assert Batches(made, replace(SMALL, phases=((0, (("b", 1.0),)),))).next(0).shape == (1, 4, 33)
+
+
 @pytest.mark.parametrize(("change", "reason"), [
-    ({"context": 20_000}, r"fewer than the 20,001 of one training sequence.*--context"),
+    ({"context": 100_000}, r"all the text has .* fewer than the 100,001 of one training sequence.*--context"),
     ({"phases": ((0, (("novels", 1.0),)),)}, "names 'novels'; this corpus has rhymes, tales"),
 ])  # fmt: skip
 def test_a_run_that_a_corpus_cannot_feed_is_refused(corpus, tmp_path, change, reason, start):

@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+import shlex
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -15,6 +17,7 @@ from mistral_core.analysis.evaluation import evaluate
 from mistral_core.checkpoint import load_model
 from mistral_core.cli import main
 from mistral_core.golden import load_golden
+from mistral_core.training import trainer as trainer_module
 from mistral_core.training.export import export_model
 from mistral_core.training.run_log import read_log
 from mistral_core.verify import verify
@@ -149,6 +152,46 @@ def test_a_run_can_start_from_a_models_weights(exported, start, corpus, tmp_path
         start(tmp_path / "run", settings=settings, start_from=other)
 
 
+@pytest.mark.parametrize("killed", ["while it timed the machine", "before the first checkpoint"])
+def test_a_run_from_a_model_that_was_killed_early_never_goes_on_from_drawn_weights(
+    exported, start, tmp_path, killed, monkeypatch
+):
+    loaded, folder = load_model(exported.folder), tmp_path / "run"
+
+    def die(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        if killed == "while it timed the machine":
+            patch.setattr("mistral_core.training.trainer.choose", die)
+            with pytest.raises(KeyboardInterrupt):
+                start(folder, settings=LEARNS, start_from=loaded)
+        else:
+            start(folder, settings=LEARNS, start_from=loaded)
+    if killed == "while it timed the machine":
+        with pytest.raises(ValueError, match=r"began with the weights of tales and has no checkpoint yet.*--from"):
+            start(folder, settings=LEARNS)
+        start(folder, settings=LEARNS, start_from=loaded)
+    again = start(folder, settings=LEARNS)
+    assert again.progress.step == 0
+    assert torch.equal(again.model.output.weight, loaded.model.output.weight)
+
+
+def test_card_and_record_name_the_step_whose_weights_are_shipped(start, tmp_path, monkeypatch, no_golden):
+    """The best validation is that of step 10 of 20; once its weights are there, once they were lost."""
+    bits, real = iter([5.0, 3.0, 4.0, 4.5]), trainer_module.validate_excerpts
+    monkeypatch.setattr(
+        trainer_module, "validate_excerpts", lambda *given: replace(real(*given), bits_per_byte=next(bits))
+    )
+    start(tmp_path / "run").train()
+    for shipped in (10, 20):
+        made = export_model(start(tmp_path / "run"), tmp_path / f"of-{shipped}").folder
+        card = (made / "MODEL_CARD.md").read_text(encoding="utf-8")
+        assert re.findall(r"the weights are those of step (\d+)", card) == (["10"] if shipped == 10 else [])
+        assert json.loads((made / "training.json").read_text(encoding="utf-8"))["weights_step"] == shipped
+        (tmp_path / "run" / trainer_module.BEST_FILE).unlink(missing_ok=True)
+
+
 @pytest.fixture
 def cli(capsys, tmp_path, monkeypatch):
     monkeypatch.delenv(registry.MODELS_VARIABLE, raising=False)
@@ -187,6 +230,58 @@ def test_one_command_from_texts_to_a_model_and_again_from_where_it_paused(cli, t
     assert code == 0 and "finished" in out and "MISTRAL_MODELS_DIR=" in out
     code, out, err = cli("--out", tmp_path / "mine", "--dropout", "0.5")
     assert code == 2 and "dropout was 0.05 and is now 0.5" in err
+
+
+def test_a_paused_run_keeps_its_tokens_whatever_becomes_of_the_texts(cli, tmp_path):
+    folder, run, shared = tmp_path / "texts", tmp_path / "mine", tmp_path / "shared"
+    folder.mkdir()
+    (folder / "a.txt").write_text("\n\n".join(stories(120)), encoding="utf-8")
+    begin = ["--data", folder, *FLAGS, "--tokens", "640", "--minutes", "0"]
+    for where in (["--out", run], ["--out", tmp_path / "other", "--corpus", shared]):
+        assert cli(*begin, *where)[0] == 0
+    held = {path: path.read_bytes() for made in (run / "corpus", shared) for path in made.iterdir()}
+    (folder / "a.txt").touch()
+    assert cli(*begin, "--out", run)[0] == 0
+    (folder / "a.txt").write_text("\n\n".join(stories(120, seed=5)), encoding="utf-8")
+    code, _, err = cli(*begin, "--out", run)
+    assert code == 2 and "not those that this run was begun with; leave --data" in err
+    code, _, err = cli(*begin, "--out", tmp_path / "third", "--corpus", shared)
+    assert code == 2 and "made from other texts" in err
+    assert {path: path.read_bytes() for path in held} == held
+    assert cli("--out", run, "--minutes", "0")[0] == 0
+    shutil.rmtree(run / "corpus")
+    assert cli(*begin, "--out", run)[0] == 2
+    assert not (run / "corpus").exists()
+
+
+def test_the_command_that_is_printed_goes_on_to_the_same_model(cli, texts, tmp_path, no_golden):
+    run, shared = tmp_path / "my run", tmp_path / "the tokens"
+    wishes = ["--name", "fable", "--licence", "mine alone", "--prompt", "The fox", "--device", "cpu"]
+    code, out, _ = cli(
+        "--data", texts, "--out", run, "--corpus", shared, "--tokens", "64", *FLAGS, *wishes, "--minutes", "0"
+    )
+    words = shlex.split(out.split("to go on: ")[1])
+    assert code == 0 and words[:4] == ["python", "-m", "mistral_core", "train"]
+    flags = dict(zip(words[4::2], words[5::2], strict=True))
+    assert flags == {"--out": str(run), "--corpus": str(shared), "--device": "cpu", "--threads": "1"}
+    code, out, _ = cli(*words[4:], "--json")
+    assert code == 0 and json.loads(out)["model"] == str(run / "fable")
+    card = (run / "fable" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "# fable" in card and "Licence of the texts: mine alone" in card and card.count("> The fox") == 5
+
+
+def test_the_list_of_works_travels_with_the_model_and_the_card_names_it(cli, tmp_path, no_golden):
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "a.txt").write_text("\n\n".join(stories(60)), encoding="utf-8")
+    works = json.dumps([{"title": "The Fox", "author": "Anna", "set": "a", "licence": "CC0"}])
+    (folder / "manifest.json").write_text(works, encoding="utf-8")
+    assert cli("--data", folder, "--out", tmp_path / "run", "--tokens", "64", *FLAGS)[0] == 0
+    made = tmp_path / "run" / "run"
+    assert (made / "manifest.json").read_text(encoding="utf-8") == works
+    card = (made / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "- CC0: 1 works" in card and "authors of the works are listed in [`manifest.json`]" in card
+    assert "attribution.csv" not in card
 
 
 @pytest.mark.parametrize(("flags", "reason"), [

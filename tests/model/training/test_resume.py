@@ -1,7 +1,6 @@
 """A run that was interrupted is the run that was not: after a pause, a kill -9, damage and a full disk."""
 
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -14,7 +13,8 @@ import pytest
 import torch
 
 from mistral_core.analysis.evaluation import Evaluation
-from mistral_core.training.checkpointing import checkpoints, read_newest, read_tensors
+from mistral_core.training import trainer as trainer_module
+from mistral_core.training.checkpointing import checkpoints, read_newest, read_tensors, write_tensors
 from mistral_core.training.run_log import LOG_FILE, RunLog, read_log
 
 from .conftest import SMALL
@@ -97,6 +97,8 @@ def test_accumulated_batches_make_the_gradient_of_one_large_batch(start, tmp_pat
     a.train(), b.train()
     for (name, p), q in zip(a.model.state_dict().items(), b.model.state_dict().values(), strict=True):
         assert torch.allclose(p, q, atol=1e-4), name
+    norms = [[e["gradient_norm"] for e in read_log(t.folder) if e["event"] == "step"] for t in (a, b)]
+    assert len(norms[0]) == 1 and norms[1] == pytest.approx(norms[0], rel=1e-4)  # Muon's step hides a scale
 
 
 def test_kill_9_in_the_middle_loses_only_what_came_after_the_last_checkpoint(start, corpus, uninterrupted, tmp_path):
@@ -130,7 +132,7 @@ Trainer(settings, open_corpus({str(corpus.folder)!r}), {str(folder)!r}, habits=h
     assert_same(trainer, uninterrupted)
 
 
-@pytest.mark.parametrize("damage", ["cut", "a flipped bit", "empty"])
+@pytest.mark.parametrize("damage", ["cut", "a flipped bit", "a flipped counter", "empty"])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(start, uninterrupted, tmp_path, damage):
     folder = tmp_path / "run"
     start(folder, until_step=6).train()
@@ -139,6 +141,9 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(start, uninterrupted,
     content = bytearray(newest.read_bytes())
     if damage == "a flipped bit":
         content[-100] ^= 1
+    if damage == "a flipped counter":
+        place = content.index(b'\\"best_step\\": ') + 15
+        content[place] ^= 1
     newest.write_bytes(content[: len(content) // 2] if damage == "cut" else b"" if damage == "empty" else content)
     told = []
     trainer = start(folder, watch=told.append)
@@ -194,20 +199,19 @@ def test_a_full_disk_stops_no_run_and_loses_no_checkpoint(start, uninterrupted, 
     assert_same(resumed, uninterrupted)
 
 
-def test_the_diary_waits_for_room_and_loses_no_line(tmp_path, monkeypatch):
+def test_the_diary_waits_for_room_and_loses_no_line(tmp_path, full_disk):
+    """The kernel takes the first half of a line and refuses the rest; then it takes nothing at all."""
     log = RunLog(tmp_path)
-    assert log.write({"event": "step", "step": 1})
-    os.chmod(tmp_path / LOG_FILE, 0o644)
-    real = Path.open
-
-    def full(self, mode="r", **kwargs):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "open", full)
-    assert not log.write({"event": "step", "step": 2})
-    monkeypatch.setattr(Path, "open", real)
-    assert log.write({"event": "step", "step": 3})
-    assert [event["step"] for event in read_log(tmp_path)] == [1, 2, 3]
+    log.write({"event": "step", "step": 1})
+    size = (tmp_path / LOG_FILE).stat().st_size
+    for step, room in ((2, size + 10), (3, size)):
+        full_disk(room)
+        log.write({"event": "step", "step": step})
+        full_disk(resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+        assert (tmp_path / LOG_FILE).stat().st_size == size
+    log.write({"event": "step", "step": 4})
+    assert [event["step"] for event in read_log(tmp_path)] == [1, 2, 3, 4]
+    assert len((tmp_path / LOG_FILE).read_text(encoding="utf-8").splitlines()) == 4
 
 
 def test_the_diary_drops_half_a_line_and_what_will_be_repeated(tmp_path):
@@ -221,6 +225,47 @@ def test_other_settings_in_the_same_folder_are_refused(start, tmp_path):
     start(tmp_path / "run", until_step=1).train()
     with pytest.raises(ValueError, match=r"dropout was 0.2 and is now 0.1.*--out"):
         start(tmp_path / "run", settings=replace(SMALL, dropout=0.1))
+
+
+def test_compiling_can_be_switched_off_when_a_run_goes_on(start, tmp_path, monkeypatch):
+    start(tmp_path / "run", until_step=1).train()
+    asked = []
+    real = trainer_module.choose
+
+    def choose(*given, compile_mode, **rest):
+        asked.append(compile_mode)
+        return replace(real(*given, compile_mode="off", **rest), compiled=compile_mode == "on")
+
+    monkeypatch.setattr(trainer_module, "choose", choose)
+    monkeypatch.setattr(trainer_module, "compile_network", lambda network: network)
+    for mode, compiled in (("auto", False), ("off", False), ("on", True), ("auto", True), ("off", False)):
+        trainer = start(tmp_path / "run", compile_mode=mode, until_step=trainer_step(tmp_path / "run") + 1)
+        assert trainer.choice.compiled is compiled
+        trainer.train()
+    assert asked == ["on", "off"]
+
+
+def trainer_step(folder):
+    return read_newest(folder).counters["step"]
+
+
+def test_what_a_killed_run_left_half_written_is_removed_and_nothing_else(start, tmp_path):
+    start(tmp_path / "run", until_step=1).train()
+    (tmp_path / "run" / "checkpoint-000000002.safetensors.part").write_bytes(b"half")
+    (tmp_path / "run" / "mine.part").write_bytes(b"dear")
+    start(tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").glob("*.part")] == ["mine.part"]
+
+
+def test_a_run_that_was_written_down_before_a_setting_was_there_goes_on(start, tmp_path):
+    start(tmp_path / "run", until_step=1).train()
+    path = tmp_path / "run" / "run.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert record["settings"].pop("patience") == SMALL.patience == type(SMALL)().patience
+    path.write_text(json.dumps(record), encoding="utf-8")
+    assert start(tmp_path / "run").progress.step == 1
+    with pytest.raises(ValueError, match="patience was 10 and is now 3"):
+        start(tmp_path / "run", settings=replace(SMALL, patience=3))
 
 
 def test_a_pause_ends_the_step_and_saves(start, tmp_path):
@@ -242,10 +287,10 @@ def test_a_divergence_is_said_and_the_checkpoint_before_it_stays(start, tmp_path
 def test_the_best_weights_are_kept_and_patience_ends_a_run(start, tmp_path, monkeypatch):
     measured = iter([5.0, 3.0, 4.0, 3.5, 3.1, 1.0])
 
-    def pretend(model, tokenizer, documents):
+    def pretend(model, tokenizer, excerpts):
         return Evaluation(bits_per_byte=next(measured), loss=1.0, tokens=1, bytes=1, documents=1)
 
-    monkeypatch.setattr("mistral_core.training.trainer.validate", pretend)
+    monkeypatch.setattr("mistral_core.training.trainer.validate_excerpts", pretend)
     settings = replace(SMALL, validations=20, patience=3)
     trainer = start(tmp_path / "run", settings=settings)
     assert trainer.train() == "stopped early"
@@ -255,3 +300,28 @@ def test_the_best_weights_are_kept_and_patience_ends_a_run(start, tmp_path, monk
     assert not torch.equal(trainer.model.state_dict()["output.weight"], weights["output.weight"])
     assert torch.equal(trainer.best_model().state_dict()["output.weight"], weights["output.weight"])
     assert start(tmp_path / "run", settings=settings).train() == "stopped early"
+
+
+def test_best_weights_that_cannot_be_written_are_not_the_ones_to_beat(start, tmp_path, monkeypatch):
+    """3.0 is lost on a full disk; 3.5 is worse, but the best that is kept."""
+    measured, full = iter([5.0, 3.0, 3.5, 4.0]), []
+    told = []
+
+    def pretend(model, tokenizer, excerpts):
+        bits = next(measured)
+        full[:] = [bits] if bits == 3.0 else []
+        return Evaluation(bits_per_byte=bits, loss=1.0, tokens=1, bytes=1, documents=1)
+
+    def write(path, tensors, counters):
+        if full:
+            raise OSError(28, "No space left on device")
+        write_tensors(path, tensors, counters)
+
+    monkeypatch.setattr("mistral_core.training.trainer.validate_excerpts", pretend)
+    monkeypatch.setattr("mistral_core.training.trainer.write_tensors", write)
+    trainer = start(tmp_path / "run", watch=told.append)
+    assert trainer.train() == "finished"
+    assert any("cannot be saved now" in event.get("text", "") for event in told)
+    assert (trainer.progress.best_step, trainer.progress.best_bits) == (15, 3.5)
+    trainer.best_model()
+    assert trainer.weights_step == 15 == read_tensors(tmp_path / "run" / "best.safetensors")[1]["step"]
