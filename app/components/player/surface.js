@@ -69,8 +69,8 @@ class Surface {
     return { g, width, height };
   }
 
-  emit(name, value) { this.component?.setStateValue(name, value); }
-  trigger(name, value) { this.component?.setTriggerValue(name, value); }
+  emit(name, value) { if (!leaving()) this.component?.setStateValue(name, value); }
+  trigger(name, value) { if (!leaving()) this.component?.setTriggerValue(name, value); }
 
   /** Says a sticky value, unless it was the last one said. */
   emitNew(name, value) {
@@ -95,6 +95,22 @@ class Surface {
   }
 }
 
+/** When a link to another page was followed in this tab; the programs of all pictures share it. */
+const departure = (globalThis["mistral-explorer-departure"] ??= follow({ at: -Infinity }));
+const LEAVING_MS = 4000;
+
+/** After that a picture says nothing more: Streamlit would take its word for a wish to go back to its page, and break. */
+function leaving() { return performance.now() - departure.at < LEAVING_MS; }
+
+function follow(mark) {
+  addEventListener("click", (event) => {
+    const link = event.composedPath().find((node) => node instanceof HTMLAnchorElement);
+    if (link?.origin === location.origin && link.pathname !== location.pathname && !event.ctrlKey && !event.metaKey) mark.at = performance.now();
+  }, true);
+  addEventListener("popstate", () => { mark.at = performance.now(); });
+  return mark;
+}
+
 /** What a component's program exports: one View for each place in the page, found by `mount.js` under the picture's name. */
 function serve(name, View) {
   const shown = new Map();
@@ -106,6 +122,7 @@ function serve(name, View) {
       view?.dispose();
       view = new View(host);
       shown.set(host, view);
+      departure.at = -Infinity; // arrived
     }
     view.take(component);
   };

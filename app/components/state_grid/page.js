@@ -23,7 +23,7 @@ class ReachPage extends Surface {
     this.picture = new GridPicture(this);
     this.strip = new Strip(this);
     this.side = new Side(this);
-    this.send = settled(() => this.emit(), 180);
+    this.send = settled(() => this.question(), 180);
     this.bind();
   }
 
@@ -143,7 +143,7 @@ class ReachPage extends Surface {
 
   press(button) {
     this.acts += 1;
-    this.component?.setStateValue("act", { run: this.run.id, what: button.dataset.act, n: this.acts });
+    this.emit("act", { run: this.run.id, what: button.dataset.act, n: this.acts });
     button.disabled = true;
   }
 
@@ -192,8 +192,8 @@ class ReachPage extends Surface {
     this.draw();
   }
 
-  emit(extra = {}) {
-    this.component?.setStateValue("ask", { run: this.run.id, n: this.asked, layer: this.row, ...this.choice, ...extra });
+  question(extra = {}) {
+    this.emit("ask", { run: this.run.id, n: this.asked, layer: this.row, ...this.choice, ...extra });
   }
 
   /** An own word goes to Python as text: what it is as a token only the tokenizer knows. */
@@ -201,7 +201,7 @@ class ReachPage extends Surface {
     this.send.cancel();
     this.fresh = false;
     this.asked += 1;
-    this.emit({ word });
+    this.question({ word });
     this.draw();
   }
 
