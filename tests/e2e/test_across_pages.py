@@ -90,10 +90,10 @@ def test_a_step_just_before_the_page_is_left_counts_too(visit, title, other):
 
 
 def test_a_page_left_at_the_end_of_a_growing_text_goes_on_following_it(visit):
-    page = visit(link("Next word", n=200))
+    page = visit(link("Next word", n=600))
     page.wait_for_selector(ROOTS["Next word"] + "[data-status='running']", timeout=60_000)
     turn_to(page, "Ring")
-    page.wait_for_selector(ROOTS["Ring"] + "[data-status='done'][data-count='219'][data-step='218']", timeout=60_000)
+    page.wait_for_selector(ROOTS["Ring"] + "[data-status='done'][data-count='619'][data-step='618']", timeout=60_000)
 
 
 def test_the_place_chosen_in_another_reading_wins_too(visit):
