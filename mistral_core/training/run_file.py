@@ -2,6 +2,9 @@
 
 `result.json` beside it: what was asked of the finished model (name, licence, prompts). It decides no weight, so it
 may change between two starts; it is kept so that going on asks for nothing again.
+
+`run.lock` is held while a run goes on: two at once would write each other's checkpoints. The system lets go of it
+when the program ends, however it ends.
 """
 
 from __future__ import annotations
@@ -11,9 +14,30 @@ import os
 from pathlib import Path
 from typing import Any
 
+from filelock import BaseFileLock, FileLock, Timeout
+
 from mistral_core.training.settings import Settings
 
-RUN_FILE, RESULT_FILE = "run.json", "result.json"
+RUN_FILE, RESULT_FILE, LOCK_FILE = "run.json", "result.json", "run.lock"
+
+
+def lock_run(folder: Path) -> BaseFileLock:
+    """Takes the folder of a run for this program; `release` gives it back.
+
+    Raises:
+        ValueError: another program has it, or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK_FILE)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ValueError(
+            f"a training is going on in {folder}; wait until it ends, stop it, or name another folder with --out"
+        ) from error
+    except OSError as error:
+        raise ValueError(f"the run cannot be written to {folder}: {error.strerror or error}") from error
+    return lock
 
 
 def write_run(folder: Path, record: dict[str, Any]) -> None:

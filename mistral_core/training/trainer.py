@@ -43,7 +43,7 @@ from mistral_core.training.hardware import (
 from mistral_core.training.measure import SAMPLE_TOKENS, quick_excerpts, sample_text, validate_excerpts
 from mistral_core.training.network import TrainingNetwork, initialise
 from mistral_core.training.optimise import Optimisers
-from mistral_core.training.run_file import compare_runs, read_run, write_run
+from mistral_core.training.run_file import compare_runs, lock_run, read_run, write_run
 from mistral_core.training.run_log import Event, RunLog
 from mistral_core.training.schedule import rate_factor
 from mistral_core.training.settings import Settings
@@ -133,6 +133,7 @@ class Trainer:
         self.settings, self.corpus, self.folder, self.habits = settings, corpus, Path(folder), habits
         self.device, self._watch, self._prompt = torch.device(device), watch, prompt
         self.batches = Batches(corpus, settings)
+        lock_run(self.folder).release()  # before anything is read that another program may be writing
         self.config = self._check_run(start_from)
         remove_unfinished(self.folder)
         stored = read_newest(self.folder)
@@ -168,8 +169,16 @@ class Trainer:
         """Goes on to the end, or until something stops it; saves before it returns.
 
         Raises:
-            ValueError: the training diverged, or the last checkpoint cannot be written.
+            ValueError: the training diverged, the last checkpoint cannot be written, or another program is
+                training in the folder.
         """
+        lock = lock_run(self.folder)
+        try:
+            return self._train()
+        finally:
+            lock.release()
+
+    def _train(self) -> Ending:
         started = saved = time.monotonic()
         while not self.progress.ended:
             if self._stop or self._paused(time.monotonic() - started):

@@ -121,6 +121,8 @@ Trainer(settings, open_corpus({str(corpus.folder)!r}), {str(folder)!r}, habits=h
         while not (folder.is_dir() and len(checkpoints(folder)) >= 2 and read_newest(folder).counters["step"] >= 4):
             assert child.poll() is None and time.monotonic() < deadline
             time.sleep(0.01)
+        with pytest.raises(ValueError, match=r"a training is going on in .*name another folder with --out"):
+            start(folder)
     finally:
         child.send_signal(signal.SIGKILL)
         assert child.wait() == -signal.SIGKILL
