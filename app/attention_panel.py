@@ -2,71 +2,49 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from app import compute
-from app import desk as actions
 from app.figures.atlas_payload import BAND_BUDGET, SCORES, Extras, derive, pack_atlas
 from app.navigation import ENTRIES
+from app.rereading import read_again, writer_of
 from app.runs import Record
+from app.shown import Payload, Shown, meant, shown
 from app.state import AttentionView, Desk
 from mistral_core import registry
 from mistral_core.serving.task import Report, Task
+from mistral_core.trace import RecordingPlan, Trace
 
 if TYPE_CHECKING:
     from mistral_core.analysis.disagreement import Disagreement, Edge
-    from mistral_core.checkpoint import LoadedModel
-    from mistral_core.trace import Trace
 
 QUERIES = 300
 """The search takes the last so many tokens of a run."""
 STRIDE = 32
 """While a run grows, what is derived from all of it is computed again after so many tokens."""
 MAX_FINDINGS = 8
-_STATUS = {"queued": "running", "loading": "running", "reading": "running", "expired": "paused"}
 REACH = "reach"
 
 
-def payload(desk: Desk) -> actions.Payload:
+def payload(desk: Desk) -> Payload:
     """What the browser does not hold yet of the shown run; the last picture stays until there is something."""
-    record, waiting = desk.record, ""
-    trace = actions.trace_of(record)
-    if record is None or trace is None:
-        found = actions.progress(record)
-        waiting = (found.message if found is not None else "") or "Loading the model and reading the prompt …"
-        record = next((other for other in reversed(desk.records.values()) if actions.trace_of(other) is not None), None)
-        if record is None:
-            wanted = desk.current
-            actions.open_recording(desk)
-            record, desk.current = desk.records[actions.RECORDING_NAME], wanted
-    return actions.Payload(_pack(desk, record), waiting)
-
-
-def _pack(desk: Desk, record: Record) -> bytes:
-    found = actions.progress(record)
-    trace = record.trace if found is None else found.trace
-    if trace is None:
-        raise ValueError(f"run {record.name} has nothing to show yet")
+    here = shown(desk)
+    record, trace = here.record, here.trace
     held = desk.attention.held.get(record.name, {})
-    extras = _extras(desk.attention, record, trace, growing=found is not None and found.status in actions.ACTIVE)
-    speed = found.tokens_per_second if found is not None else math.nan
-    return pack_atlas(
+    extras = _extras(desk.attention, here)
+    packed = pack_atlas(
         trace, run=record.name, start=min(int(held.get("to") or 0), len(trace)),
         extras=extras if extras is not None and extras.key != held.get("extras") else None,
-        finding=finding(desk.attention, record, trace),
-        total=found.total if found is not None else len(trace),
-        status="recorded" if found is None else _STATUS.get(found.status, found.status),
-        message=found.message if found is not None else "", provenance="recorded" if found is None else "model",
-        tokens_per_second=None if math.isnan(speed) else speed, at=desk.at.get(record.name),
+        finding=finding(desk.attention, record, trace), at=desk.at.get(record.name), **here.growth(),
     )  # fmt: skip
+    return Payload(packed, here.waiting)
 
 
-def _extras(view: AttentionView, record: Record, trace: Trace, *, growing: bool) -> Extras | None:
+def _extras(view: AttentionView, here: Shown) -> Extras | None:
     """Computed once for each length; a growing run waits for `STRIDE` more tokens."""
-    length = len(trace) - len(trace) % STRIDE if growing else len(trace)
+    record, trace = here.record, here.trace
+    length = len(trace) - len(trace) % STRIDE if here.growing else len(trace)
     if length == 0:
         return None
     key = f"{_name(record, trace)}/{length}"
@@ -92,18 +70,18 @@ def send_again(desk: Desk, event: Mapping[str, Any]) -> None:
 
 def find(desk: Desk, event: Mapping[str, Any]) -> None:
     """Starts the search in the shown run, unless one is under way."""
-    record = desk.records.get(str(event.get("run")))
-    trace = actions.trace_of(record)
-    if record is None or trace is None:
+    run = meant(desk, event)
+    if run is None:
         desk.notice = "That run is no longer here; choose another one."
         return
+    trace, name = run[1], _name(*run)
     known = desk.attention.findings
-    task = known.get(_name(record, trace))
+    task = known.get(name)
     if task is not None and task[0].running:
         return
     for other, _ in known.values():
         other.cancel()
-    known[_name(record, trace)] = search(trace), len(trace)
+    known[name] = search(trace), len(trace)
     while len(known) > MAX_FINDINGS:
         known.pop(next(iter(known)))
 
@@ -122,55 +100,37 @@ def searching(desk: Desk) -> bool:
 
 def read_scores(desk: Desk, event: Mapping[str, Any]) -> None:
     """Reads the shown text again, to have the scores before the softmax, which runs do not keep."""
-    record = desk.records.get(str(event.get("run")))
-    trace = actions.trace_of(record)
-    if record is None or trace is None:
+    run = meant(desk, event)
+    if run is None:
         return
-    known = desk.attention.scores
-    known[f"{_name(record, trace)}/{len(trace)}"] = scores_of(trace)
+    trace, known = run[1], desk.attention.scores
+    known[f"{_name(*run)}/{len(trace)}"] = scores_of(trace)
     while len(known) > 1:  # a large result, and quickly had again
         known.pop(next(iter(known)))
 
 
 def scores_of(trace: Trace) -> Task[Trace]:
     """One pass over the text of a run, in the background, that keeps nothing but the scores."""
-    ids, name = tuple(int(token) for token in trace.token_ids), trace.model_name
 
     def work(report: Report) -> Trace:
-        from mistral_core.generation import GenerationRequest, Run
-        from mistral_core.trace import RecordingPlan
-
-        loaded = _model(name, trace)
-        plan = RecordingPlan(hooks=(SCORES,))
-        size = sum(plan.cost(loaded.config, len(ids), len(ids)).values())
+        plan, length = RecordingPlan(hooks=(SCORES,)), len(trace)
+        size = sum(plan.cost(trace.config, length, length).values())
         if size > BAND_BUDGET:
-            raise ValueError(
-                f"the scores of {len(ids):,} tokens are {size:,} bytes, more than the {BAND_BUDGET:,} sent"
-            )
-        run = Run(loaded.model, loaded.tokenizer, GenerationRequest(prompt_ids=ids, max_new_tokens=0), plan=plan)
-        for _ in run.prefill():
-            report(run.n_read, len(ids), "reading the text again")
-        return run.trace()
+            raise ValueError(f"the scores of {length:,} tokens are {size:,} bytes, more than the {BAND_BUDGET:,} sent")
+        return read_again(trace, plan, report)
 
     return Task(work)
 
 
-def _model(name: str, trace: Trace) -> LoadedModel:
-    loaded = compute.engine().model(name)
-    if loaded.model_hash != trace.model_hash:
-        raise ValueError(f"The model {name} here has other weights than the one that wrote this run.")
-    return loaded
-
-
 def search(trace: Trace) -> Task[tuple[Disagreement | None, int]]:
     """Takes away every key of the last `QUERIES` tokens in the background; the result says of how many."""
-    ids, name = [int(token) for token in trace.token_ids], trace.model_name
+    ids = [int(token) for token in trace.token_ids]
 
     def work(report: Report) -> tuple[Disagreement | None, int]:
         from mistral_core.analysis.disagreement import removals, strongest
 
         report(0, 1, "loading the model")
-        loaded = _model(name, trace)
+        loaded = writer_of(trace)
         # A query of the first window has few keys, so that each has much attention: no fair comparison.
         full = min((window for window in trace.config.windows if window is not None), default=1) - 1
         first = max(1, full if full < len(ids) - 1 else 1, len(ids) - QUERIES)

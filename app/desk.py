@@ -9,17 +9,15 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import compute
-from app.figures.player_payload import StageBlock, pack_growth, recorded_block, stage_block
+from app.figures.player_payload import pack_growth
 from app.runs import DEFAULT_SAMPLING, SAMPLING_FIELDS, Record, RunSpec, position_from_query, spec_from_query
 from app.state import Desk
-from mistral_core.sampling import SamplingSettings, Stage, sampling_stages
-from mistral_core.trace import LOGITS, Trace
-from mistral_core.trace_compact import TOP_IDS
+from mistral_core.trace import Trace
 
 if TYPE_CHECKING:
     from mistral_core.serving.engine import Progress
@@ -162,12 +160,19 @@ def trace_bytes(record: Record) -> bytes:
         return path.read_bytes()
 
 
-def open_address(desk: Desk, query: Mapping[str, str]) -> None:
+def arrive(desk: Desk, query: Mapping[str, str]) -> bool:
+    """Opens what a URL names, and the recording where nothing is shown yet; says whether the URL is a new one."""
+    new = dict(query) != desk.opened
+    if new:
+        _open_address(desk, query)
+    if desk.record is None:
+        open_recording(desk)
+    return new
+
+
+def _open_address(desk: Desk, query: Mapping[str, str]) -> None:
     """Makes the run that a URL names, unless it is here already; a bad URL changes nothing."""
-    asked = dict(query)
-    if asked == desk.opened:
-        return
-    desk.opened = asked
+    desk.opened = asked = dict(query)
     try:
         spec = spec_from_query(asked, desk.model)
         at = position_from_query(asked)
@@ -185,9 +190,9 @@ def open_address(desk: Desk, query: Mapping[str, str]) -> None:
         desk.at[spec.name] = at
 
 
-def keep_address(desk: Desk, query: Any) -> None:
-    """Writes the address of what is shown into the URL, if it says something else."""
-    where = address(desk)
+def keep_address(desk: Desk, query: Any, **more: str) -> None:
+    """Writes the address of what is shown, and what else a page names, into the URL, if it says something else."""
+    where = address(desk) | more
     if where and where != query.to_dict():
         query.from_dict(where)
         desk.opened = where
@@ -229,112 +234,6 @@ def active(desk: Desk) -> bool:
     return record is not None and record.job is not None and record.job.status in ACTIVE
 
 
-@dataclass(frozen=True)
-class Payload:
-    """What goes to the browser, and a sentence while the shown run has nothing to show yet."""
-
-    packed: bytes
-    waiting: str = ""
-
-
-def payload(desk: Desk) -> Payload:
-    """What the browser does not hold yet of the shown run; the last picture stays until there is something."""
-    record = desk.record
-    found = progress(record)
-    trace = trace_of(record)
-    if record is None or trace is None:
-        waiting = "Loading the model and reading the prompt …"
-        if found is not None and found.message:
-            waiting = found.message
-        last = next((other for other in reversed(desk.records.values()) if trace_of(other) is not None), None)
-        if last is None:
-            open_recording(desk)
-            desk.current, last = (record.name if record else None), desk.records[RECORDING_NAME]
-        return Payload(_pack(desk, last, progress(last)), waiting)
-    return Payload(_pack(desk, record, found))
-
-
-def _pack(desk: Desk, record: Record, found: Progress | None) -> bytes:
-    trace = record.trace if found is None else found.trace
-    if trace is None:
-        raise ValueError(f"run {record.name} has nothing to show yet")
-    known = _held(desk, record)
-    start = min(known[0], len(trace))
-    block = _stages(desk, trace, known)
-    if block is not None:
-        known = (known[0], block.key, block.stop)
-    desk.sent[record.name] = [*desk.sent.get(record.name, [])[-1:], (len(trace), *known[1:])]
-    seconds = found.tokens_per_second if found is not None else math.nan
-    return pack_growth(
-        trace, run=record.name, start=start, mode="desk", total=found.total if found is not None else len(trace),
-        status=status_of(found), message=found.message if found is not None else "",
-        provenance="recorded" if found is None else "model", stages=block,
-        sampling=_sliders(desk.sampling) if LOGITS in trace.arrays else None,
-        tokens_per_second=None if math.isnan(seconds) else seconds,
-        branches=[other.entry() for other in desk.records.values()], current=record.name,
-        at=desk.at.get(record.name), follow=desk.follow,
-    )  # fmt: skip
-
-
-def _held(desk: Desk, record: Record) -> tuple[int, str, int]:
-    """What the browser holds of a run: tokens, and alternatives under a key.
-
-    What it has acknowledged; while the run grows, also what was sent before the latest payload:
-    a single lost payload is healed by the next one, and a larger gap makes the browser ask.
-    """
-    told = desk.acknowledged.get(record.name, {})
-    held = int(told.get("to") or 0), str(told.get("stages_key")), int(told.get("stages_to") or 0)
-    sent = desk.sent.get(record.name, [])
-    if len(sent) < 2 or record.job is None or record.job.status not in ACTIVE:
-        return held
-    to, key, stages_to = sent[-2]
-    return max(held[0], to), key, max(held[2], stages_to) if held[1] == key else stages_to
-
-
-def _stages(desk: Desk, trace: Trace, held: tuple[int, str, int]) -> StageBlock | None:
-    key = "recorded" if TOP_IDS in trace.arrays else "/".join(f"{getattr(desk.sampling, f):g}" for f in SAMPLING_FIELDS)
-    start = held[2] if held[1] == key else 0
-    if start >= len(trace):
-        return None
-    if TOP_IDS in trace.arrays:
-        return recorded_block(trace, start, len(trace))
-    if LOGITS not in trace.arrays:
-        return None
-
-    def stages_of(logits: Any, history: Any) -> list[Stage]:
-        return sampling_stages(logits, desk.sampling, history)
-
-    label_of = _labels(trace)
-    return stage_block(trace, stages_of, key=key, start=start, stop=len(trace), label_of=label_of)
-
-
-def _labels(trace: Trace) -> Any:
-    try:
-        tokenizer = compute.tokenizer(trace.model_name)
-        if tokenizer.vocab_size == trace.config.vocab_size:
-            return tokenizer.label
-    except ValueError:
-        pass
-    known = dict(zip(trace.token_ids.tolist(), trace.token_labels, strict=True))
-    return lambda token: known.get(token, f"#{token}")  # a foreign model's vocabulary is not here
-
-
-def _sliders(sampling: SamplingSettings) -> dict[str, float]:
-    return {"temperature": sampling.temperature, "top_k": sampling.top_k, "top_p": sampling.top_p}
-
-
-def acknowledge(desk: Desk, event: Mapping[str, Any]) -> None:
-    """The browser says what it holds."""
-    desk.acknowledged[str(event["run"])] = dict(event)
-
-
-def send_again(desk: Desk, event: Mapping[str, Any]) -> None:
-    """The browser lacks tokens from some position on; they go with the next payload."""
-    run = str(event.get("run"))
-    desk.acknowledged[run] = {"to": int(event.get("from") or 0)}
-    desk.sent.pop(run, None)
-
-
 def settle(desk: Desk, event: Mapping[str, Any]) -> None:
     """The playhead has come to rest: this place goes into the URL."""
     desk.at[str(event["run"])] = {name: event.get(name) for name in ("t", "layer", "head")}
@@ -355,15 +254,6 @@ def set_sampling(desk: Desk, event: Mapping[str, Any]) -> None:
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         desk.notice = sentence(error)
-
-
-def status_of(found: Progress | None) -> str:
-    """The player's word for where a run is."""
-    if found is None:
-        return "recorded"
-    return {"queued": "running", "loading": "running", "reading": "running", "expired": "paused"}.get(
-        found.status, found.status
-    )
 
 
 def _label(spec: RunSpec) -> str:
@@ -390,7 +280,7 @@ def spec_of_recording(record: Record) -> RunSpec | None:
     )  # fmt: skip
 
 
-def sentence(error: Exception) -> str:
+def sentence(error: Exception | str) -> str:
     """The first line of an error as a sentence."""
     text = str(error).strip().splitlines()[0]
     text = text[:1].upper() + text[1:]

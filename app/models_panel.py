@@ -11,6 +11,7 @@ from app.desk import pause_others
 from app.figures.ledger import kv_bytes_figure
 from app.state import Desk
 from app.theme import count, size
+from app.widgets import chart, watch
 from mistral_core import registry
 from mistral_core.analysis.accounting import ledger as ledger_of
 from mistral_core.config import MISTRAL_7B, MistralConfig
@@ -83,10 +84,8 @@ def ledger(name: str, config: MistralConfig) -> None:
         for row in found.rows
     ]  # fmt: skip
     st.dataframe(rows, hide_index=True)
-    theme = "dark" if st.context.theme.type == "dark" else "light"
-    st.plotly_chart(
-        kv_bytes_figure(chosen, CONTEXTS, BYTES_PER_NUMBER, theme, of), key="kv bytes", theme=None,
-        config={"displayModeBar": False},
+    chart(
+        lambda theme: kv_bytes_figure(chosen, CONTEXTS, BYTES_PER_NUMBER, theme, of), key="kv bytes",
         alt="Bytes of keys and values against tokens: this model levels off at its window; without it they grow on",
     )  # fmt: skip
     st.caption(
@@ -111,7 +110,7 @@ def trust(desk: Desk, name: str) -> None:
             st.rerun()
         return
     if task.running:
-        _watch(task)
+        watch(task, "checks")
         return
     _results(task.result or [])
 
@@ -125,15 +124,6 @@ def verification(name: str) -> Task[Any]:
         return verify(compute.engine().model(name), progress=report)
 
     return Task(work)
-
-
-@st.fragment(run_every=0.3)
-def _watch(task: Task[Any]) -> None:
-    st.progress(min(task.done / max(task.total, 1), 1.0), text=f"{task.doing or 'loading the model'} …")
-    if st.button("Cancel"):
-        task.cancel()
-    if not task.running:
-        st.rerun()
 
 
 def _results(results: list[CheckResult]) -> None:

@@ -15,7 +15,7 @@ from app.figures.reach_profile import Curves, profile_figure
 from app.push_back_panel import keep
 from app.runs import RunSpec
 from app.state import Desk
-from app.widgets import EXAMPLES
+from app.widgets import EXAMPLES, chart, watch
 from mistral_core.serving.task import Task
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def can_see_does_use(desk: Desk) -> None:
             args=(desk, key, texts),
         )  # fmt: skip
     elif task.running:
-        _watch(task)
+        watch(task, "profile")
     elif task.result is not None:
         _result(task.result)
 
@@ -164,25 +164,15 @@ def _range(by_text: np.ndarray) -> str:
     return f"{min(within)} to {max(within)} tokens" if min(within) < max(within) else f"{within[0]} tokens"
 
 
-@st.fragment(run_every=0.3)
-def _watch(task: Task[Any]) -> None:
-    st.progress(min(task.done / max(task.total, 1), 1.0), text=f"{task.doing or 'loading the model'} …")
-    if st.button("Cancel", key="profile cancel"):
-        task.cancel()
-    if not task.running:
-        st.rerun()
-
-
 def _result(found: Compared) -> None:
     widths = [window for window in found.config.windows if window is not None]
     marks = [k * max(widths) for k in (1, 2, 3)] if widths else []
-    theme = "dark" if st.context.theme.type == "dark" else "light"
-    st.plotly_chart(
-        profile_figure(
-            _curves(found.model), _curves(found.untrained), marks, found.config.exact_reach(), theme,
-            dict(zip(found.names, found.model.change_by_text, strict=True)),
+    by_text = dict(zip(found.names, found.model.change_by_text, strict=True))
+    chart(
+        lambda theme: profile_figure(
+            _curves(found.model), _curves(found.untrained), marks, found.config.exact_reach(), theme, by_text
         ),
-        key="profile figure", theme=None, config={"displayModeBar": False},
+        key="profile figure",
         alt="Mean relative change of the state against distance for each layer, beside random weights",
     )  # fmt: skip
     st.dataframe(table(found), hide_index=True)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import compute, state
+from app.desk import sentence
 from app.figures.push_back import Ordinary, Point, push_back_figure
 from app.state import Desk
 from app.theme import percent
+from app.widgets import chart, watch
 from mistral_core.serving.task import Task
 
 if TYPE_CHECKING:
@@ -46,12 +48,12 @@ def push_it_back(desk: Desk) -> None:
     task = desk.experiments.get(key)
     if task is None or (not task.running and task.result is None):
         if task is not None and task.error:
-            st.warning(_sentence(task.error))
+            st.warning(sentence(task.error))
         if st.button("Push it back", type="primary", icon=":material/play_arrow:", key="push back"):
             start(desk, key, case)
             st.rerun()
     elif task.running:
-        _watch(task)
+        watch(task, "push")
     elif task.result is not None:
         found, typical = task.result
         _result(found, typical, int(guess or 0))
@@ -129,17 +131,8 @@ def _case() -> Case | None:
             answers=(answers[0].strip(), answers[1].strip()), question=question.strip(), fillers=NEUTRAL,
         )  # fmt: skip
     except ValueError as error:
-        st.warning(_sentence(str(error)))
+        st.warning(sentence(error))
         return None
-
-
-@st.fragment(run_every=0.3)
-def _watch(task: Task[Any]) -> None:
-    st.progress(min(task.done / max(task.total, 1), 1.0), text=f"{task.doing or 'loading the model'} …")
-    if st.button("Cancel", key="push cancel"):
-        task.cancel()
-    if not task.running:
-        st.rerun()
 
 
 def _result(found: PushBack, typical: Sequence[Typical], guess: int) -> None:
@@ -147,7 +140,6 @@ def _result(found: PushBack, typical: Sequence[Typical], guess: int) -> None:
     points = [
         Point(distance=swap.distance, kl=swap.kl, first=swap.first, swapped=swap.swapped) for swap in found.swaps
     ]
-    theme = "dark" if st.context.theme.type == "dark" else "light"
     faded = faded_at(found)
     near = found.swaps[0]
     gone = f"the KL stays below {GONE} nats from **{faded}** tokens on" if faded is not None else (
@@ -160,9 +152,9 @@ def _result(found: PushBack, typical: Sequence[Typical], guess: int) -> None:
     )
     st.markdown(beside(found, typical))
     rows = [Ordinary(distance=row.distance, median=row.median, mean=row.mean, count=row.count) for row in typical]
-    st.plotly_chart(
-        push_back_figure(points, case.words, case.answers, found.marks, found.reach, guess, theme, rows),
-        key="push figure", theme=None, config={"displayModeBar": False},
+    chart(
+        lambda theme: push_back_figure(points, case.words, case.answers, found.marks, found.reach, guess, theme, rows),
+        key="push figure",
         alt="Probabilities of the two answers, and KL falling over decades, against the distance of the swapped word; "
         "median and mean of ordinary words beside it",
     )  # fmt: skip
@@ -170,8 +162,3 @@ def _result(found: PushBack, typical: Sequence[Typical], guess: int) -> None:
         "model: measured now, in float64, one text a mark. Ordinary words: of the longest of these texts, felt at the "
         "same distances. k × W is a bound, not a promise. The same numbers: `python -m mistral_core push-back`."
     )
-
-
-def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else text + "."

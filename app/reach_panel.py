@@ -18,13 +18,14 @@ from app import desk as actions
 from app.figures.reach_payload import Choice, Measured, choice_from_query, first_choice, pack_reach, too_short
 from app.reach_measure import Measuring, begin
 from app.runs import Record, RunSpec
+from app.shown import Payload, meant, shown
 from app.state import Desk
 from mistral_core.trace import Trace
 
 OPTIONS = 24
 PATIENCE = 1.0
 """Seconds that a picture waits for its measurement; after them theory is shown, and how far the work is."""
-Shown = tuple[Choice, Measured | None, str]
+Answer = tuple[Choice, Measured | None, str]
 
 
 def opening(desk: Desk, query: Mapping[str, str]) -> None:
@@ -39,29 +40,25 @@ def opening(desk: Desk, query: Mapping[str, str]) -> None:
         desk.notice = str(error)
 
 
-def address(desk: Desk) -> dict[str, str]:
-    """The URL of what is shown: run, place and reading."""
+def question(desk: Desk) -> dict[str, str]:
+    """What is asked of the shown run, as the parameters of a URL."""
     record = desk.record
-    kept = desk.reach.get(record.name) if record is not None else None
-    choice = kept.get("choice") if kept else None
-    return actions.address(desk) | (choice.query() if choice is not None else {})
+    choice = desk.reach.get(record.name, {}).get("choice") if record is not None else None
+    return choice.query() if choice is not None else {}
 
 
-def keep_address(desk: Desk, query: Any) -> None:
-    """Writes it into the URL, if it says something else."""
-    where = address(desk)
-    if where and where != query.to_dict():
-        query.from_dict(where)
-        desk.opened = where
+def _meant(desk: Desk, event: Mapping[str, Any]) -> tuple[Record, Trace, dict[str, Any]] | None:
+    """The run that the browser speaks of, and what is remembered of it; `None` = it is gone, or has no text yet."""
+    run = meant(desk, event)
+    return None if run is None else (*run, desk.reach.setdefault(run[0].name, {}))
 
 
 def ask(desk: Desk, event: Mapping[str, Any]) -> None:
     """Takes a question of the browser; one that makes no sense changes nothing but the sentence."""
-    record = desk.records.get(str(event.get("run")))
-    trace = actions.trace_of(record)
-    if record is None or trace is None:
+    run = _meant(desk, event)
+    if run is None:
         return
-    kept = desk.reach.setdefault(record.name, {})
+    record, trace, kept = run
     kept["asked"], kept["message"] = int(event.get("n") or 0), ""
     try:
         choice = Choice(
@@ -72,7 +69,7 @@ def ask(desk: Desk, event: Mapping[str, Any]) -> None:
         if event.get("word"):
             choice = replace(choice, replacement=_token_of(trace, str(event["word"])))
     except (KeyError, TypeError, ValueError) as error:
-        kept["message"] = _sentence(error)
+        kept["message"] = actions.sentence(error)
         return
     kept["choice"], kept["stopped"] = choice, None
     place = desk.at.get(record.name, {})
@@ -80,20 +77,10 @@ def ask(desk: Desk, event: Mapping[str, Any]) -> None:
     desk.at[record.name] = {**place, "t": choice.anchor, "layer": layer, "head": place.get("head", -1)}
 
 
-def payload(desk: Desk) -> tuple[bytes, str]:
-    """The shown run with its reading, and a sentence while there is nothing to show yet."""
-    record = desk.record
-    found = actions.progress(record)
-    trace = actions.trace_of(record)
-    waiting = ""
-    if record is None or trace is None or len(trace) < 2:
-        waiting = found.message if found is not None and found.message else "Loading the model and reading the prompt …"
-        record = next((other for other in reversed(desk.records.values()) if actions.trace_of(other) is not None), None)
-        trace = actions.trace_of(record)
-        if record is None or trace is None:
-            trace = compute.recording()
-            record = Record(name=actions.RECORDING_NAME, label="recorded", trace=trace)
-    growing = record.job is not None and record.job.status in actions.ACTIVE
+def payload(desk: Desk) -> Payload:
+    """The shown run with its reading; a text of one token has nothing to ask about."""
+    here = shown(desk, least=2)
+    record, trace, growing = here.record, here.trace, here.growing
     kept = desk.reach.setdefault(record.name, {})
     choice, measured, label = _answer(desk, record, trace, kept, growing)
     place = desk.at.get(record.name, {})
@@ -104,10 +91,10 @@ def payload(desk: Desk) -> tuple[bytes, str]:
         options=options(trace, choice.source) if not problem else (), can_measure=not problem,
         goes_on=_longer(record, trace, 0) is not None, doing=_doing(kept), stopped=kept.get("stopped") == choice,
     )  # fmt: skip
-    return packed, waiting
+    return Payload(packed, here.waiting)
 
 
-def _answer(desk: Desk, record: Record, trace: Trace, kept: dict[str, Any], growing: bool) -> Shown:
+def _answer(desk: Desk, record: Record, trace: Trace, kept: dict[str, Any], growing: bool) -> Answer:
     """What was asked, else what was shown before, else where a visitor starts.
 
     A link may ask for a place that is still being written: it keeps its turn, and comes when the text is there.
@@ -123,7 +110,7 @@ def _answer(desk: Desk, record: Record, trace: Trace, kept: dict[str, Any], grow
             choice.inside(trace.config, len(trace))
             measured, label = _measured(trace, choice, kept, growing) if not refusal(trace) else (None, "")
         except ValueError as error:
-            kept["message"] = kept.get("message") or _sentence(error)
+            kept["message"] = kept.get("message") or actions.sentence(error)
             continue
         if not unread and (measured is not None or refusal(trace)):
             kept["shown"] = choice
@@ -186,11 +173,10 @@ def measuring(desk: Desk) -> bool:
 
 def act(desk: Desk, event: Mapping[str, Any]) -> None:
     """A button in the picture: have more of the text written, stop measuring, measure after all."""
-    record = desk.records.get(str(event.get("run")))
-    trace = actions.trace_of(record)
-    if record is None or trace is None:
+    run = _meant(desk, event)
+    if run is None:
         return
-    kept = desk.reach.setdefault(record.name, {})
+    record, trace, kept = run
     if event.get("what") == "write":
         _write_on(desk, record, trace, kept)
     elif event.get("what") == "again":
@@ -237,7 +223,7 @@ def refusal(trace: Trace) -> str:
     try:
         loaded = compute.engine().model(name)
     except (ImportError, ValueError) as error:
-        return _sentence(error)
+        return actions.sentence(error)
     if trace.model_hash != loaded.model_hash:
         return f"This text was written by other weights than those of {name} here: only theory is shown."
     return ""
@@ -259,9 +245,3 @@ def _token_of(trace: Trace, word: str) -> int:
     from mistral_core.analysis.push_back import single_token
 
     return single_token(compute.tokenizer(trace.model_name), word)
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error).strip().splitlines()[0]
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else text + "."

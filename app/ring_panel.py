@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +11,15 @@ import streamlit as st
 from app import compute
 from app import desk as actions
 from app.figures.theatre_payload import Slot, bytes_rows, pack_theatre, records_slots
+from app.rereading import read_again
 from app.runs import Record
+from app.shown import Payload, meant, shown
 from app.state import Desk
 from app.theme import size
 from mistral_core.analysis.reach import rings_left
 from mistral_core.config import MISTRAL_7B, MistralConfig
 from mistral_core.serving.task import Task
-from mistral_core.trace import KEYS, VALUES, Trace
+from mistral_core.trace import KEYS, VALUES, RecordingPlan, Trace
 
 BYTES_PER_NUMBER = 2
 
@@ -58,39 +59,21 @@ class Reading:
     task: Task[Trace]
 
 
-def payload(desk: Desk) -> tuple[bytes, str]:
-    """What the browser does not hold yet, and a sentence while the shown run has nothing to show."""
-    record, waiting = desk.record, ""
-    trace = actions.trace_of(record)
-    if record is None or trace is None:
-        found = actions.progress(record)
-        waiting = (found.message if found is not None else "") or "Loading the model and reading the prompt …"
-        last = next((other for other in reversed(desk.records.values()) if actions.trace_of(other) is not None), None)
-        if last is None:
-            last = Record(name=actions.RECORDING_NAME, label="recorded", trace=compute.recording())
-        record = last
-    return _pack(desk, record), waiting
-
-
-def _pack(desk: Desk, record: Record) -> bytes:
-    found = actions.progress(record)
-    trace = record.trace if found is None else found.trace
-    if trace is None:
-        raise ValueError(f"run {record.name} has nothing to show yet")
+def payload(desk: Desk) -> Payload:
+    """What the browser does not hold yet of the shown run; the last picture stays until there is something."""
+    here = shown(desk)
+    record, trace = here.record, here.trace
     sent = desk.ring_sent.get(record.name, [])
     held = desk.ring_held.get(record.name, 0)
-    growing = record.job is not None and record.job.status in actions.ACTIVE
-    start = min(max(held, sent[-2]) if growing and len(sent) > 1 else held, len(trace))
+    start = min(max(held, sent[-2]) if here.growing and len(sent) > 1 else held, len(trace))
     desk.ring_sent[record.name] = [*sent[-1:], len(trace)]
-    speed = found.tokens_per_second if found is not None else math.nan
     live = actions.spec_of_recording(record) is not None and record.job is None
-    return pack_theatre(
-        trace, run=record.name, start=start, total=found.total if found is not None else len(trace),
-        status=actions.status_of(found), message=found.message if found is not None else "",
-        provenance="recorded" if found is None else "model", tokens_per_second=None if math.isnan(speed) else speed,
-        at=desk.at.get(record.name), live=live, measurable=_known(trace), forgotten=_told(desk, record, trace),
-        single=records_slots(trace) or (_known(trace) and not live), slot=_slot(desk, record, trace),
+    packed = pack_theatre(
+        trace, run=record.name, start=start, at=desk.at.get(record.name), live=live, measurable=_known(trace),
+        forgotten=_told(desk, record, trace), single=records_slots(trace) or (_known(trace) and not live),
+        slot=_slot(desk, record, trace), **here.growth(),
     )  # fmt: skip
+    return Payload(packed, here.waiting)
 
 
 def acknowledge(desk: Desk, event: Mapping[str, Any]) -> None:
@@ -107,10 +90,12 @@ def send_again(desk: Desk, event: Mapping[str, Any]) -> None:
 
 def ask_slot(desk: Desk, event: Mapping[str, Any]) -> None:
     """Somebody looks at a slot of a run whose keys and values are not sent: its own will go with the next payload."""
-    record = desk.records.get(str(event.get("run")))
-    trace = actions.trace_of(record)
+    run = meant(desk, event)
+    if run is None:
+        return
+    record, trace = run
     layer, position = int(event.get("layer", -1)), int(event.get("position", -1))
-    if record is None or trace is None or not (0 <= layer < trace.config.n_layers and 0 <= position < len(trace)):
+    if not (0 <= layer < trace.config.n_layers and 0 <= position < len(trace)):
         return
     desk.ring_slot[record.name] = (layer, position)
     again = desk.reading
@@ -128,19 +113,7 @@ def read_layer(trace: Trace, layer: int, report: Any) -> Trace:
     Raises:
         ValueError: the model here has other weights, or the numbers are too many.
     """
-    from mistral_core.generation import GenerationRequest, Run
-    from mistral_core.trace import RecordingPlan
-
-    ids = tuple(int(token) for token in trace.token_ids)
-    report(0, len(ids), "loading the model")
-    loaded = compute.engine().model(trace.model_name)
-    if loaded.model_hash != trace.model_hash:
-        raise ValueError(f"The model {trace.model_name} here has other weights than the one that wrote this run")
-    plan = RecordingPlan(hooks=(KEYS, VALUES), layers=(layer,))
-    run = Run(loaded.model, loaded.tokenizer, GenerationRequest(prompt_ids=ids, max_new_tokens=0), plan=plan)
-    for _ in run.prefill():
-        report(run.n_read, len(ids), "reading the text again")
-    found = run.trace()
+    found = read_again(trace, RecordingPlan(hooks=(KEYS, VALUES), layers=(layer,)), report)
     if found.omitted:
         raise ValueError(f"The keys and values of one layer are too many: {found.omitted[0]}")
     return found
@@ -165,7 +138,7 @@ def _slot(desk: Desk, record: Record, trace: Trace) -> Slot | None:
         text = "Computed anew: the text was read again, since this run keeps no keys and values."
         return Slot(layer=layer, position=position, keys=keys, values=values, text=text)
     doing = f"{task.doing or 'reading the text again'}: {task.done:,} of {len(trace):,} tokens …"
-    told = doing if task.running else actions.sentence(ValueError(task.error or "no answer"))
+    told = doing if task.running else actions.sentence(task.error or "no answer")
     return Slot(layer=layer, position=position, text=told)
 
 
@@ -184,11 +157,11 @@ def write_live(desk: Desk, event: Mapping[str, Any]) -> None:
 
 def measure(desk: Desk, event: Mapping[str, Any]) -> None:
     """Starts the measurement that the visitor asks for; what is known already is shown at once."""
-    record = desk.records.get(str(event.get("run")))
-    trace = actions.trace_of(record)
-    if record is None or trace is None or not _known(trace):
+    run = meant(desk, event)
+    if run is None or not _known(run[1]):
         desk.notice = "The model of this run is not here, so nothing can be measured."
         return
+    record, trace = run
     position, step = int(event["position"]), int(event["step"])
     if not 0 <= position < step < len(trace) or not all(rings_left(trace.config, position, step)):
         desk.notice = f"At step {step} the word at position {position} has not left all rings. Choose an earlier word."
@@ -271,7 +244,7 @@ def _told(desk: Desk, record: Record, trace: Trace) -> dict[str, Any] | None:
         return {**where, "status": "running", "done": task.done, "total": max(task.total, 1), "doing": task.doing}
     if task.result is not None:
         return {**where, "status": "done", **task.result}
-    return {**where, "status": "failed", "error": actions.sentence(ValueError(task.error or "no answer"))}
+    return {**where, "status": "failed", "error": actions.sentence(task.error or "no answer")}
 
 
 def _known(trace: Trace) -> bool:

@@ -9,6 +9,7 @@ import streamlit as st
 from app import compute, state
 from app.figures.staircase import staircase_figure
 from app.state import Desk
+from app.widgets import chart
 
 WINDOWS = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 MAX_LAYERS = 48
@@ -30,9 +31,8 @@ def another_shape(desk: Desk) -> None:
             f"{layers} layers with W = {window:,} reach **{shape.exact_reach():,} tokens**: "
             f"{layers} × ({window:,} − 1). The paper's k × W says {layers * window:,}."
         )
-        theme = "dark" if st.context.theme.type == "dark" else "light"
-        st.plotly_chart(
-            staircase_figure(shape, config, theme), key="staircase", theme=None, config={"displayModeBar": False},
+        chart(
+            lambda theme: staircase_figure(shape, config, theme), key="staircase",
             alt=f"Staircase of {layers} steps, each {window - 1} tokens wide",
         )  # fmt: skip
         st.caption("theory: nothing was run. A model works well only with the window it was trained with.")

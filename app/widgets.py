@@ -1,8 +1,9 @@
-"""The few controls of the desk, and the frame that every page closes with."""
+"""What pages are made of besides their pictures: the controls of the desk, and what several pages have alike."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
@@ -12,6 +13,16 @@ from app.figures.minute import COMMAND
 from app.navigation import ENTRIES, page
 from app.runs import RunSpec
 from app.state import Desk
+from mistral_core.serving.task import Task
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+    from app.components.picture import Picture
+    from app.shown import Payload
+
+Act = Callable[[Desk, Mapping[str, Any]], None]
+"""What is done on the desk about something that a picture says."""
 
 EXAMPLES = {
     "A girl in a wood": "Once upon a time there was a girl who lived in a little house in the wood.",
@@ -45,6 +56,63 @@ SOURCES = {
     "models": "Mistral 7B (arXiv 2310.06825), table 1. Code: mistral_core/config.py, "
     "mistral_core/analysis/accounting.py (every number of the ledger), mistral_core/verify.py (the checks).",
 }
+
+
+def heard(desk: Desk, key: str, **acts: Act) -> dict[str, Callable[[], None]]:
+    """By event, what a picture mounted under `key` calls when it says something: an act with what it said."""
+
+    def passing(name: str, act: Act) -> Callable[[], None]:
+        def callback() -> None:
+            event = state.component_state(key).get(name)
+            if event:
+                act(desk, event)
+
+        return callback
+
+    return {name: passing(name, act) for name, act in acts.items()}
+
+
+def picture(desk: Desk, of: Picture, payload: Callable[[Desk], Payload], *, key: str, **acts: Act) -> Any:
+    """Shows what there is of a run, and says why where another run was asked for; the heart of a polling fragment.
+
+    Args:
+        acts: by event of the picture, what is done about it.
+
+    Returns:
+        The picture's result.
+    """
+    status = st.empty()
+    data = payload(desk)
+    if data.waiting:
+        status.caption(data.waiting)
+    return of.show(data.packed, key=key, **heard(desk, key, **acts))
+
+
+def notice(desk: Desk) -> None:
+    """The sentence that an action left, once."""
+    if desk.notice:
+        st.warning(desk.notice)
+        desk.notice = ""
+
+
+@st.fragment(run_every=0.3)
+def watch(task: Task[Any], key: str) -> None:
+    """How far a task is, and a button that ends it; the page is drawn anew at its end."""
+    st.progress(min(task.done / max(task.total, 1), 1.0), text=f"{task.doing or 'loading the model'} …")
+    if st.button("Cancel", key=f"{key} cancel"):
+        task.cancel()
+    if not task.running:
+        st.rerun()
+
+
+def chart(draw: Callable[[str], Figure], *, key: str, alt: str) -> None:
+    """A figure that does not need to be fast.
+
+    Args:
+        draw: gives it in a theme, "light" or "dark".
+    """
+    figure = draw("dark" if st.context.theme.type == "dark" else "light")
+    st.plotly_chart(figure, key=key, theme=None, config={"displayModeBar": False}, alt=alt)
 
 
 def prompt_area(desk: Desk) -> str:

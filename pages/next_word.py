@@ -1,19 +1,15 @@
 """The desk: a text is written token by token, with its ring, its reach and its choices beside it."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import streamlit as st
 
 from app import desk as actions
+from app import player_panel as panel
 from app import state
 from app.components.player import player
-from app.widgets import closing, controls, file_popover, prompt_area
+from app.widgets import closing, controls, file_popover, notice, picture, prompt_area
 
 desk = state.desk()
-actions.open_address(desk, st.query_params.to_dict())
-if desk.record is None:
-    actions.open_recording(desk)
+actions.arrive(desk, st.query_params.to_dict())
 
 st.title("Next word: what comes next, and why?")
 st.caption(
@@ -26,36 +22,17 @@ with left:
     prompt_area(desk)
 with right:
     controls(desk)
-if desk.notice:
-    st.warning(desk.notice)
-    desk.notice = ""
+notice(desk)
 
 player.load()
-
-
-def heard(name: str, act: Callable[[state.Desk, Mapping[str, Any]], None]) -> Callable[[], None]:
-    """Passes what the player says to the desk."""
-
-    def callback() -> None:
-        event = state.component_state(state.PLAYER).get(name)
-        if event:
-            act(desk, event)
-
-    return callback
 
 
 @st.fragment(run_every=0.08 if polling else None)
 def live() -> None:
     """Shows the run, looks again while it grows, and stops looking when it has ended."""
-    status = st.empty()
-    data = actions.payload(desk)
-    if data.waiting:
-        status.caption(data.waiting)
-    player.show(
-        data.packed, key=state.PLAYER,
-        ack=heard("ack", actions.acknowledge), need=heard("need", actions.send_again),
-        at=heard("at", actions.settle), sampling=heard("sampling", actions.set_sampling),
-        branch=heard("branch", actions.branch), open=heard("open", actions.show),
+    picture(
+        desk, player, panel.payload, key=state.PLAYER, ack=panel.acknowledge, need=panel.send_again, at=actions.settle,
+        sampling=actions.set_sampling, branch=actions.branch, open=actions.show,
     )  # fmt: skip
     actions.keep_address(desk, st.query_params)
     if actions.active(desk) != polling or desk.notice:

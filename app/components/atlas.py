@@ -5,7 +5,7 @@ from app.components.picture import Picture
 from app.theme import OKABE_ITO
 
 SCRIPTS = (
-    *player.SHARED, "player/timeline.js", "player/surface.js",
+    *player.SHARED,
     *(f"atlas/{name}.js" for name in ("values", "words", "thumbs", "large", "table", "finding", "atlas")),
 )  # fmt: skip
 STATES = ("ack", "need", "at")

@@ -15,6 +15,7 @@ is gone; the browser keeps the runs it has and acknowledges them anew.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,25 @@ from app.theme import css_variables
 
 FOLDER = Path(__file__).parent
 Callback = Callable[[], None]
+INCLUDE = re.compile(r"<!-- include (\S+) -->")
 
 
 def _read(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def _with_includes(name: str) -> str:
+    """The markup of a file, each `<!-- include FILE -->` in it replaced by that file."""
+
+    def put(found: re.Match[str]) -> str:
+        if not (FOLDER / found[1]).is_file():
+            raise ValueError(f"{name} includes {found[1]}, which is no file below {FOLDER.name}; correct the name")
+        piece = _read(found[1]).strip()
+        if INCLUDE.search(piece):
+            raise ValueError(f"{found[1]} is included by {name} and includes a file itself; write that into {name}")
+        return piece
+
+    return INCLUDE.sub(put, _read(name))
 
 
 class Picture:
@@ -38,8 +54,17 @@ class Picture:
         name: of the component, and of its place in the browser's memory.
         markup, styles, scripts: files below `app/components`. The scripts are joined in this order into one
             module; only the last one exports, and it finds the markup and the style in `MX_HTML` and `MX_CSS`.
+            In the markup `<!-- include player/story.html -->` stands for that file; one that is included
+            includes none.
         events: names of the values that come back, sticky or one-shot.
         constants: further constants of the module, by name.
+
+    Attributes:
+        html: the markup with all that it includes.
+        included: the files that it includes.
+
+    Raises:
+        ValueError: the markup includes a file that is not there, or one that includes another.
     """
 
     def __init__(
@@ -48,6 +73,8 @@ class Picture:
     ) -> None:  # fmt: skip
         self.name, self.markup, self.styles, self.scripts = name, markup, tuple(styles), tuple(scripts)
         self.events, self.constants = tuple(events), dict(constants)
+        self.included = tuple(INCLUDE.findall(_read(markup)))
+        self.html = _with_includes(markup)
         self._code = st.components.v2.component(f"mistral_explorer_{name}_code", js=self.script())
         mount = f"const PICTURE = {json.dumps(name)};\n{_read('mount.js')}"
         place = '<div class="mx-host"></div>'
@@ -56,7 +83,7 @@ class Picture:
     def script(self) -> str:
         """The whole program: markup and style as constants, then the files of `scripts`."""
         style = "\n".join([css_variables(), *map(_read, self.styles)])
-        constants = {"MX_HTML": _read(self.markup), "MX_CSS": style, **self.constants}
+        constants = {"MX_HTML": self.html, "MX_CSS": style, **self.constants}
         lines = [f"const {name} = {json.dumps(value)};" for name, value in constants.items()]
         return "\n".join([*lines, *map(_read, self.scripts)])
 

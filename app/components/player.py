@@ -2,12 +2,11 @@
 
 from app.components.picture import Picture
 
-SHARED = ("player/base.js", "player/store.js", "player/popover.js", "player/text.js")
+SHARED = tuple(f"player/{name}.js" for name in ("base", "store", "text", "timeline", "surface", "playhead"))
 """Joined first in every picture that steps through a run."""
 STYLES = ("player/player.css", "player/panels.css")
 SCRIPTS = (
-    *SHARED, "player/bars.js", "player/grid.js", "player/ring.js", "player/panels.js", "player/timeline.js",
-    "player/surface.js", "player/player.js", "player/serve.js",
+    *SHARED, *(f"player/{name}.js" for name in ("popover", "bars", "grid", "ring", "panels", "player", "serve")),
 )  # fmt: skip
 STATES = ("ack", "need", "at", "sampling")
 """Sticky values: `ack {run, to, stages_key, stages_to}`, `need {run, from, n}`, `at {run, t, layer, head}`

@@ -4,7 +4,7 @@ from app.components import player
 from app.components.picture import Picture
 
 SCRIPTS = (
-    "player/base.js", "player/store.js", "player/text.js", "player/ring.js", "player/timeline.js", "player/surface.js",
+    *player.SHARED, "player/ring.js",
     *(f"theatre/{name}.js" for name in ("run", "parts", "atlas", "slot", "scenes", "forgotten", "theatre")),
 )  # fmt: skip
 STATES = ("ack", "need", "at")

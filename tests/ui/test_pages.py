@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import compute, desk, state
+from app import compute, desk, player_panel, state
 from app.navigation import ENTRIES
 from app.runs import RunSpec, position_from_query, spec_from_query
 from mistral_core.sampling import SamplingSettings
@@ -153,7 +153,7 @@ def test_a_run_can_be_saved_and_opened_again():
     data = desk.trace_bytes(found.record)
     desk.open_file(found, "mine.safetensors", data)
     assert found.current == "file mine.safetensors" and not found.notice
-    assert desk.payload(found).packed
+    assert player_panel.payload(found).packed
     desk.open_file(found, "bad.safetensors", data[:100])
     assert found.notice.startswith("Bad.safetensors was not opened") or found.notice.startswith("bad.safetensors was not")
     assert found.current == "file mine.safetensors"

@@ -27,7 +27,7 @@ from app.figures.reach_payload import (
 )
 from app.runs import Record, RunSpec
 from mistral_core.analysis.influence import backward_influence, forward_influence
-from mistral_core.config import MISTRAL_7B
+from mistral_core.config import MISTRAL_7B, MistralConfig
 from mistral_core.variants import in_dtype, with_windows
 from tests.conftest import TINY
 
@@ -47,27 +47,27 @@ def recorded() -> Record:
     return Record(name="recorded", label="recorded", trace=compute.recording())
 
 
-def walk(choice: Choice) -> np.ndarray:
+def walk(choice: Choice, config: MistralConfig = TINY, length: int = LENGTH) -> np.ndarray:
     """Cells on some path of single steps from the source, to the target, or both; looked for one by one."""
     kind, _, number = choice.cut.partition(":")
-    rows = TINY.n_layers + 1
+    rows = config.n_layers + 1
 
     def step(row: int, key: int, query: int) -> bool:
-        if not (key <= query and query - key < TINY.windows[row]):
+        if not (key <= query and query - key < config.windows[row]):
             return False
         if kind == "layer" and row == int(number) - 1:
             return key == query
         return not (kind == "wall" and key <= int(number) < query)
 
-    ahead, back = np.zeros((rows, LENGTH), bool), np.zeros((rows, LENGTH), bool)
+    ahead, back = np.zeros((rows, length), bool), np.zeros((rows, length), bool)
     ahead[0, choice.source] = back[-1, choice.target] = True
-    for row in range(TINY.n_layers):
-        for key in range(LENGTH):
-            for query in range(LENGTH):
+    for row in range(config.n_layers):
+        for key in range(length):
+            for query in range(length):
                 ahead[row + 1, query] |= ahead[row, key] and step(row, key, query)
-    for row in reversed(range(TINY.n_layers)):
-        for key in range(LENGTH):
-            for query in range(LENGTH):
+    for row in reversed(range(config.n_layers)):
+        for key in range(length):
+            for query in range(length):
                 back[row, key] |= back[row + 1, query] and step(row, key, query)
     return {"forward": ahead, "backward": back, "corridor": ahead & back}[choice.reading]
 
@@ -106,12 +106,21 @@ def test_the_backward_payload_is_the_gradient_of_the_word_that_follows(recorded)
 
 
 def test_the_corridor_says_how_far_its_rows_are_from_the_measured_change(recorded):
-    choice = Choice(reading="corridor", source=8, target=30, replacement=300)
-    measured, _ = reach_measure.measure(recorded.trace, choice)
-    facts = measured.facts
-    assert facts["change"] == pytest.approx(np.log(facts["after"] / facts["before"]), abs=1e-5)
-    assert np.abs(measured.grid.sum(1) - facts["change"]).max() == pytest.approx(facts["off"])
-    assert not measured.grid[~allowed_cells(recorded.trace.config, choice, measured.grid.shape[1])].any()
+    """The change is the difference of two plain passes; the cells are those that single steps can reach."""
+    trace, choice = recorded.trace, Choice(reading="corridor", source=8, target=30, replacement=300)
+    measured, _ = reach_measure.measure(trace, choice)
+    model, ids = in_dtype(compute.load(trace.model_name).model, torch.float64), trace.token_ids[:31].tolist()
+    with torch.inference_mode():
+        told = [model(torch.tensor([text]))[0, 30].log_softmax(-1) for text in (ids, [*ids[:8], 300, *ids[9:]])]
+    before, after = (float(row[trace.token_ids[31]]) for row in told)
+    facts, rows = measured.facts, measured.grid.sum(1)
+    assert (facts["before"], facts["after"]) == pytest.approx((np.exp(before), np.exp(after)), rel=1e-9)
+    assert facts["change"] == pytest.approx(after - before, rel=1e-6) and abs(after - before) > 1e-3
+    assert max(abs(row - (after - before)) for row in rows) == pytest.approx(facts["off"], rel=1e-3)
+    assert facts["off"] < 0.02 * abs(after - before), "a row holds the whole change but for two hundredths"
+    ways = walk(choice, trace.config, measured.grid.shape[1])
+    assert not measured.grid[~ways].any() and np.count_nonzero(measured.grid[ways]) > 0.9 * ways.sum()
+    assert np.flatnonzero(measured.grid[0]).tolist() == [8] and np.flatnonzero(measured.grid[-1]).tolist() == [30]
 
 
 def test_a_wall_lets_nothing_through(recorded):
@@ -234,12 +243,14 @@ def test_a_link_to_a_token_that_is_still_being_written_waits_for_it(recorded, mo
     trace = recorded.trace
     desk.add(Record(name="a", label="a", job=SimpleNamespace(status="running")))
     desk.at["a"] = {"t": 60, "layer": 2}
-    monkeypatch.setattr(reach_panel.actions, "progress", lambda record: None)
-    monkeypatch.setattr(reach_panel.actions, "trace_of", lambda record: trace.truncated(length))
-    header, _ = unpack(reach_panel.payload(desk)[0])
+    monkeypatch.setattr(
+        reach_panel.actions, "progress",
+        lambda record: SimpleNamespace(status="running", message="", trace=trace.truncated(length)),
+    )  # fmt: skip
+    header, _ = unpack(reach_panel.payload(desk).packed)
     assert header["choice"]["reading"] == "forward", "something to look at meanwhile"
     length = 70
-    header, _ = unpack(reach_panel.payload(desk)[0])
+    header, _ = unpack(reach_panel.payload(desk).packed)
     assert (header["choice"]["reading"], header["choice"]["target"]) == ("backward", 60)
 
 
@@ -256,15 +267,15 @@ def test_long_work_says_how_far_it_is_and_can_be_stopped(recorded, monkeypatch):
     monkeypatch.setattr(reach_panel, "PATIENCE", 0.05)
     monkeypatch.setattr(reach_measure, "measure", slow)
     desk.add(recorded)
-    header, _ = unpack(reach_panel.payload(desk)[0])
+    header, _ = unpack(reach_panel.payload(desk).packed)
     assert going.wait(10) and reach_panel.measuring(desk) and header["measured"] == 0
-    header, _ = unpack(reach_panel.payload(desk)[0])
+    header, _ = unpack(reach_panel.payload(desk).packed)
     assert header["doing"][1:] == [1000, "reading the text"] and not header["stopped"]
     task = desk.reach["recorded"]["work"].task
     reach_panel.act(desk, {"run": "recorded", "what": "stop"})
     task.join(10)
     assert not task.running and len(seen) < 1000 and not reach_panel.measuring(desk)
-    header, _ = unpack(reach_panel.payload(desk)[0])
+    header, _ = unpack(reach_panel.payload(desk).packed)
     assert header["stopped"] and header["doing"] is None
     reach_panel.act(desk, {"run": "recorded", "what": "again"})
     reach_panel.payload(desk)
@@ -303,7 +314,7 @@ def test_a_bad_word_leaves_the_picture_and_says_why(recorded):
     event = {"run": "recorded", "n": 1, "reading": "forward", "source": 8, "target": 9, "cut": ""}
     reach_panel.ask(desk, event)
     reach_panel.ask(desk, {**event, "n": 2, "word": "antidisestablishment"})
-    header, _ = unpack(reach_panel.payload(desk)[0])
+    header, _ = unpack(reach_panel.payload(desk).packed)
     assert "choose a word that is one token" in header["message"] and header["asked"] == 2
     assert header["choice"]["source"] == 8 and header["measured"] > 0
     assert desk.at["recorded"]["t"] == 8, "the place follows to the other pages"
@@ -315,14 +326,14 @@ def test_a_replacement_that_changes_nothing_is_answered_by_the_last_picture(reco
     reach_panel.payload(desk)
     event = {"run": "recorded", "n": 3, "reading": "forward", "source": 8, "target": 9}
     reach_panel.ask(desk, {**event, "replacement": int(recorded.trace.token_ids[8])})
-    header, _ = unpack(reach_panel.payload(desk)[0])
+    header, _ = unpack(reach_panel.payload(desk).packed)
     assert "stands there already" in header["message"] and header["choice"]["replacement"] is None
 
 
 def test_without_the_weights_only_theory_is_shown(recorded):
     desk = state.Desk()
     desk.add(replace(recorded, trace=replace(recorded.trace, model_hash="0" * 64)))
-    header, arrays = unpack(reach_panel.payload(desk)[0])
+    header, arrays = unpack(reach_panel.payload(desk).packed)
     assert "only theory is shown" in header["message"] and not header["can_measure"] and header["measured"] == 0
     assert arrays["allowed"].any()
 
@@ -352,7 +363,7 @@ def test_a_link_that_is_followed_again_shows_its_reading(recorded):
     desk.add(recorded)
     desk.reach["recorded"] = {"choice": Choice(source=3), "shown": Choice(source=3)}
     reach_panel.opening(desk, {"reading": "corridor", "from": "8", "to": "30"})
-    header, _ = unpack(reach_panel.payload(desk)[0])
+    header, _ = unpack(reach_panel.payload(desk).packed)
     assert (header["choice"]["reading"], header["choice"]["source"], header["choice"]["target"]) == ("corridor", 8, 30)
 
 
@@ -370,12 +381,12 @@ def test_a_late_refusal_leaves_the_last_picture(recorded, monkeypatch):
     reach_panel.ask(desk, {"run": "recorded", "n": 1, "reading": "forward", "source": 5, "target": 9})
     desk.reach["recorded"].pop("shown", None)
     for _ in range(20):
-        header, _ = unpack(reach_panel.payload(desk)[0])
+        header, _ = unpack(reach_panel.payload(desk).packed)
         if header["measured"]:
             break
     monkeypatch.setattr(reach_panel, "PATIENCE", 0.05)
     reach_panel.ask(desk, {"run": "recorded", "n": 2, "reading": "forward", "source": 20, "target": 25})
     reach_panel.payload(desk)
     desk.reach["recorded"]["work"].task.join(10)
-    header, _ = unpack(reach_panel.payload(desk)[0])
+    header, _ = unpack(reach_panel.payload(desk).packed)
     assert header["choice"]["source"] == 5 and "Not this one" in header["message"]

@@ -98,7 +98,7 @@ def _opened(monkeypatch, found, trace):
         ring_panel.ask_slot(found, {"run": "big", "layer": layer, "position": position})
         if found.reading is not None:
             found.reading.task.join(60)
-        return unpack(ring_panel.payload(found)[0])
+        return unpack(ring_panel.payload(found).packed)
 
     return ask
 
@@ -108,7 +108,7 @@ def test_the_numbers_of_one_slot_are_sent_where_those_of_the_run_are_too_many(mo
     list(run.prefill())
     trace, found = run.trace(), state.Desk()
     ask = _opened(monkeypatch, found, trace)
-    header, arrays = unpack(ring_panel.payload(found)[0])
+    header, arrays = unpack(ring_panel.payload(found).packed)
     assert header["theatre"]["single"] and "slot" not in header["theatre"] and "slot_keys" not in arrays
     for layer, position in ((0, 0), (2, 5), (1, len(trace) - 1)):
         header, arrays = ask(layer, position)
@@ -202,7 +202,7 @@ def test_the_page_opens_with_the_recording_measures_it_and_refuses_a_word_still_
     found.asking.task.join(60)
     at.run()
     assert not at.exception
-    header, _ = unpack(ring_panel.payload(found)[0])
+    header, _ = unpack(ring_panel.payload(found).packed)
     told = header["theatre"]["forgotten"]
     assert (told["status"], told["position"], told["step"], told["distance"]) == ("done", 20, 40, 20) and told["kl"] > 0
 
@@ -213,11 +213,11 @@ def test_a_cancelled_measurement_says_so(monkeypatch):
     monkeypatch.setattr(compute, "exact_model", lambda name: time.sleep(0.3))
     ring_panel.measure(found, {"run": found.current, "position": 20, "step": 40, "word": "no"})
     ring_panel.cancel(found, {})
-    told = unpack(ring_panel.payload(found)[0])[0]["theatre"]["forgotten"]
+    told = unpack(ring_panel.payload(found).packed)[0]["theatre"]["forgotten"]
     assert (told["status"], told["error"]) == ("failed", "Cancelled.") and found.asking.task.running, "at once"
     assert not ring_panel.measuring(found)
     found.asking.task.join(30)
-    told = unpack(ring_panel.payload(found)[0])[0]["theatre"]["forgotten"]
+    told = unpack(ring_panel.payload(found).packed)[0]["theatre"]["forgotten"]
     assert (told["status"], told["error"]) == ("failed", "Cancelled.")
 
 
@@ -232,12 +232,12 @@ def test_the_recorded_run_is_written_again_with_its_keys_and_values():
         time.sleep(0.01)
     trace = desk.trace_of(found.record)
     assert trace.token_ids.tolist() == recorded.token_ids.tolist()
-    header, arrays = unpack(ring_panel.payload(found)[0])
+    header, arrays = unpack(ring_panel.payload(found).packed)
     assert arrays["keys"].shape[:2] == (len(recorded), trace.config.n_layers) and header["provenance"] == "model"
     ring_panel.acknowledge(found, {"run": found.current, "to": len(trace)})
-    assert unpack(ring_panel.payload(found)[0])[0]["from"] == len(trace)
+    assert unpack(ring_panel.payload(found).packed)[0]["from"] == len(trace)
     ring_panel.send_again(found, {"run": found.current, "from": 7})
-    assert unpack(ring_panel.payload(found)[0])[0]["from"] == 7
+    assert unpack(ring_panel.payload(found).packed)[0]["from"] == 7
 
 
 def test_the_bytes_stand_on_the_page():

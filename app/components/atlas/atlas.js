@@ -6,81 +6,37 @@ const PANELS = { pictures: "pictures", numbers: "numbers" };
 
 class Atlas extends Values {
   constructor(host) {
-    super();
-    const template = document.createElement("template");
-    template.innerHTML = MX_HTML; // constant markup of this component; data never passes here
-    const style = document.createElement("style");
-    style.textContent = MX_CSS;
-    this.root = template.content.firstElementChild;
-    host.querySelector(".mx-host").replaceChildren(style, this.root);
-    this.parts = new Map([...this.root.querySelectorAll("[data-part]")].map((node) => [node.dataset.part, node]));
-    Object.assign(this, { t: 0, layer: 0, head: -1, hovered: null, aimed: null, chosen: null, run: null, unit: rem() * 0.875, target: null });
-    Object.assign(this, { shape: "band", picture: "head", panel: "pictures", hidden: false, finding: null, extras: null });
-    this.readTheme();
+    super(host, { aimed: null, chosen: null, shape: "band", picture: "head", panel: "pictures", hidden: false, finding: null, extras: null });
     this.text = new WordPanel(this);
     this.thumbs = new ThumbPanel(this);
     this.large = new LargePanel(this);
     this.table = new TablePanel(this);
     this.side = new FindingPanel(this);
     this.timeline = new Timeline(this);
-    this.settle = settled(() => this.emitAt(), 400);
-    this.acknowledge = throttled(() => this.emitAck(), 300);
-    this.bind();
-  }
-
-  part(name) { return this.parts.get(name); }
-
-  bind() {
-    const acts = {
-      back: () => this.go(this.t - 1, { by: "hand" }),
-      forward: () => this.go(this.t + 1, { by: "hand" }),
-      play: () => this.timeline.toggle(),
-      end: () => this.go(this.run.count - 1, { by: "hand" }),
-      presenter: (button) => this.present(button),
+    this.bind({
       scores: (button) => {
         Object.assign(button, { textContent: "reading the text again …", disabled: true });
         this.trigger("scores", { run: this.run.id, n: performance.now() });
       },
       sink: () => this.set({ hidden: !this.hidden }),
-    };
-    this.root.addEventListener("click", (event) => {
-      const button = event.target.closest("[data-act]");
-      if (button) acts[button.dataset.act](button);
     });
-    this.part("layer").addEventListener("change", (event) => this.pickLayer(Number(event.target.value)));
-    this.part("head").addEventListener("change", (event) => this.pickHead(Number(event.target.value)));
-    // The probe's colour is Streamlit's background with a short transition: it tells when the theme is switched.
-    this.root.querySelector(".mx-probe").addEventListener("transitionend", () => { this.readTheme(); this.draw(); });
-    this.watch = new ResizeObserver(() => this.resize());
-    for (const box of [this.root, ...this.root.querySelectorAll(".mx-canvas")]) this.watch.observe(box);
-    this.onWindow = () => this.resize();
-    addEventListener("resize", this.onWindow);
-    document.fonts?.ready.then(() => this.draw());
   }
 
-  /** Takes one payload: the run by growth, then what was derived from it if that is new. */
-  take(component) {
-    this.component = component;
-    const bytes = component.data instanceof Uint8Array ? component.data : new Uint8Array(component.data ?? 0);
-    if (bytes.length < 8 || bytes === this.bytes) return;
-    this.bytes = bytes;
+  /** Two payloads one behind the other: the run's growth, and what was derived from it if that is new. */
+  unpack(bytes) {
     const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-    const payload = decode(bytes.subarray(4, 4 + length));
-    const more = decode(bytes.subarray(4 + length));
-    const run = runOf(payload.header.run);
-    const wasLast = this.run === run && this.t >= run.count - 1;
-    const { gap, grew, rewritten } = run.absorb(payload);
-    if (more.header.key) this.absorbExtras(run, more);
-    if (rewritten && this.run === run) this.text.reset();
-    if (gap) this.askAgain(run);
-    if (!run.count) return this.message(payload.header.message);
-    if (this.run !== run) this.open(run, payload.header);
-    else if (grew && wasLast && !this.timeline.playing) this.t = Math.min(run.count - 1, this.target ?? Infinity);
-    this.extras = run.extras ?? null;
+    return { ...super.unpack(bytes.subarray(4, 4 + length)), more: super.unpack(bytes.subarray(4 + length)) };
+  }
+
+  absorb(run, payload) {
+    const change = super.absorb(run, payload);
+    if (payload.more.header.key) this.absorbExtras(run, payload.more);
+    return change;
+  }
+
+  arrived({ more }) {
+    this.extras = this.run.extras ?? null;
     this.finding = more.header.finding;
-    this.draw();
-    if (payload.header.status === "running") this.acknowledge();
-    else this.emitAck();
   }
 
   open(run, { at }) {
@@ -104,28 +60,9 @@ class Atlas extends Values {
     views.set(this.run.id, { t, layer, head, shape, picture, panel, hidden, end: t >= this.run.count - 1 && this.target === null });
   }
 
-  goQuietly(t, layer, head) {
-    this.t = clamp(t, 0, this.run.count - 1);
-    this.layer = clamp(layer, 0, this.run.layers - 1);
-    this.head = clamp(head, -1, this.run.meta.model.n_heads - 1);
-  }
-
-  fillPickers(run) {
-    const { model, pattern } = run.meta;
-    this.part("layer").replaceChildren(...Array.from({ length: run.layers }, (_, i) => el("option", { value: i }, String(i + 1))));
-    const heads = pattern && !pattern.mean ? model.n_heads : 0;
-    this.part("head").replaceChildren(el("option", { value: -1 }, "mean"),
-      ...Array.from({ length: heads }, (_, i) => el("option", { value: i }, String(i + 1))));
-  }
-
-  go(position, { by }) {
-    if (!this.run?.count) return;
-    if (by === "hand" && this.timeline.playing) this.timeline.pause();
-    Object.assign(this, { target: null, moved: true });
-    if (by === "hand") this.chosen = this.aimed = null;
-    this.t = clamp(position, 0, this.run.count - 1);
-    this.draw();
-    if (!this.timeline.playing) this.settle();
+  go(position, how) {
+    if (how.by === "hand") this.chosen = this.aimed = null;
+    super.go(position, how);
   }
 
   set(changes) {
@@ -134,15 +71,9 @@ class Atlas extends Values {
   }
 
   pick(layer, head) {
-    this.layer = clamp(layer, 0, this.run.layers - 1);
-    this.head = clamp(head, -1, this.part("head").options.length - 2);
-    Object.assign(this, { picture: "head", moved: true });
-    this.draw();
-    this.settle();
+    this.picture = "head";
+    super.pick(layer, head);
   }
-
-  pickLayer(layer) { this.pick(layer, this.head); }
-  pickHead(head) { this.pick(this.layer, head); }
 
   /** Jumps to one of the two edges of a disagreement; its attention is the mean of all heads. */
   choose(edge) {
@@ -152,46 +83,24 @@ class Atlas extends Values {
     this.draw();
   }
 
-  /** Everything on screen shows the same moment. */
-  draw() {
-    const { run } = this;
-    if (!run?.count || !this.root.isConnected) return;
-    const began = performance.now();
-    this.t = Math.min(this.t, run.count - 1);
-    if (this.picture !== "head" && !this.extras?.bands?.[this.picture]) this.picture = "head";
-    this.drawBar();
-    this.text.draw();
+  shown() {
+    const { shape, picture, panel, extras, finding } = this;
+    return { shape, picture, panel, sink: this.hides() ? "hidden" : "shown", extras: extras?.key ?? "", scores: extras?.scores ? "1" : "0", finding: finding?.state ?? "" };
+  }
+
+  drawPictures() {
     if (this.panel === "pictures") this.thumbs.draw();
     else this.table.draw();
     this.large.draw();
     this.side.draw();
-    this.timeline.draw();
-    this.text.keepInView();
-    this.remember();
-    const { shape, picture, panel, layer, head, t } = this;
-    Object.assign(this.root.dataset, {
-      step: t, layer, head, shape, picture, panel, run: run.id, count: run.count, status: run.meta.status, sink: this.hides() ? "hidden" : "shown",
-      extras: this.extras?.key ?? "", scores: this.extras?.scores ? "1" : "0", finding: this.finding?.state ?? "", ready: "1", drawMs: (performance.now() - began).toFixed(1),
-    });
-    this.say();
   }
 
   drawBar() {
-    const { run, t } = this;
-    const { model, status, tokens_per_second: speed, message } = run.meta;
-    this.part("model").replaceChildren(el("b", {}, model.name), ` ${model.n_layers} layers · ${model.n_heads} heads, ${model.n_kv_heads} KV · ${run.windowName()}`);
-    this.part("where").replaceChildren("position ", el("b", {}, String(t)), ` · ${plural(run.count, "token")}`);
-    const state = this.part("status");
-    state.hidden = status !== "running" && status !== "paused";
-    state.textContent = status === "paused" ? "paused" : `writing${Number.isFinite(speed) ? ` · ${speed.toFixed(0)} tokens/s` : ""}`;
-    const news = this.root.querySelector("[data-act=end]");
-    news.hidden = status !== "running" || t >= run.count - 1 || this.timeline.playing;
-    news.textContent = `live: ${grouped(run.count - 1 - t)} new →`;
+    const { run, extras } = this;
+    if (this.picture !== "head" && !extras?.bands?.[this.picture]) this.picture = "head";
+    this.drawChips(plural(run.count, "token"));
     this.part("seen").textContent = quoted(shorten(run.labels[this.query()], 18));
-    this.part("layer").value = this.layer;
-    this.part("head").value = this.head;
     this.drawChoices();
-    this.message(message);
   }
 
   drawChoices() {
@@ -239,28 +148,17 @@ class Atlas extends Values {
     const key = [run.id, this.panel, this.width(), run.meta.provenance, ...left].join();
     if (key === this.legendKey) return;
     this.legendKey = key;
-    const entry = (kind, text) => el("span", { class: "mx-entry" }, el("i", { class: `mx-key mx-key-${kind}` }), text);
     const { n_heads: heads, n_kv_heads: shared } = run.meta.model;
     const share = run.heads < 2 ? "" : heads === shared ? "every head has its own key/value head" : `frame: ${heads / shared} heads that share one key/value head (theory)`;
     this.part("all-legend").replaceChildren(...(this.panel === "numbers" ? ["Averages over the queries for which each is defined. Click a row to see the head."]
-      : [entry("attention", "weight (square root)"), entry("masked", "masked"), el("span", {}, share)]), ...left.map((text) => el("span", {}, ` ${text}.`)));
+      : [legend("mx-key-attention", "weight (square root)"), legend("mx-key-masked", "masked"), el("span", {}, share)]), ...left.map((text) => el("span", {}, ` ${text}.`)));
     this.part("text-legend").replaceChildren("blue: weight of each key · underlined: ", Number.isFinite(this.width()) ? `the ${grouped(Math.min(this.width(), run.count))} it can see` : "all it can see");
   }
 
-  message(text) {
-    const box = this.part("message");
-    box.hidden = !text;
-    box.textContent = text || "";
-  }
-
-  say() {
-    clearTimeout(this.saying);
-    this.saying = setTimeout(() => {
-      if (this.timeline.playing || this.run.meta.status === "running") return;
-      const { run, t } = this;
-      const found = this.strongest(t, 3).map(([weight, key]) => `${run.labels[key]} ${percent(weight)}`);
-      this.part("live-region").textContent = `Position ${t}, ${run.labels[t]}, ${this.what()}: looks at ${found.join(", ")}.`;
-    }, 500);
+  sentence() {
+    const { run, t } = this;
+    const found = this.strongest(t, 3).map(([weight, key]) => `${run.labels[key]} ${percent(weight)}`);
+    return `Position ${t}, ${run.labels[t]}, ${this.what()}: looks at ${found.join(", ")}.`;
   }
 
   /** A word under the pointer or in focus: it becomes the query everywhere. */
@@ -287,15 +185,11 @@ class Atlas extends Values {
     if (before?.query !== this.aimed?.query || before?.key !== this.aimed?.key) this.again();
   }
 
-  again() {
-    cancelAnimationFrame(this.pending);
-    this.pending = requestAnimationFrame(() => {
-      if (!this.run?.count) return;
-      this.part("seen").textContent = quoted(shorten(this.run.labels[this.query()], 18));
-      this.text.draw();
-      this.large.draw();
-      if (this.panel === "pictures") this.thumbs.draw();
-    });
+  drawPointed() {
+    this.part("seen").textContent = quoted(shorten(this.run.labels[this.query()], 18));
+    this.text.draw();
+    this.large.draw();
+    if (this.panel === "pictures") this.thumbs.draw();
   }
 
   tip(what) {
@@ -309,20 +203,7 @@ class Atlas extends Values {
     pop.style.transform = `translate(${Math.round(left)}px, ${Math.round(what.y - frame.top + (below ? 16 : -pop.offsetHeight - 12))}px)`;
   }
 
-  emitAt() { sayPlace(this); }
-
-  emitAck() {
-    const value = { run: this.run.id, to: this.run.count, extras: this.extras?.key ?? "" };
-    this.emitNew("ack", value);
-  }
-
-  dispose() {
-    this.timeline.dispose();
-    this.settle.cancel();
-    this.leave();
-  }
+  known() { return { ...super.known(), extras: this.extras?.key ?? "" }; }
 }
-
-const views = new Map();
 
 export default serve("atlas", Atlas);

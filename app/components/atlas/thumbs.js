@@ -73,46 +73,28 @@ class ThumbPanel {
     const h = Math.max(1, Math.round(box.high * ratio));
     for (let layer = 0; layer < run.layers; layer++) {
       for (let head = 0; head < box.heads; head++) {
-        const cells = player.shape === "band" ? this.band(layer, head, w, h) : this.square(layer, head, w, h);
-        g.putImageData(this.paint(cells, w, h), Math.round(box.x(head) * ratio), Math.round(box.y(layer) * ratio));
+        g.putImageData(this.paint(this.cells(layer, head, w, h), w, h), Math.round(box.x(head) * ratio), Math.round(box.y(layer) * ratio));
       }
     }
   }
 
-  /** Rows = query, columns = offset; a pixel holds the largest weight of its bin, -1 = masked. */
-  band(layer, head, w, h) {
+  /** Rows = query, columns = offset (band) or key (triangle); a pixel holds the largest weight of its bin, -1 = masked. */
+  cells(layer, head, w, h) {
     const { player } = this;
     const { run } = player;
     const n = run.count;
     const width = Math.min(run.windows[layer], run.width, n);
+    const band = player.shape === "band";
+    const columns = band ? width : n;
     const cells = new Float32Array(w * h).fill(-1);
     for (let query = 0; query < n; query++) {
       const top = Math.floor((query * h) / n);
       const bottom = Math.max(top + 1, Math.floor(((query + 1) * h) / n));
       for (let offset = 0; offset < width && offset <= query; offset++) {
         const weight = player.weight(query, layer, head, offset);
-        const left = Math.floor((offset * w) / width);
-        const right = Math.max(left + 1, Math.floor(((offset + 1) * w) / width));
-        for (let y = top; y < bottom; y++) for (let x = left; x < right; x++) if (weight > cells[y * w + x]) cells[y * w + x] = weight;
-      }
-    }
-    return cells;
-  }
-
-  /** The usual triangle: rows = query, columns = key. */
-  square(layer, head, w, h) {
-    const { player } = this;
-    const { run } = player;
-    const n = run.count;
-    const width = Math.min(run.windows[layer], run.width, n);
-    const cells = new Float32Array(w * h).fill(-1);
-    for (let query = 0; query < n; query++) {
-      const top = Math.floor((query * h) / n);
-      const bottom = Math.max(top + 1, Math.floor(((query + 1) * h) / n));
-      for (let offset = 0; offset < width && offset <= query; offset++) {
-        const weight = player.weight(query, layer, head, offset);
-        const left = Math.floor(((query - offset) * w) / n);
-        const right = Math.max(left + 1, Math.floor(((query - offset + 1) * w) / n));
+        const column = band ? offset : query - offset;
+        const left = Math.floor((column * w) / columns);
+        const right = Math.max(left + 1, Math.floor(((column + 1) * w) / columns));
         for (let y = top; y < bottom; y++) for (let x = left; x < right; x++) if (weight > cells[y * w + x]) cells[y * w + x] = weight;
       }
     }

@@ -1,6 +1,6 @@
 // What a query gives a key, in the picture that is chosen: the run's own weights, or what was derived from them.
 
-class Values extends Surface {
+class Values extends Playhead {
   absorbExtras(run, { header, arrays }) {
     const band = (name) => arrays[name] && { data: arrays[name], width: header.arrays[name].shape[1], rows: header.arrays[name].shape[0] };
     const hidden = arrays.without_first && { data: arrays.without_first, rows: header.arrays.without_first.shape[0], width: header.arrays.without_first.shape[3] };
@@ -11,7 +11,6 @@ class Values extends Surface {
     };
   }
 
-  headName() { return this.head < 0 ? "mean of the heads" : `head ${this.head + 1}`; }
   what() {
     if (this.picture === "head") return `layer ${this.layer + 1}, ${this.headName()}${this.hides() ? ", without position 0" : ""}`;
     return { mean: "mean of all layers and heads", max: "largest of all layers and heads", rollout: "rollout through all layers" }[this.picture];

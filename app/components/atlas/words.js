@@ -71,6 +71,8 @@ class WordPanel extends TextPanel {
     this.arcs.replaceChildren(...paths);
   }
 
+  drawBands() {} // hops belong to the player; here the arcs say what is looked at
+
   /** Top centre of a word, in the coordinates of what is scrolled. */
   anchor(position) {
     const place = this.spans.get(position)?.ink.getClientRects()[0];

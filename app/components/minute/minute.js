@@ -2,8 +2,7 @@
 
 class FirstMinute extends Player {
   constructor(host) {
-    super(host);
-    this.grid = new MinuteGrid(this);
+    super(host, MinuteGrid);
     this.card = new MinuteCard(this);
     this.part("story").addEventListener("scroll", () => this.point(null), { passive: true });
   }
@@ -97,13 +96,12 @@ class FirstMinute extends Player {
     this.pathLegend = path;
     this.legendKey = null;
     this.drawTextLegend();
-    const entry = (kind, text) => el("span", { class: "mx-entry" }, el("i", { class: `mx-key mx-key-${kind}` }), text);
     if (!path) {
-      return this.part("grid-legend").replaceChildren(entry("edge", "exact edge, tokens back (theory)"),
-        entry("attention", "read now"), entry("cone", "only through relays"), entry("out", "out of reach"));
+      return this.part("grid-legend").replaceChildren(legend("mx-key-edge", "exact edge, tokens back (theory)"),
+        legend("mx-key-attention", "read now"), legend("mx-key-cone", "only through relays"), legend("mx-key-out", "out of reach"));
     }
-    this.part("grid-legend").replaceChildren(entry("edge", "exact edge, tokens back (theory)"),
-      entry("influence", "share of the change; framed: the row's largest"), entry("out", "out of reach"));
+    this.part("grid-legend").replaceChildren(legend("mx-key-edge", "exact edge, tokens back (theory)"),
+      legend("mx-key-influence", "share of the change; framed: the row's largest"), legend("mx-key-out", "out of reach"));
   }
 
   dispose() {

@@ -24,6 +24,11 @@ function svg(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** A coloured sample and what it stands for; `look` is the sample's class. */
+function legend(look, ...words) {
+  return el("span", { class: "mx-entry" }, el("i", { class: `mx-key ${look}` }), ...words);
+}
+
 /** Two significant digits, and never a rounded 0 % or 100 %: `theme.percent` in JavaScript. */
 function percent(share) {
   if (!Number.isFinite(share)) return "–";

@@ -29,24 +29,16 @@ function popoverChoice(player, position) {
 }
 
 function showPopover(player, position, node, cell) {
-  const pop = player.part("pop");
   const { run } = player;
+  const word = el("b", { class: "mx-serif" }, run.labels[position]);
+  if (cell) {
+    const title = el("p", { class: "mx-pop-title" }, word, ` ${cell.title}`);
+    return player.explain([title, ...cell.lines.map((line) => el("p", {}, line))], node, cell);
+  }
   const exact = JSON.stringify(run.texts[position]);
-  const body = cell
-    ? [el("p", { class: "mx-pop-title" }, el("b", { class: "mx-serif" }, run.labels[position]), ` ${cell.title}`), ...cell.lines.map((line) => el("p", {}, line))]
-    : [
-      el("p", { class: "mx-pop-title" }, el("b", { class: "mx-serif" }, run.labels[position]), el("code", {}, exact.length < 24 ? exact : "")),
-      ...popoverLines(player, position).map((line) => el("p", {}, line)),
-      ...popoverChoice(player, position),
-    ];
-  pop.replaceChildren(...body);
-  pop.hidden = false;
-  const frame = player.root.getBoundingClientRect();
-  const anchor = cell ? { left: cell.x, right: cell.x, top: cell.y - 8, bottom: cell.y + 12 } : node.getBoundingClientRect();
-  const width = pop.offsetWidth;
-  const height = pop.offsetHeight;
-  const left = clamp(anchor.left - frame.left, 0, Math.max(0, frame.width - width));
-  const fitsBelow = anchor.bottom + height + 10 < innerHeight;
-  const top = fitsBelow ? anchor.bottom - frame.top + 6 : anchor.top - frame.top - height - 6;
-  pop.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
+  return player.explain([
+    el("p", { class: "mx-pop-title" }, word, el("code", {}, exact.length < 24 ? exact : "")),
+    ...popoverLines(player, position).map((line) => el("p", {}, line)),
+    ...popoverChoice(player, position),
+  ], node);
 }

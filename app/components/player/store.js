@@ -200,9 +200,8 @@ const MAX_RUNS = 8;
 const runs = new Map();
 
 /** The store of a run; the least recently used ones are forgotten (Python sends them again if needed). */
-function runOf(id) {
-  const known = runs.get(id);
-  const run = known ?? new Run(id);
+function runOf(id, Kind = Run) {
+  const run = runs.get(id) ?? new Kind(id);
   runs.delete(id);
   runs.set(id, run);
   while (runs.size > MAX_RUNS) runs.delete(runs.keys().next().value);

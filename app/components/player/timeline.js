@@ -77,12 +77,12 @@ class Timeline {
     if (said !== this.said) this.marks(run, last, said);
   }
 
-  /** The track is a map of the whole text: bands of hops back from the playhead, in the same shades as the words. */
-  drawMap(last) {
+  /** The empty track, and how much of it has been written; null while it has no size. */
+  drawTrack(last) {
     const { player } = this;
-    const { run, t, colour } = player;
+    const { run, colour } = player;
     const pen = player.pen(player.part("map"));
-    if (!pen) return;
+    if (!pen) return null;
     const { g, width, height } = pen;
     const x = (position) => (Math.max(position, 0) / last) * width;
     g.clearRect(0, 0, width, height);
@@ -90,6 +90,15 @@ class Timeline {
     g.fillRect(0, height / 2 - 1, width, 2);
     g.fillStyle = colour.graphic;
     g.fillRect(0, height / 2 - 1, x(run.count - 1), 2);
+    return { g, x, height };
+  }
+
+  /** The track is a map of the whole text: bands of hops back from the playhead, in the same shades as the words. */
+  drawMap(last) {
+    const { run, t, colour } = this.player;
+    const track = this.drawTrack(last);
+    if (!track) return;
+    const { g, x, height } = track;
     for (let k = 1; k <= run.layers && run.cumulative[k - 1] < t; k++) {
       const near = x(t - run.cumulative[k - 1]);
       const far = x(t - run.cumulative[k]);

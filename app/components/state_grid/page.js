@@ -6,42 +6,25 @@ const LONG_VIEW = 700;
 
 class ReachPage extends Surface {
   constructor(host) {
-    super();
-    this.mounted = performance.now();
-    const template = document.createElement("template");
-    template.innerHTML = MX_HTML; // constant markup of this component; data never passes here
-    const style = document.createElement("style");
-    style.textContent = MX_CSS;
-    this.root = template.content.firstElementChild;
-    host.querySelector(".mx-host").replaceChildren(style, this.root);
-    this.parts = new Map([...this.root.querySelectorAll("[data-part]")].map((node) => [node.dataset.part, node]));
-    Object.assign(this, {
-      run: null, choice: null, arrays: {}, asked: 0, fresh: false, row: 0, hovered: null, zoom: "all", stripBy: "change",
-      end: "target", predicting: false, hidden: false, guess: null, centre: null, acts: 0, unit: rem() * 0.875,
+    super(host, {
+      choice: null, arrays: {}, asked: 0, fresh: false, row: 0, zoom: "all", stripBy: "change",
+      end: "target", predicting: false, hidden: false, guess: null, centre: null, acts: 0, mounted: performance.now(), roomBelow: 4.4, roomLeast: 36,
     });
-    this.readTheme();
     this.picture = new GridPicture(this);
     this.strip = new Strip(this);
     this.side = new Side(this);
     this.send = settled(() => this.question(), 180);
-    this.bind();
+    const press = (button) => this.press(button);
+    this.bind({
+      predict: () => this.predict(!this.predicting),
+      narrower: () => this.ask({ window: this.run.meta.short.narrower }),
+      write: press, stop: press, again: press,
+    });
   }
 
-  readTheme() {
-    super.readTheme();
-    const style = getComputedStyle(this.root);
-    for (const role of ["influence", "error"]) this.colour[role] = style.getPropertyValue(`--mx-${role}`).trim();
-  }
-
-  part(name) { return this.parts.get(name); }
-
-  bind() {
+  bind(acts) {
+    super.bind(acts);
     this.root.addEventListener("click", (event) => {
-      const act = event.target.closest("[data-act]");
-      if (act?.dataset.act === "presenter") this.present(act);
-      if (act?.dataset.act === "predict") this.predict(!this.predicting);
-      if (act?.dataset.act === "narrower") this.ask({ window: this.run.meta.short.narrower });
-      if (["write", "stop", "again"].includes(act?.dataset.act)) this.press(act);
       const token = event.target.closest("[data-p]");
       if (token) this.pick(Number(token.dataset.p));
     });
@@ -53,21 +36,6 @@ class ReachPage extends Surface {
     story.addEventListener("pointerover", told);
     story.addEventListener("pointerleave", () => this.point(null));
     this.root.addEventListener("keydown", (event) => this.key(event));
-    this.root.querySelector(".mx-probe").addEventListener("transitionend", () => { this.readTheme(); this.draw(); });
-    this.watch = new ResizeObserver(() => this.resize());
-    for (const box of [this.root, ...this.root.querySelectorAll(".mx-canvas")]) this.watch.observe(box);
-    this.onWindow = () => this.resize();
-    addEventListener("resize", this.onWindow);
-    document.fonts?.ready.then(() => this.draw());
-  }
-
-  resize() {
-    this.unit = rem() * 0.875;
-    this.sizes.clear();
-    const top = this.root.getBoundingClientRect().top + (this.scroller()?.scrollTop ?? 0);
-    this.root.style.setProperty("--mx-desk", `${Math.max(innerHeight - top - 4.4 * rem(), 36 * rem())}px`);
-    cancelAnimationFrame(this.pending);
-    this.pending = requestAnimationFrame(() => this.draw());
   }
 
   key(event) {
@@ -89,10 +57,8 @@ class ReachPage extends Surface {
   }
 
   take(component) {
-    this.component = component;
-    const bytes = component.data instanceof Uint8Array ? component.data : new Uint8Array(component.data ?? 0);
-    if (bytes.length < 8 || bytes === this.bytes) return;
-    this.bytes = bytes;
+    const bytes = this.receive(component);
+    if (!bytes) return;
     const { header, arrays } = decode(bytes);
     const first = this.run?.id !== header.run;
     const run = new Run(header.run);
@@ -145,11 +111,6 @@ class ReachPage extends Surface {
     this.acts += 1;
     this.emit("act", { run: this.run.id, what: button.dataset.act, n: this.acts });
     button.disabled = true;
-  }
-
-  message(text) {
-    this.part("message").textContent = text;
-    this.part("message").hidden = !text;
   }
 
   /** A click on a word or a cell, or an arrow key. */

@@ -86,7 +86,6 @@ class Side {
   drawLegend() {
     const { page } = this;
     const unit = { forward: "relative change of the state", backward: "influence, nats", corridor: "nats passing through" }[page.choice.reading];
-    const key = (kind, text) => el("span", { class: "mx-entry" }, el("i", { class: `mx-key mx-key-${kind}` }), text);
     const steps = [-12, -9, -6, -3, 0].map((power) => el("i", { style: `background:${blend(page.colour.card, page.colour.influence, greenShare(10 ** power))}` }));
     const scale = el("span", { class: "mx-entry mx-scale", title: unit }, "10⁻¹²", ...steps, `1  ${unit}`);
     const nothing = page.choice.reading === "corridor" ? "allowed, below rounding" : "allowed, nothing measured";
@@ -95,7 +94,7 @@ class Side {
     this.legend = now;
     const hops = page.zoom === "hops" ? [el("span", { class: "mx-entry" }, "a cell: the largest of its tokens; empty: the text does not go that far")] : [];
     page.sizes.clear(); // a line more or less of it leaves the canvas another height
-    page.part("grid-legend").replaceChildren(key("edge", "exact edge (theory)"), scale, key("out", "exactly 0"), key("cone", nothing), ...hops);
+    page.part("grid-legend").replaceChildren(legend("mx-key-edge", "exact edge (theory)"), scale, legend("mx-key-out", "exactly 0"), legend("mx-key-cone", nothing), ...hops);
   }
 
   /** Spans are made once for a stretch of text; afterwards only their marks change. */

@@ -43,17 +43,10 @@ class TheatreRing extends RingPanel {
 class TheatreTimeline extends Timeline {
   /** The track shows which part of the text lies in the rings. */
   drawMap(last) {
-    const { player } = this;
-    const { run, t, colour } = player;
-    const pen = player.pen(player.part("map"));
-    if (!pen) return;
-    const { g, width, height } = pen;
-    const x = (position) => (Math.max(position, 0) / last) * width;
-    g.clearRect(0, 0, width, height);
-    g.fillStyle = colour.line;
-    g.fillRect(0, height / 2 - 1, width, 2);
-    g.fillStyle = colour.graphic;
-    g.fillRect(0, height / 2 - 1, x(run.count - 1), 2);
+    const { run, t, colour } = this.player;
+    const track = this.drawTrack(last);
+    if (!track) return;
+    const { g, x, height } = track;
     for (const window of new Set(run.windows)) {
       g.fillStyle = window === run.smallest ? colour.ink : colour.graphic;
       const from = Number.isFinite(window) ? x(t - window + 1) : 0;
@@ -64,7 +57,6 @@ class TheatreTimeline extends Timeline {
 
 /** What is known of one word on this page: where it lies, and since when it does not. */
 function showPopover(player, position, node, cell) {
-  const pop = player.part("pop");
   const { run, t } = player;
   const lines = cell?.lines ?? [];
   if (!cell) {
@@ -75,13 +67,6 @@ function showPopover(player, position, node, cell) {
         : `its slots will be overwritten by position ${gone}`);
     }
   }
-  pop.replaceChildren(el("p", { class: "mx-pop-title" }, el("b", { class: "mx-serif" }, run.labels[position] ?? ""),
-    cell?.title ?? `position ${position}`), ...lines.map((line) => el("p", {}, line)));
-  pop.hidden = false;
-  const frame = player.root.getBoundingClientRect();
-  const anchor = cell ? { left: cell.x, top: cell.y - 8, bottom: cell.y + 12 } : node.getBoundingClientRect();
-  const left = clamp(anchor.left - frame.left, 0, Math.max(0, frame.width - pop.offsetWidth));
-  const below = anchor.bottom + pop.offsetHeight + 10 < innerHeight;
-  const top = below ? anchor.bottom - frame.top + 6 : anchor.top - frame.top - pop.offsetHeight - 6;
-  pop.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
+  const title = el("p", { class: "mx-pop-title" }, el("b", { class: "mx-serif" }, run.labels[position] ?? ""), cell?.title ?? `position ${position}`);
+  player.explain([title, ...lines.map((line) => el("p", {}, line))], node, cell);
 }

@@ -81,13 +81,3 @@ class TheatreRun extends Run {
     return marks;
   }
 }
-
-/** The store of a run; the least recently used ones are forgotten. */
-function theatreRunOf(id) {
-  const known = runs.get(id);
-  const run = known ?? new TheatreRun(id);
-  runs.delete(id);
-  runs.set(id, run);
-  while (runs.size > MAX_RUNS) runs.delete(runs.keys().next().value);
-  return run;
-}

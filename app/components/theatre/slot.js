@@ -96,7 +96,7 @@ class SlotPanel {
       this.numbers.replaceChildren(el("p", { class: "mx-note th-note" }, theatre.kv_note), ...(button ? [button] : []));
       return;
     }
-    if (this.said !== `strips ${run.id}`) this.build(theatre.kv_shape);
+    if (this.said !== this.look()) this.build(theatre.kv_shape);
     this.shown = position;
     const known = Boolean(run.vector("keys", position, layer, 0));
     this.player.root.dataset.numbers = known ? `${layer},${position}` : "";
@@ -141,8 +141,10 @@ class SlotPanel {
     return timeline.playing || run.meta.status === "running" ? "The numbers of a slot come when the step rests." : "Fetching the key and value of this slot …";
   }
 
+  look() { return `strips ${this.player.run.id} ${this.player.root.dataset.theme}`; }
+
   build(shape) {
-    this.said = `strips ${this.player.run.id}`;
+    this.said = this.look();
     this.strips = [];
     const style = getComputedStyle(this.player.root);
     this.signs = { positive: style.getPropertyValue("--mx-positive").trim(), negative: style.getPropertyValue("--mx-negative").trim() };

@@ -2,21 +2,10 @@
 
 const SCENES = { steps: "step by step", chunks: "prompt, chunk by chunk", rewind: "going back" };
 const CLICKS = { go: "go there", ask: "ask about it" };
-const views = new Map();
 
-class Theatre extends Surface {
+class Theatre extends Playhead {
   constructor(host) {
-    super();
-    const template = document.createElement("template");
-    template.innerHTML = MX_HTML; // constant markup of this component; data never passes here
-    const style = document.createElement("style");
-    style.textContent = MX_CSS;
-    this.root = template.content.firstElementChild;
-    host.querySelector(".mx-host").replaceChildren(style, this.root);
-    this.parts = new Map([...this.root.querySelectorAll("[data-part]")].map((node) => [node.dataset.part, node]));
-    Object.assign(this, { t: 0, layer: 0, head: -1, hovered: null, run: null, unit: rem() * 0.875, target: null });
-    Object.assign(this, { scene: "steps", clickMode: "go", chosenSlot: null, asked: null });
-    this.readTheme();
+    super(host, { scene: "steps", clickMode: "go", chosenSlot: null, asked: null });
     this.text = new TheatreText(this);
     this.atlas = new AtlasPanel(this);
     this.ring = new TheatreRing(this);
@@ -24,57 +13,21 @@ class Theatre extends Surface {
     this.scenes = new Scenes(this);
     this.forgotten = new ForgottenPanel(this);
     this.timeline = new TheatreTimeline(this);
-    this.settle = settled(() => this.emitAt(), 400);
-    this.acknowledge = throttled(() => this.emitAck(), 300);
-    this.bind();
-  }
-
-  part(name) { return this.parts.get(name); }
-
-  bind() {
-    const acts = {
-      back: () => this.go(this.t - 1, { by: "hand" }), forward: () => this.go(this.t + 1, { by: "hand" }),
-      play: () => this.timeline.toggle(), end: () => this.go(this.run.count - 1, { by: "hand" }),
-      presenter: (button) => this.present(button),
+    this.bind({
       "chunk-back": () => this.scenes.move(-1), "chunk-on": () => this.scenes.move(1),
       "mark-back": () => this.mark(this.marked() - 1), "mark-on": () => this.mark(this.marked() + 1),
       measure: () => this.trigger("measure", { run: this.run.id, position: this.marked(), step: this.t, word: this.part("word").value }),
       cancel: () => this.trigger("cancel", { run: this.run.id, n: performance.now() }),
       live: () => this.trigger("live", { run: this.run.id, n: performance.now() }),
-    };
-    this.root.addEventListener("click", (event) => {
-      const button = event.target.closest("[data-act]");
-      if (button && this.run) acts[button.dataset.act](button);
     });
-    this.part("layer").addEventListener("change", (event) => this.pickLayer(Number(event.target.value)));
-    this.part("head").addEventListener("change", (event) => this.pickHead(Number(event.target.value)));
-    this.root.querySelector(".mx-probe").addEventListener("transitionend", () => { this.readTheme(); this.slotPanel.said = ""; this.draw(); });
-    this.watch = new ResizeObserver(() => this.resize());
-    for (const box of [this.root, ...this.root.querySelectorAll(".mx-canvas")]) this.watch.observe(box);
-    this.onWindow = () => this.resize();
-    addEventListener("resize", this.onWindow);
-    document.fonts?.ready.then(() => this.draw());
   }
 
-  /** Takes one payload: appends, answers gaps, and keeps the playhead where the hand left it. */
-  take(component) {
-    this.component = component;
-    const bytes = component.data instanceof Uint8Array ? component.data : new Uint8Array(component.data ?? 0);
-    if (bytes.length < 8 || bytes === this.bytes) return;
-    this.bytes = bytes;
-    const payload = decode(bytes);
-    const run = theatreRunOf(payload.header.run);
-    const wasLast = this.run === run && this.t >= run.count - 1;
-    const { gap, grew, rewritten } = run.absorb(payload);
+  store(id) { return runOf(id, TheatreRun); }
+
+  absorb(run, payload) {
+    const change = super.absorb(run, payload);
     run.takeSlot(payload);
-    if (gap) this.askAgain(run);
-    if (!run.count) return this.message(payload.header.message);
-    if (this.run !== run) this.open(run, payload.header);
-    else if (grew && wasLast && !this.timeline.playing) this.t = Math.min(run.count - 1, this.target ?? Infinity);
-    if (rewritten) this.text.reset();
-    this.draw();
-    if (payload.header.status === "running") this.acknowledge();
-    else this.emitAck();
+    return change;
   }
 
   open(run, { at, status }) {
@@ -103,45 +56,17 @@ class Theatre extends Surface {
     views.set(this.run.id, { t, end: t >= this.run.count - 1, layer, head, chosenSlot, scene, target });
   }
 
-  goQuietly(t, layer, head) {
-    this.t = clamp(t, 0, this.run.count - 1);
-    this.layer = clamp(layer, 0, this.run.layers - 1);
-    this.head = clamp(head, -1, this.run.meta.model.n_heads - 1);
-  }
-
   byHead() { return Boolean(this.run.pattern) && this.run.heads > 1; }
   groups() { return this.byHead() && this.run.meta.model.n_kv_heads < this.run.meta.model.n_heads ? this.run.meta.model.n_kv_heads : 0; }
 
-  fillPickers(run) {
-    const { model } = run.meta;
-    const option = (value, text) => el("option", { value }, text);
-    this.part("layer").replaceChildren(...Array.from({ length: run.layers }, (_, i) => option(i, String(i + 1))));
-    this.part("head").replaceChildren(option(-1, "all heads, mean"),
-      ...Array.from({ length: this.groups() }, (_, i) => option(-2 - i, `KV head ${i + 1}, mean`)),
-      ...Array.from({ length: this.byHead() ? model.n_heads : 0 }, (_, i) => option(i, `head ${i + 1}`)));
-  }
-
-  go(position, { by }) {
-    if (!this.run?.count) return;
-    if (by === "hand" && this.timeline.playing) this.timeline.pause();
-    Object.assign(this, { target: null, moved: true });
-    this.t = clamp(position, 0, this.run.count - 1);
-    this.draw();
-    if (!this.timeline.playing) this.settle();
+  headOptions({ meta: { model } }) {
+    return [[-1, "all heads, mean"], ...Array.from({ length: this.groups() }, (_, i) => [-2 - i, `KV head ${i + 1}, mean`]),
+      ...Array.from({ length: this.byHead() ? model.n_heads : 0 }, (_, i) => [i, `head ${i + 1}`])];
   }
 
   pickLayer(layer, slot = this.chosenSlot) {
-    this.layer = clamp(layer, 0, this.run.layers - 1);
-    Object.assign(this, { chosenSlot: slot, moved: true });
-    this.draw();
-    this.settle();
-  }
-
-  pickHead(head) {
-    this.head = clamp(head, -1 - this.groups(), this.byHead() ? this.run.meta.model.n_heads - 1 : -1);
-    this.moved = true;
-    this.draw();
-    this.settle();
+    this.chosenSlot = slot;
+    super.pickLayer(layer);
   }
 
   pickSlot(slot) {
@@ -165,19 +90,11 @@ class Theatre extends Surface {
     this.draw();
   }
 
-  headName() {
-    if (this.head >= 0) return `head ${this.head + 1}`;
-    return this.head === -1 ? "mean of the heads" : `mean of the heads of KV head ${-1 - this.head}`;
-  }
+  headName() { return this.head < -1 ? `mean of the heads of KV head ${-1 - this.head}` : super.headName(); }
 
-  draw() {
-    const { run } = this;
-    if (!run?.count || !this.root.isConnected) return;
-    const began = performance.now();
-    this.t = Math.min(this.t, run.count - 1);
-    this.drawBar();
-    this.root.dataset.scene = this.scene;
-    this.text.draw();
+  shown() { return { kv: this.run.kv ? "1" : "0" }; }
+
+  drawPictures() {
     if (this.scene === "steps") {
       this.atlas.draw();
       this.ring.draw();
@@ -185,28 +102,13 @@ class Theatre extends Surface {
     this.drawStep();
     this.slotPanel.draw();
     this.forgotten.draw();
-    this.timeline.draw();
-    this.text.keepInView();
-    this.remember();
-    Object.assign(this.root.dataset, {
-      step: this.t, layer: this.layer, head: this.head, run: run.id, count: run.count, status: run.meta.status, kv: run.kv ? "1" : "0",
-      ready: "1", drawMs: (performance.now() - began).toFixed(1),
-    });
-    this.say();
   }
 
   drawBar() {
     const { run, t } = this;
-    const { model, status, tokens_per_second: speed, provenance, message } = run.meta;
-    this.part("model").replaceChildren(el("b", {}, model.name), ` ${model.n_layers} layers · ${model.n_heads} heads, ${model.n_kv_heads} KV · ${run.windowName()}`);
-    this.part("where").replaceChildren("position ", el("b", {}, String(t)), ` · ${grouped(t + 1)} of ${plural(run.count, "token")} read`);
-    const state = this.part("status");
-    state.hidden = status !== "running" && status !== "paused";
-    state.textContent = status === "paused" ? "paused" : `writing${Number.isFinite(speed) ? ` · ${speed.toFixed(0)} tokens/s` : ""}`;
-    const news = this.root.querySelector("[data-act=end]");
-    const behind = run.count - 1 - t;
-    news.hidden = status !== "running" || behind <= 0 || this.timeline.playing;
-    news.textContent = `live: ${grouped(behind)} new →`;
+    const { provenance } = run.meta;
+    this.root.dataset.scene = this.scene;
+    this.drawChips(`${grouped(t + 1)} of ${plural(run.count, "token")} read`);
     for (const name of ["atlas-badge", "ring-badge"]) this.part(name).textContent = provenance;
     this.part("seen").textContent = shorten(run.labels[t], 18);
     segmented(this.part("scene"), Object.entries(SCENES), this.scene, (value) => { this.scene = value; this.draw(); });
@@ -214,17 +116,14 @@ class Theatre extends Surface {
     const sample = (kind, text, h) => el("span", { class: `mx-tok mx-sample ${kind}` }, el("span", { class: "mx-w", "data-h": h ?? "" }, text));
     this.part("text-legend").replaceChildren(sample("", "in the rings", 1), " ", sample("mx-out", "left all rings"), " ",
       el("span", { class: "mx-tok mx-sample", "data-marked": "" }, el("span", { class: "mx-w" }, "asked about")));
-    this.part("layer").value = this.layer;
-    this.part("head").value = this.head;
     this.part("atlas-title").textContent = run.oneWindow && Number.isFinite(run.smallest)
       ? `All ${run.layers} rings: slot = position mod ${grouped(run.smallest)}` : `The rings of all ${run.layers} layers`;
     const lost = t - run.windows[this.layer]; // below 0, or minus infinity: nothing was overwritten
-    this.part("atlas-legend").replaceChildren(el("span", { class: "mx-entry" }, el("i", { class: "mx-key th-key-write" }), "written in this step"),
-      el("span", { class: "mx-entry" }, el("i", { class: "mx-key mx-key-attention" }), run.pattern ? `attention from ${quoted(shorten(run.labels[t], 12))}` : run.meta.note),
-      el("span", { class: "mx-entry" }, el("i", { class: "mx-key th-key-open" }), "slot shown beside it; click one"),
+    this.part("atlas-legend").replaceChildren(legend("th-key-write", "written in this step"),
+      legend("mx-key-attention", run.pattern ? `attention from ${quoted(shorten(run.labels[t], 12))}` : run.meta.note),
+      legend("th-key-open", "slot shown beside it; click one"),
       ...(run.pattern && run.meta.note ? [el("span", {}, run.meta.note)] : []),
       ...(lost >= 0 ? [el("span", { class: "mx-entry" }, `overwritten${run.oneWindow ? "" : ` in layer ${this.layer + 1}`}: `, el("s", { class: "mx-serif" }, shorten(run.labels[lost], 12)), `@${lost}`)] : []));
-    this.message(status === "failed" ? message || "The run failed; what was written stays." : message);
   }
 
   drawStep() {
@@ -242,46 +141,9 @@ class Theatre extends Surface {
     this.part("step").replaceChildren(...lines.map((line) => el("p", {}, ...line)));
   }
 
-  message(text) {
-    const box = this.part("message");
-    box.hidden = !text;
-    box.textContent = text || "";
-  }
-
-  say() {
-    clearTimeout(this.saying);
-    this.saying = setTimeout(() => {
-      if (this.timeline.playing || this.run.meta.status === "running") return;
-      this.part("live-region").textContent = `Position ${this.t}, ${this.run.labels[this.t]}. ${this.ring.sentence([], this.run.windows[this.layer])}`;
-    }, 500);
-  }
-
-  point(position, node = null, cell = null) {
-    if (position === null || !this.run || position >= this.run.count) {
-      this.part("pop").hidden = true;
-      if (this.hovered === null) return;
-      this.hovered = null;
-    } else {
-      const same = this.hovered === position;
-      this.hovered = position;
-      if (cell || node) showPopover(this, position, node, cell);
-      if (same) return;
-    }
-    cancelAnimationFrame(this.pending);
-    this.pending = requestAnimationFrame(() => { this.text.draw(); this.ring.mark(); });
-  }
-
-  emitAt() { sayPlace(this); }
-
-  emitAck() {
-    const value = { run: this.run.id, to: this.run.count };
-    this.emitNew("ack", value);
-  }
-
-  dispose() {
-    this.timeline.dispose();
-    this.settle.cancel();
-    this.leave();
+  drawPointed() {
+    this.text.draw();
+    this.ring.mark();
   }
 }
 

@@ -1,0 +1,41 @@
+"""Reading the text of a run once more, for what the run did not keep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app import compute
+from mistral_core.serving.task import Report
+from mistral_core.trace import RecordingPlan, Trace
+
+if TYPE_CHECKING:
+    from mistral_core.checkpoint import LoadedModel
+
+
+def writer_of(trace: Trace) -> LoadedModel:
+    """The model that wrote a run.
+
+    Raises:
+        ValueError: it is not here, or has other weights now.
+    """
+    loaded = compute.engine().model(trace.model_name)
+    if loaded.model_hash != trace.model_hash:
+        raise ValueError(f"The model {trace.model_name} here has other weights than the one that wrote this run.")
+    return loaded
+
+
+def read_again(trace: Trace, plan: RecordingPlan, report: Report) -> Trace:
+    """One pass over the text of a run, that keeps what the plan says.
+
+    Raises:
+        ValueError: as `writer_of`.
+    """
+    from mistral_core.generation import GenerationRequest, Run
+
+    ids = tuple(int(token) for token in trace.token_ids)
+    report(0, len(ids), "loading the model")
+    loaded = writer_of(trace)
+    run = Run(loaded.model, loaded.tokenizer, GenerationRequest(prompt_ids=ids, max_new_tokens=0), plan=plan)
+    for _ in run.prefill():
+        report(run.n_read, len(ids), "reading the text again")
+    return run.trace()
