@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -92,6 +93,44 @@ def ledger(name: str, config: MistralConfig) -> None:
         "theory: sum over the layers of 2 × key/value heads × head width × min(W, tokens) × 2 bytes (bfloat16). "
         "Weights change with the number of key/value heads too, which the last columns show."
     )
+
+
+def family() -> None:
+    """The models that were trained alike but for one thing, and what each reached."""
+    recorded = registry.bundled_root() / "family.json"
+    if not recorded.is_file():
+        return
+    results = json.loads(recorded.read_text(encoding="utf-8"))["results"]
+    with st.expander("Trained alike, one thing changed: what each model reached"):
+        names = dict.fromkeys(row["name"] for row in results)
+        st.dataframe([_family_row(name, results) for name in names], hide_index=True)
+        st.caption(
+            "Bits per byte of held-out text, lower is better: mean of the seeds, and how far they lie apart. Two "
+            "models differ only where the difference is larger than that. Whole chapters are longer than any text that "
+            "these models were trained on, which full attention does not forgive; pieces are not. Measured when they "
+            "were trained, by `python -m mistral_core family`."
+        )
+        st.caption(
+            "relay is no storyteller: it learned to carry one symbol through every hop, up to the exact reach. "
+            "`python -m mistral_core relay` measures how often it arrives."
+        )
+
+
+def _family_row(name: str, results: list[dict[str, Any]]) -> dict[str, str]:
+    rows = [row for row in results if row["name"] == name]
+    whole, short = ([row[key] for row in rows] for key in ("bits_per_byte", "short_bits_per_byte"))
+    changes = rows[0]["changes"].items()
+    words = (f"{key.replace('_', ' ')} {'none' if value is None else value}" for key, value in changes)
+    return {
+        "model": name, "differs in": ", ".join(words) or "(compared with)", "parameters": f"{rows[0]['parameters']:,}",
+        "keys and values": size(rows[0]["cache_bytes"]), "seeds": f"{len(rows)}",
+        "whole chapters": _spread(whole), "in pieces": _spread(short),
+    }  # fmt: skip
+
+
+def _spread(bits: list[float]) -> str:
+    mean = f"{sum(bits) / len(bits):.3f}"
+    return f"{mean} (within {max(bits) - min(bits):.3f})" if len(bits) > 1 else mean
 
 
 def trust(desk: Desk, name: str) -> None:

@@ -35,7 +35,7 @@ def opening(desk: Desk, query: Mapping[str, str]) -> None:
         return
     try:
         choice = choice_from_query(query)
-        desk.reach.setdefault(record.name, {}).update(choice=choice, asked=0, message="")
+        desk.reach.setdefault(record.name, {}).update(choice=choice, asked=0, message="", own=True)
     except ValueError as error:
         desk.notice = str(error)
 
@@ -60,6 +60,11 @@ def ask(desk: Desk, event: Mapping[str, Any]) -> None:
         return
     record, trace, kept = run
     kept["asked"], kept["message"] = int(event.get("n") or 0), ""
+    if event.get("at"):
+        actions.settle(desk, {"run": record.name, **event["at"]})
+        if not kept.get("own"):  # what nobody asked for begins anew, at the place
+            kept.update(choice=None, shown=None)
+        return
     try:
         choice = Choice(
             reading=str(event["reading"]), source=int(event["source"]), target=int(event["target"]),
@@ -71,7 +76,7 @@ def ask(desk: Desk, event: Mapping[str, Any]) -> None:
     except (KeyError, TypeError, ValueError) as error:
         kept["message"] = actions.sentence(error)
         return
-    kept["choice"], kept["stopped"] = choice, None
+    kept["choice"], kept["stopped"], kept["own"] = choice, None, True
     place = desk.at.get(record.name, {})
     layer = min(int(event.get("layer") or 0), trace.config.n_layers - 1)
     desk.at[record.name] = {**place, "t": choice.anchor, "layer": layer, "head": place.get("head", -1)}
@@ -197,7 +202,7 @@ def _write_on(desk: Desk, record: Record, trace: Trace, kept: Mapping[str, Any])
     spec = _longer(record, trace, short.more if short is not None else 0)
     if spec is None or short is None or not short.more:
         return
-    desk.reach[spec.name] = {"choice": choice, "asked": 0}
+    desk.reach[spec.name] = {"choice": choice, "asked": 0, "own": True}
     desk.at[spec.name] = dict(desk.at.get(record.name, {}))
     if spec.name in desk.records:
         desk.current = spec.name

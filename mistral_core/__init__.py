@@ -22,7 +22,7 @@ Reading order, which is the order in which data meets the files:
 Quick start:
 
 >>> from mistral_core import GenerationRequest, RecordingPlan, Run, SamplingSettings, load_model
->>> loaded = load_model("assets/models/storyteller-seed")
+>>> loaded = load_model("assets/models/storyteller")
 >>> prompt = loaded.tokenizer.encode("Once upon a time there was a girl")
 >>> request = GenerationRequest(prompt_ids=tuple(prompt), max_new_tokens=20, seed=7,
 ...                             sampling=SamplingSettings(temperature=0.8, top_p=0.95))

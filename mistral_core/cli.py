@@ -20,7 +20,9 @@ import typer
 from typer.exceptions import TyperException
 
 from mistral_core.cli_example import register as register_example
+from mistral_core.cli_family import register as register_family
 from mistral_core.cli_influence import register as register_influence
+from mistral_core.cli_relay import register as register_relay
 from mistral_core.cli_run import (
     PRESET,
     config_of,
@@ -271,6 +273,8 @@ def golden(model: Model = DEFAULT_MODEL) -> None:
 
 register_influence(app)
 register_train(app)
+register_family(app)
+register_relay(app)
 register_example(app)
 
 

@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-DEFAULT_MODEL = "storyteller-seed"
+DEFAULT_MODEL = "storyteller"
 MODELS_VARIABLE = "MISTRAL_MODELS_DIR"
 
 
@@ -41,7 +41,7 @@ def user_root() -> Path | None:
 
 
 def listing() -> Listing:
-    """Searches both folders. A model is a direct sub-folder with a params.json or a config.json."""
+    """Searches both folders, the default model first. A model is a sub-folder with a params.json or a config.json."""
     models: dict[str, Path] = {}
     notices = []
     for root in _roots():
@@ -104,7 +104,9 @@ def _roots() -> list[Path]:
 
 
 def _model_folders(root: Path) -> list[Path]:
-    folders = (path for path in sorted(root.iterdir()) if path.is_dir())
+    """Sorted by name, the default one first."""
+    found = sorted(root.iterdir(), key=lambda path: (path.name != DEFAULT_MODEL, path.name))
+    folders = (path for path in found if path.is_dir())
     return [path for path in folders if (path / "params.json").is_file() or (path / "config.json").is_file()]
 
 

@@ -1,6 +1,6 @@
 """Is this Mistral and nothing else? The checks, in one table, on the model that is actually loaded.
 
-    results = verify(load_model("assets/models/storyteller-seed"))
+    results = verify(load_model("assets/models/storyteller"))
     all(result.ok for result in results)
 
 Each line compares two ways to the same numbers and states the largest difference and its bound;

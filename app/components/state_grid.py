@@ -8,7 +8,8 @@ SCRIPTS = (
 )  # fmt: skip
 EVENTS = ("ask", "act")
 """Two sticky values: `ask {run, n, reading, source, target, replacement, word, cut, window, layer}`, what the visitor
-wants to see next (the payload that answers it carries the same `n`), and `act {run, what, n}`, a button: write,
+wants to see next (the payload that answers it carries the same `n`), or `ask {run, n, at {t, layer, head}}`, where the
+hand was on the page before; and `act {run, what, n}`, a button: write,
 stop, again."""
 
 state_grid = Picture(

@@ -1,8 +1,8 @@
 """What a reader of the samples should expect at a loss, in one sentence.
 
 The bounds are bits per byte of English stories, which compare between vocabularies. They are rules of
-thumb: the sentence at 1.44 is what the bundled seed model writes, the others lead towards it and beyond.
-Another language or kind of text moves them.
+thumb: the sentences at 1.41 and 1.44 are what the bundled model and the one before it write, the others
+lead towards them and beyond. Another language or kind of text moves them.
 """
 
 from __future__ import annotations

@@ -67,6 +67,30 @@ def _excerpt(document: str, size: int) -> Excerpt:
     return Excerpt(text[:cut] if cut > size // 2 else text, whole=False)
 
 
+def pieces_of(documents: Sequence[str], size: int) -> list[Excerpt]:
+    """Whole documents cut at spaces into pieces of at most `size` bytes, each read without what stands before it.
+
+    A model is then measured only at positions that it was trained at.
+
+    >>> [part.text for part in pieces_of(["one two three four", "five"], 9)]
+    ['one two', 'three', 'four', 'five']
+
+    Raises:
+        ValueError: a size below 1.
+    """
+    if size < 1:
+        raise ValueError(f"size is {size}; it must be at least 1 byte")
+    pieces = []
+    for document in documents:
+        rest = document
+        while rest:
+            part = _excerpt(rest, size)
+            text = part.text or rest[:1]  # a character that is longer than a piece
+            rest = rest[len(text) :].lstrip(" ")
+            pieces.append(Excerpt(text, whole=not rest))
+    return pieces
+
+
 def validate_excerpts(model: Transformer, tokenizer: Tokenizer, excerpts: Sequence[Excerpt]) -> Evaluation:
     """As `validate`, but where an excerpt was cut its document does not end, so no EOS is predicted there."""
     nats, tokens = 0.0, 0

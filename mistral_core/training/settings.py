@@ -3,7 +3,7 @@
 Two runs of equal settings on the same corpus and machine are the same run. What may differ between
 two starts of one run (how often it saves, when it pauses) is not in here.
 
-The defaults are the recipe of the bundled seed model, with dropout, scaled to a shorter run.
+The defaults are the recipe of the model that the bundled one was begun from, with dropout, scaled to a shorter run.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ PATHS = {"Next word": "next_word", "Attention": "attention", "Ring": "ring", "Re
 
 
 def link(title: str, **parts) -> str:
-    return f"/{PATHS[title]}?" + urlencode({"model": "storyteller-seed", "text": PROMPT, "seed": 0, "n": 40, **parts})
+    return f"/{PATHS[title]}?" + urlencode({"model": "storyteller", "text": PROMPT, "seed": 0, "n": 40, **parts})
 
 
 def data(page, title: str) -> dict[str, str]:

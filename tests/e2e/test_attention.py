@@ -148,7 +148,7 @@ def test_what_is_derived_says_so(visit):
 
 def test_a_link_restores_run_token_layer_and_head_and_a_growing_run_loses_nothing(visit):
     link = "/attention?" + urlencode(
-        {"model": "storyteller-seed", "text": PROMPT, "seed": 3, "n": 90, "t": 60, "layer": 5, "head": 2}
+        {"model": "storyteller", "text": PROMPT, "seed": 3, "n": 90, "t": 60, "layer": 5, "head": 2}
     )
     page = visit(link)
     page.wait_for_selector(f"{ATLAS}[data-status='running'], {ATLAS}[data-status='done']")
@@ -172,7 +172,7 @@ def test_a_link_restores_run_token_layer_and_head_and_a_growing_run_loses_nothin
 
 
 def test_show_me_a_disagreement(visit):
-    link = "/attention?" + urlencode({"model": "storyteller-seed", "text": PROMPT, "seed": 3, "n": 30})
+    link = "/attention?" + urlencode({"model": "storyteller", "text": PROMPT, "seed": 3, "n": 30})
     page = visit(link)
     page.wait_for_selector(f"{ATLAS}[data-status='done'][data-extras$='/49']", timeout=60_000)
     settled(page)

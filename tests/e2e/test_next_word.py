@@ -26,7 +26,7 @@ def story(page) -> str:
 
 
 def link(**parts) -> str:
-    return "/next_word?" + urlencode({"model": "storyteller-seed", "text": PROMPT, "seed": 0, "n": 40, **parts})
+    return "/next_word?" + urlencode({"model": "storyteller", "text": PROMPT, "seed": 0, "n": 40, **parts})
 
 
 def done(page, run: str | None = None) -> dict[str, str]:
@@ -37,7 +37,7 @@ def done(page, run: str | None = None) -> dict[str, str]:
 
 def expected_ids(n: int = 40, seed: int = 0, forced=()) -> list[int]:
     """The tokens that the core writes without any app."""
-    loaded = compute.load("storyteller-seed")
+    loaded = compute.load("storyteller")
     prompt = tuple(loaded.tokenizer.encode(PROMPT))
     request = GenerationRequest(prompt_ids=prompt, max_new_tokens=n, sampling=SAMPLING, seed=seed, forced=forced)
     run = Run(loaded.model, loaded.tokenizer, request)
@@ -84,7 +84,7 @@ def test_the_text_is_what_the_model_writes(visit):
     assert int(done(page)["count"]) == 79
     page.locator(PLAYER).press("End")
     ids = expected_ids(60)
-    tokenizer = compute.tokenizer("storyteller-seed")
+    tokenizer = compute.tokenizer("storyteller")
     assert " ".join(tokenizer.decode(ids).split()[-6:]) in " ".join(story(page).split())
 
 
@@ -115,7 +115,7 @@ def test_an_alternative_starts_a_branch_and_the_first_run_can_be_opened_again(vi
     page.locator(PLAYER).press("End")
     ids = expected_ids(forced=((25, token),))
     assert ids[25] == token and ids[:25] == expected_ids()[:25]
-    tokenizer = compute.tokenizer("storyteller-seed")
+    tokenizer = compute.tokenizer("storyteller")
     assert " ".join(tokenizer.decode(ids).split()[-5:]) in " ".join(story(page).split())
     assert f"forced=25%3A{token}" in page.url
     page.locator("[data-part='branches'] button").first.click()
@@ -146,7 +146,7 @@ def test_clicks_while_it_writes_do_not_stop_it_and_lose_no_token(visit):
     state = done(page)
     assert state["count"] == "169"
     page.locator(PLAYER).press("End")
-    tokenizer = compute.tokenizer("storyteller-seed")
+    tokenizer = compute.tokenizer("storyteller")
     assert " ".join(tokenizer.decode(expected_ids(150)).split()[-6:]) in " ".join(story(page).split())
 
 
@@ -242,7 +242,7 @@ def test_two_visitors_write_at_once_and_stay_apart(visit):
     first, second = visit(link(n=120, seed=1)), visit(link(n=120, seed=2))
     runs = {done(first)["run"], done(second)["run"]}
     assert len(runs) == 2
-    tokenizer = compute.tokenizer("storyteller-seed")
+    tokenizer = compute.tokenizer("storyteller")
     for page, seed in ((first, 1), (second, 2)):
         page.locator(PLAYER).press("End")
         assert " ".join(tokenizer.decode(expected_ids(120, seed)).split()[-6:]) in " ".join(story(page).split())

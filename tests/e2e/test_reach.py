@@ -13,7 +13,7 @@ from tests.e2e.browser import settled
 pytestmark = pytest.mark.browser
 GRID = "[data-reading]"
 FRESH = f"{GRID}[data-ready='1'][data-fresh='1']"
-STORY = {"model": "storyteller-seed", "text": "Once upon a time there was a girl who lived in the wood.", "n": 40}
+STORY = {"model": "storyteller", "text": "Once upon a time there was a girl who lived in the wood.", "n": 40}
 
 
 def data(page) -> dict[str, str]:
@@ -213,3 +213,18 @@ def test_a_long_measurement_can_be_cancelled_and_made_after_all(visit):
     page.wait_for_selector(f"{question}[data-fresh='1']", timeout=120_000)
     assert "115 tokens apart: at least 8 hops" in facts(page), "7 hops of 15 tokens are 105"
     assert "Stopped" not in facts(page)
+
+
+def test_a_step_just_before_another_page_is_left_counts_here_too(visit):
+    page = visit("/next_word?" + urlencode({**STORY, "t": 30, "layer": 2}))
+    root = ".mx[data-mode='desk'][data-step='30'][data-status='done']"
+    page.wait_for_selector(root, timeout=60_000)
+    settled(page)
+    page.locator(root).evaluate(
+        """(root) => {
+          for (const _ of [1, 2]) root.querySelector("[data-act=forward]").click();
+          [...document.querySelectorAll("a")].find((link) => link.pathname === "/reach").click();
+        }"""
+    )
+    assert wait(page, reading="backward", target=32)["row"] == "2"
+    page.wait_for_url("**t=32*")

@@ -18,7 +18,7 @@ from tests.e2e import browser as harness
 from tests.e2e.test_reach import FRESH, GRID, data, facts, popover, tiny, wait
 
 pytestmark = pytest.mark.browser
-BUNDLED = harness.ROOT / "assets" / "models" / "storyteller-seed"
+BUNDLED = harness.ROOT / "assets" / "models" / "storyteller"
 TEXT = "Once upon a time there was a girl who lived in the wood."
 LENGTH, SOURCE = 200, 8
 

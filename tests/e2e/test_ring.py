@@ -29,7 +29,7 @@ def said(page, part: str) -> str:
 
 
 def link(**parts) -> str:
-    return "/ring?" + urlencode({"model": "storyteller-seed", "text": PROMPT, "seed": 0, "n": 70, **parts})
+    return "/ring?" + urlencode({"model": "storyteller", "text": PROMPT, "seed": 0, "n": 70, **parts})
 
 
 def done(page) -> dict[str, str]:
@@ -41,7 +41,7 @@ def done(page) -> dict[str, str]:
 @cache
 def trace(n: int = 70) -> Trace:
     """The same run by the core alone."""
-    loaded = compute.load("storyteller-seed")
+    loaded = compute.load("storyteller")
     request = GenerationRequest(
         prompt_ids=tuple(loaded.tokenizer.encode(PROMPT)), max_new_tokens=n, seed=0,
         sampling=SamplingSettings(temperature=0.8, top_p=0.95),
@@ -140,7 +140,7 @@ def test_the_chunks_are_those_of_the_real_ring(visit, size, chunk):
     for _ in range(chunk):
         page.locator("[data-act='chunk-on']").click()
     shown = page.locator("[data-part='chunks']").evaluate("element => ({...element.dataset})")
-    config, prompt = compute.config("storyteller-seed"), len(trace(1)) - 1
+    config, prompt = compute.config("storyteller"), len(trace(1)) - 1
     start, end = chunk * size, min(prompt, (chunk + 1) * size)
     rings = KVCache(config)
     ring = rings.rings[0]

@@ -27,7 +27,7 @@ from mistral_core.config import MistralConfig
 from mistral_core.model import Transformer, random_model
 
 torch.set_num_threads(1)
-BUNDLED = Path(__file__).parents[2] / "assets/models/storyteller-seed"
+BUNDLED = Path(__file__).parents[2] / "assets/models/storyteller"
 TOKENIZER = BUNDLED / "tokenizer.model"
 TINY = MistralConfig(
     dim=16, n_layers=2, n_heads=4, n_kv_heads=2, head_dim=6, hidden_dim=24, vocab_size=4100, norm_eps=1e-5,

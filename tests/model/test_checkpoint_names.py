@@ -120,5 +120,5 @@ def test_a_configuration_is_read_without_torch():
     code = "import sys; from mistral_core.checkpoint_names import load_config; load_config(sys.argv[1]); " \
         "from mistral_core import registry, tokenizer; print('torch' in sys.modules)"  # fmt: skip
     root = Path(__file__).parents[2]
-    command = [sys.executable, "-c", code, str(root / "assets/models/storyteller-seed")]
+    command = [sys.executable, "-c", code, str(root / "assets/models/storyteller")]
     assert subprocess.run(command, check=True, capture_output=True, text=True, cwd=root).stdout == "False\n"

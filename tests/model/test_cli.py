@@ -21,7 +21,7 @@ from mistral_core.sampling import SamplingSettings, sampling_stages
 from mistral_core.trace import RecordingPlan, Trace
 
 ROOT = Path(__file__).parents[2]
-BUNDLED = ROOT / "assets/models/storyteller-seed"
+BUNDLED = ROOT / "assets/models/storyteller"
 SHAPE = MistralConfig(
     dim=16, n_layers=2, n_heads=4, n_kv_heads=2, head_dim=4, hidden_dim=24, vocab_size=4096, norm_eps=1e-5,
     rope_theta=100.0, sliding_window=4,

@@ -25,7 +25,7 @@ SAMPLING = SamplingSettings(temperature=1.0, top_k=50)
 
 
 def loaded(seed: int = 0):
-    tokenizer = SentencePieceTokenizer(bundled_root() / "storyteller-seed" / "tokenizer.model")
+    tokenizer = SentencePieceTokenizer(bundled_root() / "storyteller" / "tokenizer.model")
     model = random_model(CONFIG, seed=seed, std=0.3)
     return SimpleNamespace(name=f"random{seed}", model_hash=f"hash{seed}", model=model, tokenizer=tokenizer, config=CONFIG)
 

@@ -12,7 +12,7 @@ from mistral_core.analysis.evaluation import evaluate, read_documents, split_doc
 from mistral_core.checkpoint import load_model
 from mistral_core.model import Transformer
 
-BUNDLED = Path(__file__).parents[2] / "assets/models/storyteller-seed"
+BUNDLED = Path(__file__).parents[2] / "assets/models/storyteller"
 TEXT = "A fox came to a well.\nIt was deep.\n\n \nThe goat — old and wise — said: nö!\n\n\nEnd\n"
 DOCUMENTS = ["A fox came to a well.\nIt was deep.", "The goat — old and wise — said: nö!", "End"]
 

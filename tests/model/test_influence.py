@@ -43,7 +43,7 @@ from mistral_core.variants import in_dtype
 from tests.conftest import TINY, TINY_STD
 from tests.model import reference
 
-BUNDLED = Path(__file__).parents[2] / "assets/models/storyteller-seed"
+BUNDLED = Path(__file__).parents[2] / "assets/models/storyteller"
 WINDOWS = [(5, 5, 5), (2, 2, 2, 2), (3, 1, 4), (6, 2), (4, None, 2), (None, None)]
 LENGTH, SOURCE, TARGET = 21, 4, 18
 

@@ -88,7 +88,7 @@ def test_gradients_reach_the_input(x):
 
 
 def test_the_loaded_model_has_neighbours_and_its_copy_has_its_own():
-    model = load_model(bundled_root() / "storyteller-seed").model
+    model = load_model(bundled_root() / "storyteller").model
     for block in model.layers:
         assert neighbours([block.attention.wq.weight, block.attention.wk.weight, block.attention.wv.weight])
         assert neighbours([block.feed_forward.w1.weight, block.feed_forward.w3.weight])

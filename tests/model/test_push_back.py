@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import transformers
 
 from mistral_core import cli_example, cli_influence
 from mistral_core.analysis.distance import distance_profile, held_within
@@ -30,22 +31,22 @@ from mistral_core.cli import main
 from mistral_core.variants import in_dtype
 from tests.conftest import TINY
 
-BUNDLED = Path(__file__).parents[2] / "assets/models/storyteller-seed"
+BUNDLED = Path(__file__).parents[2] / "assets/models/storyteller"
 SNOW = CANDIDATES[0]
-WRITTEN_DOWN = [
-    (SNOW, 22, (0.623, 0.012), (0.007, 0.492)),
+SWAPS = [
+    (SNOW, 22),
     (Case(opening="{} was tired, and the road was long and dark. At last, when the moon had come up over the trees,",
-          words=("She", "He"), answers=("she", "he"), question=""), 24, (0.459, 0.010), (0.002, 0.587)),
+          words=("She", "He"), answers=("she", "he"), question=""), 24),
     (Case(opening="The {} lived in a castle on a high hill above the sea.", words=("queen", "king"),
           answers=("she", "he"), question="Every morning, when the sun came up over the water,"),
-     24, (0.253, 0.019), (0.001, 0.282)),
+     24),
     (Case(opening="There was once a poor {} who had nothing in the world but a little cat. One day, when there was no "
           "more bread in the house,", words=("woman", "man"), answers=("she", "he"), question=""),
-     24, (0.473, 0.030), (0.010, 0.396)),
+     24),
     (Case(opening="The {} walked along the river until it was quite dark. Then, because the night was cold,",
-          words=("princess", "prince"), answers=("she", "he"), question=""), 18, (0.337, 0.012), (0.018, 0.373)),
+          words=("princess", "prince"), answers=("she", "he"), question=""), 18),
 ]  # fmt: skip
-"""Computed with transformers 5.23 in float32 from the bundled weights, to three digits."""
+"""Cases, and how far the swapped word stands from the answer."""
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +54,27 @@ def loaded():
     return load_model(BUNDLED)
 
 
-@pytest.mark.parametrize(("case", "distance", "first", "swapped"), WRITTEN_DOWN)
-def test_the_chosen_swaps_are_those_that_transformers_measured(loaded, case, distance, first, swapped):
+@pytest.fixture(scope="module")
+def theirs():
+    """The same weights in transformers."""
+    model = transformers.MistralForCausalLM.from_pretrained(BUNDLED, dtype=torch.float32, attn_implementation="eager")
+    return model.eval()
+
+
+def asked_of(theirs, tokenizer, case):
+    """p of the two answers in transformers, after the first word and after the other one."""
+    answers = [tokenizer.encode(answer, bos=False)[0] for answer in case.answers]
+    with torch.inference_mode():
+        logits = [theirs(torch.tensor([tokenizer.encode(case.text(which))])).logits[0, -1] for which in (0, 1)]
+    return [row.softmax(-1)[answers].tolist() for row in logits]
+
+
+@pytest.mark.parametrize(("case", "distance"), SWAPS)
+def test_the_chosen_swaps_are_what_transformers_measures(loaded, theirs, case, distance):
     found = measure_swap(loaded.model, loaded.tokenizer, case)
     assert found.distance == distance
-    np.testing.assert_allclose(found.first, first, atol=6e-4)
-    np.testing.assert_allclose(found.swapped, swapped, atol=6e-4)
+    np.testing.assert_allclose([found.first, found.swapped], asked_of(theirs, loaded.tokenizer, case), atol=1e-5)
+    assert found.first[0] > found.swapped[0] and found.swapped[1] > found.first[1], "the word is carried"
 
 
 def test_a_fact_fades_and_is_gone_exactly_beyond_the_reach(loaded):
@@ -95,13 +111,14 @@ def test_cases_that_swap_more_than_a_token_are_refused(loaded):
         single_token(loaded.tokenizer, " ")
 
 
-def test_the_example_has_the_largest_fall_of_all_that_have_left_the_rings(loaded):
+def test_the_example_has_the_largest_fall_of_all_that_have_left_the_rings(loaded, theirs):
     near = Case(opening="The {} said that", words=("queen", "king"), answers=("she", "he"), question="")
     broken = replace(SNOW, words=("girl", "grandchild"))
-    given = [WRITTEN_DOWN[2][0], near, SNOW, broken, WRITTEN_DOWN[4][0]]
+    given = [SWAPS[2][0], near, SNOW, broken, SWAPS[4][0]]
     found = find_example(loaded.model, loaded.tokenizer, given)
     assert found.case is SNOW
-    assert found.fall == pytest.approx(0.623 - 0.007, abs=1e-3)
+    first, swapped = asked_of(theirs, loaded.tokenizer, SNOW)
+    assert found.fall == pytest.approx(first[0] - swapped[0], abs=1e-5)
     assert found.fall == found.best.first[0] - found.best.swapped[0]
     falls = [swap.first[0] - swap.swapped[0] for swap in (found.best, *found.others)]
     assert falls == sorted(falls, reverse=True)
@@ -240,14 +257,14 @@ def test_the_commands_print_what_the_core_measures(loaded, printed, monkeypatch)
     assert untrained["kl_mean"] != content["kl_mean"]
 
 
-def test_the_example_command_names_criterion_and_typical_change(loaded, printed, monkeypatch):
-    monkeypatch.setattr("mistral_core.analysis.push_back.CANDIDATES", (SNOW, WRITTEN_DOWN[4][0]))
+def test_the_example_command_names_criterion_and_typical_change(loaded, theirs, printed, monkeypatch):
+    monkeypatch.setattr("mistral_core.analysis.push_back.CANDIDATES", (SNOW, SWAPS[4][0]))
     monkeypatch.setattr(cli_example, "TYPICAL_TEXTS", 1)
     monkeypatch.setattr(cli_example, "TYPICAL_LENGTH", 32)
     monkeypatch.setattr(cli_example, "TYPICAL_SOURCES", 4)
     content = printed("influence-example", "--seed", "3")
     assert (content["words"], content["candidates"]) == (["girl", "boy"], 2)
-    assert content["best"]["first"][0] == pytest.approx(0.623, abs=1e-3)
+    assert content["best"]["first"] == pytest.approx(asked_of(theirs, loaded.tokenizer, SNOW)[0], abs=1e-5)
     assert "largest fall" in content["criterion"]
     typical = content["typical"]
     texts = cli_influence.written_texts(loaded, 1, 32, 3)

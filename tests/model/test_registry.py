@@ -63,7 +63,7 @@ def test_a_folder_that_is_not_there_is_a_notice(monkeypatch, tmp_path):
     ["../elsewhere", "..", ".", "", "/etc", "small/../../elsewhere", "group/nested", "no_model", "small/", "small\0"],
 )
 def test_a_browser_cannot_name_a_path(user_root, name):
-    with pytest.raises(ValueError, match=r"there is no model .*available are storyteller-seed.*small"):
+    with pytest.raises(ValueError, match=r"there is no model .*available are storyteller.*small"):
         registry.resolve_browser(name)
 
 
@@ -99,5 +99,5 @@ def test_the_command_line_names_any_path(user_root, tmp_path):
     assert registry.resolve_command_line("small") == user_root / "small"
     assert registry.resolve_command_line(str(tmp_path / "elsewhere")) == tmp_path / "elsewhere"
     for bad in (str(tmp_path / "absent"), ""):
-        with pytest.raises(ValueError, match=r"neither a model nor a folder.*storyteller-seed"):
+        with pytest.raises(ValueError, match=r"neither a model nor a folder.*storyteller"):
             registry.resolve_command_line(bad)

@@ -8,7 +8,7 @@ import sentencepiece
 
 from mistral_core.tokenizer import SentencePieceTokenizer, StreamingDecoder, token_texts
 
-MODEL = Path(__file__).parents[2] / "assets/models/storyteller-seed/tokenizer.model"
+MODEL = Path(__file__).parents[2] / "assets/models/storyteller/tokenizer.model"
 NEWLINE, BYTE_0 = 3, 4
 TEXTS = [
     "Once upon a time there was a king.", "", " ", "  two  spaces  ", "\n", "\n\nlines\n", "tab\tand\r\nreturn",

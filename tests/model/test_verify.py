@@ -21,7 +21,7 @@ from mistral_core.verification import operations, subject
 from mistral_core.verify import CHECKS, CheckResult, Substitutes, table, to_json, verify
 
 verify_module = sys.modules["mistral_core.verify"]
-TOKENIZER = Path(__file__).parents[2] / "assets/models/storyteller-seed/tokenizer.model"
+TOKENIZER = Path(__file__).parents[2] / "assets/models/storyteller/tokenizer.model"
 SHAPE = MistralConfig(
     dim=16, n_layers=3, n_heads=6, n_kv_heads=2, head_dim=4, hidden_dim=24, vocab_size=4096, norm_eps=1e-5,
     rope_theta=100.0, sliding_window=5,

@@ -198,13 +198,13 @@ def test_the_models_page_shows_the_ledger_and_the_card():
     at = app("models")
     metrics = {metric.label: metric.value for metric in at.metric}
     assert metrics["parameters"] == "8.92 M" and metrics["exact reach"] == "120 tokens"
-    assert at.dataframe[0].value.iloc[2]["times storyteller-seed"] == "256×"
+    assert at.dataframe[0].value.iloc[2]["times storyteller"] == "256×"
 
 
 def test_the_checks_run_from_the_models_page():
     at = app("models")
     press(at, "Check it now")
-    task = kept(at).checks["storyteller-seed"]
+    task = kept(at).checks["storyteller"]
     task.join(120)
     at.run()
     assert not task.error and any("checks hold" in success.value for success in at.success)

@@ -123,10 +123,10 @@ def test_the_numbers_of_one_slot_are_sent_where_those_of_the_run_are_too_many(mo
 
 def test_what_a_run_does_not_keep_is_computed_anew_for_one_layer(monkeypatch):
     """Against the recording of the same text by another plan, made in one go."""
-    loaded = compute.load("storyteller-seed")
+    loaded = compute.load("storyteller")
     ids = tuple(loaded.tokenizer.encode(PROMPT))
     request = GenerationRequest(prompt_ids=ids, max_new_tokens=30, seed=2)
-    run = finish(Run(loaded.model, loaded.tokenizer, request, plan=RecordingPlan(), card=ModelCard("storyteller-seed", loaded.model_hash)))
+    run = finish(Run(loaded.model, loaded.tokenizer, request, plan=RecordingPlan(), card=ModelCard("storyteller", loaded.model_hash)))
     whole = run.trace()
     bare = replace(whole, arrays={name: array for name, array in whole.arrays.items() if "rot_k" not in name and "hook_v" not in name})
     found = state.Desk()
@@ -162,8 +162,8 @@ def test_bytes_by_counting_every_number():
 
 
 def _question(word: str = "") -> ring_panel.Question:
-    ids = tuple(compute.tokenizer("storyteller-seed").encode(PROMPT))
-    return ring_panel.Question(run="r", model="storyteller-seed", ids=ids, position=8, step=len(ids) - 2, word=word)
+    ids = tuple(compute.tokenizer("storyteller").encode(PROMPT))
+    return ring_panel.Question(run="r", model="storyteller", ids=ids, position=8, step=len(ids) - 2, word=word)
 
 
 @pytest.mark.parametrize("word", ["", "boy"])

@@ -221,13 +221,19 @@ function placeOf(id, at) {
   return place;
 }
 
+/** Where a hand put the eye just before its page was left, too soon for Python to hear of it; null = nowhere. */
+function unheard(id) {
+  const place = places.get(id);
+  return place && !place.end && spot(place) !== place.told ? place : null;
+}
+
 /** Puts a picture there; what Python has not heard yet (the page was left too soon) it hears now. */
 function takePlace(picture, place) {
   const { run } = picture;
   const last = run.count - 1;
   picture.goQuietly(place.end ? Math.min(last, place.target ?? Infinity) : place.t ?? last, place.layer ?? Math.floor(run.layers / 2), place.head ?? -1);
   Object.assign(picture, { target: place.target ?? null, moved: true });
-  if (!place.end && spot(place) !== place.told) picture.settle();
+  if (unheard(run.id)) picture.settle();
 }
 
 /** Notes where a picture is, once a hand or a link has put it somewhere. */
@@ -239,6 +245,7 @@ function keepPlace(picture) {
 
 /** Tells Python, which writes it into the address. */
 function sayPlace(picture) {
+  if (leaving()) return; // nobody would hear it: the next page says it
   const { run, t, layer, head } = picture;
   const value = { run: run.id, t, layer, head: Math.max(head, -1) };
   const known = places.get(run.id);

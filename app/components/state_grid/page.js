@@ -82,7 +82,18 @@ class ReachPage extends Surface {
     }
     if (grown) this.frame = null;
     this.message(header.message);
+    const place = first ? unheard(run.id) : null;
+    if (place) this.comeFrom(place);
     this.draw();
+  }
+
+  /** A step made just before another page was left: Python hears of it now, and begins there. */
+  comeFrom(place) {
+    const { t, layer, head } = place;
+    place.told = spot(place);
+    this.fresh = false;
+    this.asked += 1;
+    this.emit("ask", { run: this.run.id, n: this.asked, at: { t, layer, head } });
   }
 
   /** The network that is asked about has the model's windows, or one and the same in every layer. */

@@ -296,7 +296,7 @@ def test_the_list_of_works_travels_with_the_model_and_the_card_names_it(cli, tmp
     (["--name", "../x"], "must be a plain name"),
     (["--device", "tpu"], "'tpu' is not a device"),
     (["--threads", "0"], "--threads is 0"),
-    (["--from", "storyteller-seed", "--dim", "16"], "dim is 16, but storyteller-seed has 256"),
+    (["--from", "storyteller", "--dim", "16"], "dim is 16, but storyteller has 256"),
     (["--context", "100000"], "fewer than the 100,001"),
 ])  # fmt: skip
 def test_what_is_wrong_is_one_sentence(cli, texts, tmp_path, flags, reason):
