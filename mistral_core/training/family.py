@@ -31,7 +31,9 @@ BASE = Settings(
     dim=64, tokens=1_500_000, context=256, batch=16, warmup=60, muon_rate=0.012, adamw_rate=0.008, dropout=0.0,
     validations=4, patience=0, phases=((0, (("wide", 50.0), ("core", 42.0), ("simple", 8.0))),),
 )  # fmt: skip
-"""The baseline. Rates and batch: the best but one of four that were tried with a million tokens; see the README."""
+"""The baseline. Of four rates and batches tried with a million tokens in sequences of 512, steps of 4,096 tokens at
+these rates reached 1.937 bits per byte, at half of them 1.983; steps of 8,192 2.012, of 2,048 at half the rates 1.931.
+"""
 
 
 @dataclass(frozen=True)

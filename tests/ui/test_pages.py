@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from app import compute, desk, player_panel, state
 from app.navigation import ENTRIES
 from app.runs import RunSpec, position_from_query, spec_from_query
+from mistral_core import registry
 from mistral_core.sampling import SamplingSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -199,6 +200,15 @@ def test_the_models_page_shows_the_ledger_and_the_card():
     metrics = {metric.label: metric.value for metric in at.metric}
     assert metrics["parameters"] == "8.92 M" and metrics["exact reach"] == "120 tokens"
     assert at.dataframe[0].value.iloc[2]["times storyteller"] == "256×"
+
+
+def test_the_models_page_shows_what_each_of_the_family_reached():
+    rows = json.loads((registry.bundled_root() / "family.json").read_text())["results"]
+    shown = app("models").dataframe[-1].value.set_index("model")
+    assert set(shown.index) == {row["name"] for row in rows}
+    bits = [row["bits_per_byte"] for row in rows if row["name"] == "mha"]
+    assert shown.loc["mha", "whole chapters"].startswith(f"{sum(bits) / len(bits):.3f}")
+    assert shown.loc["mha", "differs in"] == "n kv heads 8" and shown.loc["full-attention", "differs in"] == "window none"
 
 
 def test_the_checks_run_from_the_models_page():
