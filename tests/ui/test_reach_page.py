@@ -20,7 +20,6 @@ from app.figures.reach_payload import (
     Short,
     allowed_cells,
     choice_from_query,
-    first_choice,
     pack_reach,
     too_short,
     window_options,
@@ -300,27 +299,6 @@ def test_the_geometry_of_mistral_7b_fits_into_a_small_payload(record_property):
     header, arrays = unpack(packed)
     assert header["forward_edges"][:2] == [0, 4095] and arrays["allowed"][1, 8 : 8 + 4096].all()
     assert not arrays["allowed"][1, 8 + 4096 :].any()
-
-
-def test_a_visitor_starts_where_he_was():
-    assert first_choice(TINY, 100, 19, None) == Choice(reading="forward", source=8, target=12)
-    assert first_choice(TINY, 100, 19, 60) == Choice(reading="backward", source=8, target=60)
-    assert first_choice(TINY, 10, 19, 60).reading == "forward", "a place that is not in this text"
-
-
-def test_a_place_that_is_heard_late_begins_there_unless_something_was_asked(recorded):
-    desk = state.Desk()
-    desk.add(recorded)
-    desk.at["recorded"] = {"t": 60, "layer": 2, "head": -1}
-    reach_panel.payload(desk)
-    reach_panel.ask(desk, {"run": "recorded", "n": 1, "at": {"t": 62, "layer": 3, "head": 1}})
-    header, _ = unpack(reach_panel.payload(desk).packed)
-    assert (header["choice"]["reading"], header["choice"]["target"], header["layer"]) == ("backward", 62, 3)
-    assert header["asked"] == 1 and desk.at["recorded"] == {"t": 62, "layer": 3, "head": 1}
-    reach_panel.ask(desk, {"run": "recorded", "n": 2, "reading": "forward", "source": 8, "target": 9})
-    reach_panel.ask(desk, {"run": "recorded", "n": 3, "at": {"t": 64, "layer": 3, "head": 1}})
-    header, _ = unpack(reach_panel.payload(desk).packed)
-    assert (header["choice"]["reading"], header["choice"]["source"]) == ("forward", 8), "reach keeps its own picture"
 
 
 def test_a_bad_word_leaves_the_picture_and_says_why(recorded):
