@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -17,6 +16,7 @@ from mistral_core import registry
 from mistral_core.analysis.accounting import ledger as ledger_of
 from mistral_core.config import MISTRAL_7B, MistralConfig
 from mistral_core.serving.task import Task
+from mistral_core.training.family_results import Reached, reached, recorded_results
 
 if TYPE_CHECKING:
     from mistral_core.verification.subject import CheckResult
@@ -97,13 +97,8 @@ def ledger(name: str, config: MistralConfig) -> None:
 
 def family() -> None:
     """The models that were trained alike but for one thing, and what each reached."""
-    recorded = registry.bundled_root() / "family.json"
-    if not recorded.is_file():
-        return
-    results = json.loads(recorded.read_text(encoding="utf-8"))["results"]
     with st.expander("Trained alike, one thing changed: what each model reached"):
-        names = dict.fromkeys(row["name"] for row in results)
-        st.dataframe([_family_row(name, results) for name in names], hide_index=True)
+        st.dataframe([_family_row(row) for row in reached(recorded_results())], hide_index=True)
         st.caption(
             "Bits per byte of held-out text, lower is better: mean of the seeds, and how far they lie apart. Two "
             "models differ only where the difference is larger than that. Whole chapters are longer than any text that "
@@ -116,21 +111,17 @@ def family() -> None:
         )
 
 
-def _family_row(name: str, results: list[dict[str, Any]]) -> dict[str, str]:
-    rows = [row for row in results if row["name"] == name]
-    whole, short = ([row[key] for row in rows] for key in ("bits_per_byte", "short_bits_per_byte"))
-    changes = rows[0]["changes"].items()
-    words = (f"{key.replace('_', ' ')} {'none' if value is None else value}" for key, value in changes)
+def _family_row(row: Reached) -> dict[str, str]:
     return {
-        "model": name, "differs in": ", ".join(words) or "(compared with)", "parameters": f"{rows[0]['parameters']:,}",
-        "keys and values": size(rows[0]["cache_bytes"]), "seeds": f"{len(rows)}",
-        "whole chapters": _spread(whole), "in pieces": _spread(short),
+        "model": row.first.name, "differs in": row.differs.replace("_", " ") or "(compared with)",
+        "parameters": f"{row.first.parameters:,}", "keys and values": size(row.first.cache_bytes),
+        "seeds": f"{row.seeds}", "whole chapters": _bits(row.mean, row.spread),
+        "in pieces": _bits(row.short, row.short_spread),
     }  # fmt: skip
 
 
-def _spread(bits: list[float]) -> str:
-    mean = f"{sum(bits) / len(bits):.3f}"
-    return f"{mean} (within {max(bits) - min(bits):.3f})" if len(bits) > 1 else mean
+def _bits(mean: float, spread: float | None) -> str:
+    return f"{mean:.3f}" if spread is None else f"{mean:.3f} (within {spread:.3f})"
 
 
 def trust(desk: Desk, name: str) -> None:

@@ -5,20 +5,17 @@ Torch is imported by the command.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mistral_core.cli_run import print_json
+from mistral_core.cli_run import print_json, use_threads
 
 if TYPE_CHECKING:
     from mistral_core.training.family import Member
     from mistral_core.training.run_log import Event
-
-RECORDED = Path(__file__).resolve().parent.parent / "assets" / "models" / "family.json"
 
 
 def register(app: typer.Typer) -> None:
@@ -44,18 +41,19 @@ def family(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value.")] = False,
 ) -> None:
     """Train the family that the claims are tested with; without --out, print what was recorded of it."""
-    from mistral_core.training.family import Result, collect, plan, table, write_results
+    from mistral_core.training.family_results import recorded_results, table
 
     if out is None:
-        rows = [Result(**row) for row in json.loads(RECORDED.read_text(encoding="utf-8"))["results"]]
+        rows = recorded_results()
     else:
+        from mistral_core.training.family import collect, plan
+
         trainings = plan(group or ["twins", "ladder"], seeds)
         if corpus is None:
             raise ValueError(
                 "name the tokens with --corpus; `train --data TEXTS --corpus FOLDER --prepare-only` makes them"
             )
         _train_all(out, corpus, trainings, precision, threads, licence)
-        write_results(out)
         rows = collect(out)
     if as_json:
         print_json([asdict(row) for row in rows])
@@ -74,10 +72,7 @@ def _train_all(
     from mistral_core.training.family import train_member, write_results
     from mistral_core.training.trainer import Habits
 
-    if threads is not None:
-        if threads < 1:
-            raise ValueError(f"--threads is {threads}; it must be at least 1")
-        torch.set_num_threads(threads)
+    use_threads(threads)
     read = open_corpus(corpus)
     habits = Habits(precision=precision, compile_mode="on", sample_tokens=0)
     for number, (member, seed) in enumerate(trainings, start=1):

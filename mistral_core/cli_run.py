@@ -178,6 +178,21 @@ def parse_window(window: str | None) -> int | Literal["own"] | None:
     return int(window)
 
 
+def use_threads(threads: int | None) -> None:
+    """Lets torch compute with so many processor threads; `None` = as many as it takes by itself.
+
+    Raises:
+        ValueError: fewer than 1.
+    """
+    if threads is None:
+        return
+    if threads < 1:
+        raise ValueError(f"--threads is {threads}; it must be at least 1")
+    import torch
+
+    torch.set_num_threads(threads)
+
+
 def print_json(value: Any) -> None:
     """One JSON value on stdout; characters that no encoding can print are escaped."""
     print(json.dumps(value, indent=2, allow_nan=False))

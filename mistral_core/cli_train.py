@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from mistral_core.cli_run import load, parse_window, print_json, status
+from mistral_core.cli_run import load, parse_window, print_json, status, use_threads
 from mistral_core.registry import MODELS_VARIABLE, user_root
 
 if TYPE_CHECKING:
@@ -109,16 +109,11 @@ def train(
     if window is not None:
         flags["window"] = parse_window(window)
 
-    import torch
-
     from mistral_core.training.hardware import find_device
     from mistral_core.training.run_file import keep_result
     from mistral_core.training.trainer import Habits, Trainer
 
-    if threads is not None:
-        if threads < 1:
-            raise ValueError(f"--threads is {threads}; it must be at least 1")
-        torch.set_num_threads(threads)
+    use_threads(threads)
     settings = _settings(out, flags, tokens, mix or [], schedule)
     start = load(from_model, "float32", "cpu") if from_model is not None else None
     if start is not None:

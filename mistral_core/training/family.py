@@ -12,8 +12,7 @@ seeds of one model. So every member is the baseline with one change, and is trai
 from __future__ import annotations
 
 import json
-import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,11 +21,12 @@ from mistral_core.analysis.accounting import kv_cache_bytes, parameter_count
 from mistral_core.checkpoint import load_model
 from mistral_core.training.corpus import Corpus
 from mistral_core.training.export import export_model
+from mistral_core.training.family_results import RESULTS_FILE, Result
 from mistral_core.training.measure import pieces_of, validate_excerpts
 from mistral_core.training.settings import Settings
 from mistral_core.training.trainer import Habits, Trainer, Watch
 
-RESULTS_FILE, RESULT_FILE = "family.json", "measured.json"
+RESULT_FILE = "measured.json"
 BASE = Settings(
     dim=64, tokens=1_500_000, context=256, batch=16, warmup=60, muon_rate=0.012, adamw_rate=0.008, dropout=0.0,
     validations=4, patience=0, phases=((0, (("wide", 50.0), ("core", 42.0), ("simple", 8.0))),),
@@ -69,32 +69,6 @@ MEMBERS = (
     Member("adamw-0.004", "optimiser", {"optimiser": "adamw", "adamw_rate": 0.004}, "AdamW for all weights"),
     Member("adamw-0.008", "optimiser", {"optimiser": "adamw"}, "the same, at the rate that the rest has in the others"),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """One training of a member, measured on the file that it wrote.
-
-    Attributes:
-        name, group, seed: which.
-        changes: against the baseline.
-        parameters: of the network, embedding and output included.
-        cache_bytes: of all keys and values kept after a training sequence, in float32.
-        tokens: seen. seconds: of training steps.
-        bits_per_byte: of all held-out text, each document read from its beginning to its end.
-        short_bits_per_byte: the same text in pieces that are no longer than a training sequence.
-    """
-
-    name: str
-    group: str
-    seed: int
-    changes: dict[str, Any]
-    parameters: int
-    cache_bytes: int
-    tokens: int
-    seconds: float
-    bits_per_byte: float
-    short_bits_per_byte: float
 
 
 def plan(groups: Iterable[str], seeds: int) -> list[tuple[Member, int]]:
@@ -171,22 +145,3 @@ def write_results(folder: Path, base: Settings = BASE) -> Path:
     content = {"base": base.to_json(), "results": [asdict(result) for result in collect(folder)]}
     target.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return target
-
-
-def table(results: Sequence[Result]) -> str:
-    """The results as Markdown: a line a member, the mean of its seeds and how far they lie apart."""
-    lines = [
-        "| model | differs in | parameters | K/V kept, kB | tokens seen | seeds | bits per byte | spread | short |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for name in dict.fromkeys(result.name for result in results):
-        rows = [result for result in results if result.name == name]
-        bits = [row.bits_per_byte for row in rows]
-        spread = f"{max(bits) - min(bits):.4f}" if len(bits) > 1 else ""
-        short = statistics.mean(row.short_bits_per_byte for row in rows)
-        changes = ", ".join(f"{key} {'none' if value is None else value}" for key, value in rows[0].changes.items())
-        lines.append(
-            f"| {name} | {changes} | {rows[0].parameters:,} | {rows[0].cache_bytes / 1000:,.0f} | {rows[0].tokens:,} | "
-            f"{len(rows)} | {statistics.mean(bits):.4f} | {spread} | {short:.4f} |"
-        )
-    return "\n".join(lines)

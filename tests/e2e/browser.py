@@ -137,3 +137,17 @@ def settled(page: Page) -> None:
     """Waits until no script runs and nothing on the page is stale. First wait for something of the page itself."""
     page.wait_for_selector("[data-testid='stApp'][data-test-script-state='notRunning']")
     page.wait_for_function("!document.querySelector('[data-testid=\"stApp\"] [data-stale=\"true\"]')")
+
+
+def check_narrow_first_screen(page: Page, picture_of: str) -> None:
+    """On 390 x 844 at least 250 px of the picture stand over a low timeline whose parts a finger meets."""
+    timeline = page.locator(".mx-time").bounding_box()
+    picture = page.locator(picture_of).bounding_box()
+    assert timeline["height"] <= 84 and timeline["y"] + timeline["height"] <= 845, timeline
+    assert picture["y"] + 250 <= timeline["y"] and picture["height"] >= 250, (picture, timeline)
+    for part, least in (("[data-act='back']", 44), ("[data-act='play']", 44), ("[data-part='speed']", 40), ("[data-part='slider']", 24)):
+        box = page.locator(part).bounding_box()
+        assert min(box["width"], box["height"]) >= least, part
+        assert timeline["y"] <= box["y"] and box["y"] + box["height"] <= 844.5, part
+    chips = [box for box in (chip.bounding_box() for chip in page.locator(".mx-chips .mx-chip").all()) if box]
+    assert len({round(box["y"]) for box in chips}) == 1 and chips[0]["y"] < picture["y"], "the chips stand in one row"

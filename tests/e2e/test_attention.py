@@ -9,6 +9,7 @@ import pytest
 from app import compute
 from app.theme import percent
 from mistral_core.analysis.heads import summarise
+from tests.e2e import browser as harness
 from tests.e2e.browser import settled
 
 pytestmark = pytest.mark.browser
@@ -205,13 +206,4 @@ def test_it_fits_a_narrow_screen_and_large_type(visit):
 
 def test_a_narrow_first_screen_shows_the_picture_over_a_low_timeline(visit):
     page = opened(visit, width=390, height=844)
-    timeline = page.locator(".mx-time").bounding_box()
-    picture = page.locator(".mx-all").bounding_box()
-    assert timeline["height"] <= 84 and timeline["y"] + timeline["height"] <= 845, timeline
-    assert picture["y"] + 250 <= timeline["y"] and picture["height"] >= 250, (picture, timeline)
-    for part, least in (("[data-act='back']", 44), ("[data-act='play']", 44), ("[data-part='speed']", 40), ("[data-part='slider']", 24)):
-        box = page.locator(part).bounding_box()
-        assert min(box["width"], box["height"]) >= least, part
-        assert timeline["y"] <= box["y"] and box["y"] + box["height"] <= 844.5, part
-    chips = [box for box in (chip.bounding_box() for chip in page.locator(".mx-chips .mx-chip").all()) if box]
-    assert len({round(box["y"]) for box in chips}) == 1 and chips[0]["y"] < picture["y"], "the chips stand in one row"
+    harness.check_narrow_first_screen(page, ".mx-all")

@@ -12,6 +12,7 @@ from mistral_core.kv_cache import KVCache
 from mistral_core.mask import allowed
 from mistral_core.sampling import SamplingSettings
 from mistral_core.trace import RecordingPlan, Trace
+from tests.e2e import browser as harness
 from tests.e2e.browser import settled
 
 pytestmark = pytest.mark.browser
@@ -229,13 +230,4 @@ def test_a_narrow_first_screen_shows_the_picture_over_a_low_timeline(visit):
     page = visit(link(n=20), width=390, height=844)
     done(page)
     settled(page)
-    timeline = page.locator(".mx-time").bounding_box()
-    picture = page.locator(".th-atlas").bounding_box()
-    assert timeline["height"] <= 84 and timeline["y"] + timeline["height"] <= 845, timeline
-    assert picture["y"] + 250 <= timeline["y"] and picture["height"] >= 250, (picture, timeline)
-    for part, least in (("[data-act='back']", 44), ("[data-act='play']", 44), ("[data-part='speed']", 40), ("[data-part='slider']", 24)):
-        box = page.locator(part).bounding_box()
-        assert min(box["width"], box["height"]) >= least, part
-        assert timeline["y"] <= box["y"] and box["y"] + box["height"] <= 844.5, part
-    chips = [box for box in (chip.bounding_box() for chip in page.locator(".mx-chips .mx-chip").all()) if box]
-    assert len({round(box["y"]) for box in chips}) == 1 and chips[0]["y"] < picture["y"], "the chips stand in one row"
+    harness.check_narrow_first_screen(page, ".th-atlas")

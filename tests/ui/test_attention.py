@@ -27,12 +27,6 @@ ROOT = Path(__file__).resolve().parents[2]
 STEP = 1 / 65535
 
 
-@pytest.fixture(autouse=True)
-def _cold(monkeypatch):
-    monkeypatch.setenv(compute.WARM_UP_VARIABLE, "0")
-    monkeypatch.chdir(ROOT)
-
-
 @pytest.fixture(scope="module")
 def written(tiny_model, tokenizer) -> Trace:
     """A generated run: prompt in chunks, then token by token through the ring; over five windows long."""

@@ -18,12 +18,6 @@ from mistral_core.sampling import SamplingSettings
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(autouse=True)
-def _cold(monkeypatch):
-    monkeypatch.setenv(compute.WARM_UP_VARIABLE, "0")
-    monkeypatch.chdir(ROOT)
-
-
 def app(page: str = "") -> AppTest:
     at = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60).run()
     if page:

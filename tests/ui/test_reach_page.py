@@ -33,17 +33,7 @@ from tests.conftest import TINY
 ROOT = Path(__file__).resolve().parents[2]
 LENGTH = 17
 
-
-@pytest.fixture(autouse=True)
-def _cold(monkeypatch):
-    monkeypatch.setenv(compute.WARM_UP_VARIABLE, "0")
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(reach_panel, "PATIENCE", 60.0)
-
-
-@pytest.fixture
-def recorded() -> Record:
-    return Record(name="recorded", label="recorded", trace=compute.recording())
+pytestmark = pytest.mark.usefixtures("patient")
 
 
 def walk(choice: Choice, config: MistralConfig = TINY, length: int = LENGTH) -> np.ndarray:

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import compute, profile_panel, state
@@ -20,12 +19,6 @@ from mistral_core.analysis.push_back import GIRL, PushBack, Swap, Typical
 from tests.conftest import TINY
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(autouse=True)
-def _cold(monkeypatch):
-    monkeypatch.setenv(compute.WARM_UP_VARIABLE, "0")
-    monkeypatch.chdir(ROOT)
 
 
 def test_the_profile_tells_where_most_of_it_lies_and_draws_no_zero():

@@ -4,25 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from app import compute, reach_panel, state
+from app import reach_panel, state
 from app.figures.player_payload import unpack
 from app.figures.reach_payload import Choice, first_choice
-from app.runs import Record
 from tests.conftest import TINY
 
 ROOT = Path(__file__).resolve().parents[2]
 
-
-@pytest.fixture(autouse=True)
-def _cold(monkeypatch):
-    monkeypatch.setenv(compute.WARM_UP_VARIABLE, "0")
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(reach_panel, "PATIENCE", 60.0)
-
-
-@pytest.fixture
-def recorded() -> Record:
-    return Record(name="recorded", label="recorded", trace=compute.recording())
+pytestmark = pytest.mark.usefixtures("patient")
 
 
 def test_a_visitor_starts_where_he_was():

@@ -21,7 +21,7 @@ from mistral_core.trace import RecordingPlan
 from tests.conftest import TINY, TINY_STD
 from tests.model import reference
 from tests.model.writing import FULL, asked, finish
-from tests.ui.test_pages import _cold, app, kept, press  # noqa: F401
+from tests.ui.test_pages import app, kept
 
 NEW_TOKENS = 25
 PROMPT = "Once upon a time there was a girl who lived in a little house in the wood. One morning, when the sun came up,"

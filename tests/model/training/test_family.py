@@ -9,24 +9,24 @@ import pytest
 from mistral_core.analysis.evaluation import evaluate
 from mistral_core.checkpoint import load_model
 from mistral_core.cli import main
-from mistral_core.cli_family import RECORDED
 from mistral_core.registry import bundled_root
 from mistral_core.training import family
 from mistral_core.training.family import (
     BASE,
     MEMBERS,
     Member,
-    Result,
     collect,
     plan,
-    table,
     train_member,
     write_results,
 )
+from mistral_core.training.family_results import RESULTS_FILE, Result, table
 from mistral_core.training.measure import pieces_of
 from mistral_core.training.relay import relay_settings, write_relay_texts
 
 from .conftest import FIXED, SMALL
+
+RECORDED = bundled_root() / RESULTS_FILE
 
 TWINS = {member.name: member for member in MEMBERS if member.group == "twins"}
 BASE_OF_TESTS = replace(SMALL, tokens=512, validations=1, phases=((0, ()),))

@@ -1,0 +1,29 @@
+"""What every test of the application starts from."""
+
+from pathlib import Path
+
+import pytest
+
+from app import compute, reach_panel
+from app.runs import Record
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _cold(monkeypatch):
+    """Nothing is warmed up behind a test's back, and pages are found."""
+    monkeypatch.setenv(compute.WARM_UP_VARIABLE, "0")
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """The page reach waits for its measurement, however slow the machine is."""
+    monkeypatch.setattr(reach_panel, "PATIENCE", 60.0)
+
+
+@pytest.fixture
+def recorded() -> Record:
+    """The recorded run."""
+    return Record(name="recorded", label="recorded", trace=compute.recording())
