@@ -19,6 +19,7 @@ from typing import Annotated, Literal
 import typer
 from typer.exceptions import TyperException
 
+from mistral_core.cli_average import register as register_average
 from mistral_core.cli_example import register as register_example
 from mistral_core.cli_family import register as register_family
 from mistral_core.cli_influence import register as register_influence
@@ -273,6 +274,7 @@ def golden(model: Model = DEFAULT_MODEL) -> None:
 
 register_influence(app)
 register_train(app)
+register_average(app)
 register_family(app)
 register_relay(app)
 register_example(app)

@@ -84,7 +84,7 @@ def train(
     clip: Annotated[float | None, _flag("Largest norm of the gradients.", _RUN, "1")] = None,
     validations: Annotated[int | None, _flag("How often held-out text is read.", _RUN, "40")] = None,
     patience: Annotated[int | None, _flag("Validations without a gain before it stops; 0 = never.", _RUN, "10")] = None,
-    seed: Annotated[int | None, _flag("Of weights, order and dropout.", _RUN, "0")] = None,
+    seed: Annotated[int | None, _flag("Of weights, order and dropout.", _RUN, "0; with --from, a new one")] = None,
     device: Annotated[str, _flag("auto, cpu, cuda or cuda:1.", _MACHINE, "auto")] = "auto",
     precision: Annotated[Literal["auto", "float32", "bfloat16"], _flag("auto times both.", _MACHINE, "auto")] = "auto",
     compile_mode: Annotated[
@@ -110,7 +110,8 @@ def train(
         flags["window"] = parse_window(window)
 
     from mistral_core.training.hardware import find_device
-    from mistral_core.training.run_file import keep_result
+    from mistral_core.training.record import unmet_seed
+    from mistral_core.training.run_file import keep_result, read_run
     from mistral_core.training.trainer import Habits, Trainer
 
     use_threads(threads)
@@ -118,6 +119,8 @@ def train(
     start = load(from_model, "float32", "cpu") if from_model is not None else None
     if start is not None:
         settings = _shaped_like(settings, start, flags)
+        if seed is None and read_run(out) is None:
+            settings = replace(settings, seed=unmet_seed(start.folder))
     asked = keep_result(out, name=name, licence=licence, prompts=prompt or [])
     target = _target(out, asked["name"])
     read = _corpus(data, out, corpus, settings, tokenizer, start)

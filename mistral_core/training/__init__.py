@@ -13,5 +13,7 @@ Reading order, which is the order in which a text meets the files:
  9. `checkpointing.py`  what a run must remember, safe against kill -9
 10. `run_file.py`, `run_log.py`, `curve.py`, `expectation.py`   what a run is, and what a person watches
 11. `trainer.py`        the loop
-12. `export.py`, `card.py`   the finished model folder
+12. `export.py`, `card.py`, `record.py`   the finished model folder
+13. `average.py`       one model from the mean of several
+14. `family.py`, `family_results.py`, `relay.py`   the models that the claims need
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mistral_core.analysis.accounting import flops_per_token, parameter_count
@@ -45,7 +46,10 @@ class CardFacts:
 
 def model_card(facts: CardFacts) -> str:
     """The text of the card, in Markdown."""
-    parts = [_head(facts), _limits(facts), _data(facts), _counting(facts), _training(facts), _samples(facts)]
+    parts = [
+        _head(facts), limits_section(facts.evaluation.bits_per_byte), _data(facts), counting_section(facts.golden),
+        _training(facts), samples_section(facts.samples),
+    ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
 
@@ -61,12 +65,34 @@ def training_rate(trainer: Trainer) -> tuple[float, float]:
 
 def _head(facts: CardFacts) -> str:
     trainer, held = facts.trainer, facts.evaluation
-    c, progress = trainer.config, trainer.progress
-    parameters = parameter_count(c)["total"]
+    progress = trainer.progress
     rate, share = training_rate(trainer)
     ending = f", {progress.ended}" if progress.ended != "finished" else ""
     best = f" (the weights are those of step {trainer.weights_step:,})" if trainer.weights_step != progress.step else ""
-    rows = {
+    rows = shape_rows(trainer.config, held) | {
+        "tokens seen": f"{trainer.tokens_seen:,} in {progress.step:,} steps of {trainer.settings.step_tokens:,}"
+        f"{ending}{best}",
+        "hardware, time": f"{trainer.choice.machine}; {_duration(progress.seconds)} of training steps, {rate:,.0f} "
+        f"tokens/s, {share:.0%} of the speed of one multiplication of its shape there",
+        **held_out_row(held),
+    }
+    if source := (read_run(trainer.folder) or {}).get("started_from"):
+        rows["started from"] = (
+            f"the weights of {source['name']} (SHA-256 {source['hash'][:16]}); its own card says how they were made"
+        )
+    return title_and_table(facts.name, "A small Mistral, trained by `python -m mistral_core train`.", rows)
+
+
+def title_and_table(name: str, sentence: str, rows: Mapping[str, str]) -> str:
+    """How a card begins."""
+    table = "\n".join(f"| {row} | {value} |" for row, value in rows.items())
+    return f"# {name}\n\n{sentence}\n\n| | |\n| --- | --- |\n{table}"
+
+
+def shape_rows(config: MistralConfig, held: Evaluation) -> dict[str, str]:
+    """The network in words and numbers."""
+    c, parameters = config, parameter_count(config)["total"]
+    return {
         "architecture": f"Mistral: pre-norm RMSNorm (eps {c.norm_eps:g}), RoPE (theta {c.rope_theta:g}), grouped-query "
         f"and sliding-window attention, SwiGLU, {'tied' if c.tied_embeddings else 'untied'} output, no biases",
         "dim, layers, heads, KV heads, head_dim, hidden_dim": f"{c.dim}, {c.n_layers}, {c.n_heads}, {c.n_kv_heads}, "
@@ -74,20 +100,15 @@ def _head(facts: CardFacts) -> str:
         "sliding window W (the token itself included)": _window(c),
         "vocabulary": f"{c.vocab_size:,} pieces; {held.bytes / held.tokens:.2f} bytes a token of held-out text",
         "parameters": f"{parameters:,} ({2 * parameters / 1e6:.1f} MB in bfloat16)",
-        "tokens seen": f"{trainer.tokens_seen:,} in {progress.step:,} steps of {trainer.settings.step_tokens:,}"
-        f"{ending}{best}",
-        "hardware, time": f"{trainer.choice.machine}; {_duration(progress.seconds)} of training steps, {rate:,.0f} "
-        f"tokens/s, {share:.0%} of the speed of one multiplication of its shape there",
-        "**held-out text**": f"**{held.bits_per_byte:.4f} bits per byte** ({held.loss:.4f} nats a token; "
-        f"{held.tokens:,} tokens, {held.bytes:,} bytes, {held.documents:,} documents)",
     }
-    if source := (read_run(trainer.folder) or {}).get("started_from"):
-        rows["started from"] = (
-            f"the weights of {source['name']} (SHA-256 {source['hash'][:16]}); its own card says how they were made"
-        )
-    table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
-    title = f"# {facts.name}\n\nA small Mistral, trained by `python -m mistral_core train`."
-    return f"{title}\n\n| | |\n| --- | --- |\n{table}"
+
+
+def held_out_row(held: Evaluation) -> dict[str, str]:
+    """The number that a card is read for."""
+    return {
+        "**held-out text**": f"**{held.bits_per_byte:.4f} bits per byte** ({held.loss:.4f} nats a token; "
+        f"{held.tokens:,} tokens, {held.bytes:,} bytes, {held.documents:,} documents)"
+    }
 
 
 def _window(config: MistralConfig) -> str:
@@ -96,8 +117,8 @@ def _window(config: MistralConfig) -> str:
     return f"{windows}; exact reach: " + ("all earlier tokens" if reach is None else f"{reach} positions back")
 
 
-def _limits(facts: CardFacts) -> str:
-    bits = facts.evaluation.bits_per_byte
+def limits_section(bits: float) -> str:
+    """What a reader may expect at so many bits per byte, and what not."""
     return f"""## Limits
 
 What to expect at {bits:.2f} bits per byte (a rule of thumb for English stories): {expectation(bits)}
@@ -151,17 +172,18 @@ def _manifest_licences(facts: CardFacts) -> Counter[str]:
     return Counter(str(work["licence"]) for work in stated if "set" not in work or work["set"] in corpus.sources)
 
 
-def _counting(facts: CardFacts) -> str:
-    golden = (
+def counting_section(golden: bool) -> str:
+    """How bits per byte are counted, and whether stored logits lie beside the card."""
+    logits = (
         "`golden.safetensors` holds transformers' logits of these weights; `verify` compares with them."
-        if facts.golden
+        if golden
         else "There are no golden logits; `python -m mistral_core golden --model FOLDER` makes them with transformers."
     )
     return f"""## How it is counted
 
 A document is BOS, its pieces, EOS. Every piece and EOS is predicted, from all of its reach; the losses in bits are
 summed and divided by the bytes of the documents. The weights are those of the bfloat16 file, computed in float32.
-{golden}"""
+{logits}"""
 
 
 def _training(facts: CardFacts) -> str:
@@ -197,9 +219,10 @@ def _recipe(settings: Settings) -> list[str]:
     ]
 
 
-def _samples(facts: CardFacts) -> str:
+def samples_section(samples: Sequence[tuple[int, str]]) -> str:
+    """The samples (seed, text) as quotations."""
     lines = ["## Samples", "", "Temperature 0.8, top-p 0.95, 200 new tokens, not picked:"]
-    for seed, text in facts.samples:
+    for seed, text in samples:
         quoted = "\n".join(f"> {line}" if line else ">" for line in text.split("\n"))
         lines += ["", f"**seed {seed}**", "", quoted]
     return "\n".join(lines)

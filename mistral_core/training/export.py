@@ -7,7 +7,6 @@ rounded to bfloat16, loaded again and computed in float32.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -24,12 +23,13 @@ from mistral_core.model import Transformer
 from mistral_core.training.card import CardFacts, model_card
 from mistral_core.training.curve import CURVE_FILE, loss_curve
 from mistral_core.training.measure import sample_text, validate
+from mistral_core.training.record import read_record, write_record
 from mistral_core.training.run_file import read_run
 from mistral_core.training.run_log import read_log
 from mistral_core.training.texts import CREDITS
 from mistral_core.training.trainer import Trainer
 
-RECORD_FILE, CARD_FILE = "training.json", "MODEL_CARD.md"
+CARD_FILE = "MODEL_CARD.md"
 SAMPLES, SAMPLE_TOKENS = 5, 200
 
 
@@ -49,6 +49,11 @@ class Exported:
     samples: tuple[tuple[int, str], ...]
     notices: tuple[str, ...]
 
+    def to_json(self) -> dict[str, Any]:
+        """What was measured, for the record."""
+        samples = [{"seed": seed, "text": text} for seed, text in self.samples]
+        return {"evaluation": vars(self.evaluation), "samples": samples}
+
 
 def check_target(target: Path, run_folder: Path) -> None:
     """Refuses a place that holds something else than an earlier result of the same run.
@@ -58,11 +63,7 @@ def check_target(target: Path, run_folder: Path) -> None:
     """
     if not target.exists():
         return
-    record = target / RECORD_FILE
-    try:
-        made_by = json.loads(record.read_text(encoding="utf-8"))["run"]
-    except (OSError, ValueError, KeyError, TypeError):
-        made_by = None
+    made_by = (read_record(target) or {}).get("run")
     if made_by is None or made_by != read_run(run_folder):
         raise ValueError(f"{target} is there already and was not made by this run; choose another --name")
 
@@ -84,17 +85,28 @@ def export_model(
         ValueError: the place is taken, or the disk is full; the run itself is untouched.
     """
     check_target(target, trainer.folder)
+    return write_whole(
+        target, lambda staged: _fill(trainer, staged, target, list(prompts), licence, progress),
+        "run the same command again, the training is kept",
+    )  # fmt: skip
+
+
+def write_whole(target: Path, fill: Callable[[Path], Exported], remedy: str) -> Exported:
+    """Lets `fill` write a folder beside its place and moves it there when it is whole.
+
+    Raises:
+        ValueError: the disk is full; what stood at the place still does.
+    """
     room = target.parent / ".unfinished"
     staged = room / target.name
     shutil.rmtree(staged, ignore_errors=True)
     try:
         staged.mkdir(parents=True)
-        exported = _fill(trainer, staged, target, list(prompts), licence, progress)
+        exported = fill(staged)
         _put_in_place(staged, target)
     except OSError as error:
         raise ValueError(
-            f"the model cannot be written to {target}: {error.strerror or error}; free space there and run the same "
-            f"command again, the training is kept"
+            f"the model cannot be written to {target}: {error.strerror or error}; free space there and {remedy}"
         ) from error
     finally:
         shutil.rmtree(staged, ignore_errors=True)
@@ -103,16 +115,18 @@ def export_model(
     return exported
 
 
-def _fill(
-    trainer: Trainer, staged: Path, target: Path, prompts: list[str], licence: str, progress: Callable[[str], None]
+def write_measured(
+    model: Transformer, tokenizer: Path, staged: Path, target: Path, valid: Sequence[str], prompts: Sequence[str],
+    progress: Callable[[str], None],
 ) -> Exported:  # fmt: skip
-    _write_weights(trainer.best_model(), staged, trainer.corpus.tokenizer.path)
+    """Writes weights, tokenizer and transformers' logits; measures and samples what was written, loaded again."""
+    _write_weights(model, staged, tokenizer)
     loaded = load_model(staged)
-    progress(f"reading all held-out text ({len(trainer.corpus.valid)} documents)")
-    evaluation = validate(loaded.model, loaded.tokenizer, trainer.corpus.valid)
+    progress(f"reading all held-out text ({len(valid)} documents)")
+    evaluation = validate(loaded.model, loaded.tokenizer, valid)
     progress("writing samples")
     samples = []
-    for seed, prompt in enumerate(_five(prompts, trainer.corpus.valid)):
+    for seed, prompt in enumerate(_five(prompts, valid)):
         samples.append((seed, sample_text(loaded.model, loaded.tokenizer, prompt, seed=seed, tokens=SAMPLE_TOKENS)))
     notices = []
     try:
@@ -120,20 +134,34 @@ def _fill(
         make_golden(staged)
     except ValueError as error:
         notices.append(f"no golden logits: {error}")
+    return Exported(target, evaluation, tuple(samples), tuple(notices))
+
+
+def _fill(
+    trainer: Trainer, staged: Path, target: Path, prompts: list[str], licence: str, progress: Callable[[str], None]
+) -> Exported:  # fmt: skip
+    corpus = trainer.corpus
+    made = write_measured(
+        trainer.best_model(), corpus.tokenizer.path, staged, target, corpus.valid, prompts, progress
+    )
     events = read_log(trainer.folder)
     if any(event["event"] in ("step", "validation") for event in events):
         (staged / CURVE_FILE).write_text(loss_curve(events), encoding="utf-8")
-    credits = [name for name in CREDITS if (trainer.corpus.folder / name).is_file()]
-    for name in credits:
-        shutil.copyfile(trainer.corpus.folder / name, staged / name)
     facts = CardFacts(
-        name=target.name, trainer=trainer, evaluation=evaluation, samples=tuple(samples), licence=licence,
-        credits=tuple(credits), golden=not notices,
+        name=target.name, trainer=trainer, evaluation=made.evaluation, samples=made.samples, licence=licence,
+        credits=copy_credits(corpus.folder, staged), golden=not made.notices,
     )  # fmt: skip
     (staged / CARD_FILE).write_text(model_card(facts), encoding="utf-8")
-    record = _record(trainer, evaluation, samples)
-    (staged / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    return Exported(target, evaluation, tuple(samples), tuple(notices))
+    write_record(staged, _record(trainer, made))
+    return made
+
+
+def copy_credits(source: Path, target: Path) -> tuple[str, ...]:
+    """Lets what says whose the texts are travel along; which files did."""
+    names = tuple(name for name in CREDITS if (source / name).is_file())
+    for name in names:
+        shutil.copyfile(source / name, target / name)
+    return names
 
 
 def _write_weights(model: Transformer, folder: Path, tokenizer: Path) -> None:
@@ -142,7 +170,7 @@ def _write_weights(model: Transformer, folder: Path, tokenizer: Path) -> None:
     (save_hugging_face if uniform else save_mistral)(model, folder, tokenizer, torch.bfloat16)
 
 
-def _five(prompts: list[str], valid: Sequence[str]) -> list[str]:
+def _five(prompts: Sequence[str], valid: Sequence[str]) -> Sequence[str]:
     """The prompts given, one after the other again if they are fewer; else the openings of five documents."""
     if not prompts:
         every = max(1, len(valid) // SAMPLES)
@@ -150,14 +178,14 @@ def _five(prompts: list[str], valid: Sequence[str]) -> list[str]:
     return [prompts[number % len(prompts)] for number in range(SAMPLES)]
 
 
-def _record(trainer: Trainer, evaluation: Evaluation, samples: Sequence[tuple[int, str]]) -> dict[str, Any]:
+def _record(trainer: Trainer, made: Exported) -> dict[str, Any]:
     """What the card says, for programs; `run` tells later exports whose folder this is."""
     progress = trainer.progress
     return {
         "run": read_run(trainer.folder), "steps": progress.step, "tokens": trainer.tokens_seen,
         "weights_step": trainer.weights_step, "ended": progress.ended, "seconds": progress.seconds,
-        "passes": trainer.batches.passes(), "machine": trainer.choice.to_json(), "evaluation": vars(evaluation),
-        "validations": progress.validations, "samples": [{"seed": seed, "text": text} for seed, text in samples],
+        "passes": trainer.batches.passes(), "machine": trainer.choice.to_json(),
+        "validations": progress.validations, **made.to_json(),
     }  # fmt: skip
 
 
