@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 ARGUMENTS = [
@@ -128,7 +128,7 @@ def open_page(launched: Browser, *, width: int = 1440, height: int = 900, dark: 
         viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", **options
     )
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)  # for work of the model, on a machine that is busy
     page.watch = Watch(page)  # type: ignore[attr-defined]
     return page
 
@@ -137,6 +137,16 @@ def settled(page: Page) -> None:
     """Waits until no script runs and nothing on the page is stale. First wait for something of the page itself."""
     page.wait_for_selector("[data-testid='stApp'][data-test-script-state='notRunning']")
     page.wait_for_function("!document.querySelector('[data-testid=\"stApp\"] [data-stale=\"true\"]')")
+
+
+def wait_for_tokens(root: Locator, count: int) -> int:
+    """Waits until a picture shows at least so many tokens of a text; how many they are."""
+    until = time.monotonic() + 60
+    while (now := int(root.get_attribute("data-count") or 0)) < count:
+        if time.monotonic() > until:
+            raise TimeoutError(f"the text has {now} tokens after 60 seconds and should have {count}")
+        time.sleep(0.03)
+    return now
 
 
 def check_narrow_first_screen(page: Page, picture_of: str) -> None:

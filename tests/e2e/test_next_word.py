@@ -162,6 +162,7 @@ def test_pause_one_token_go_on_stop(visit):
     page.wait_for_selector(f"{PLAYER}[data-status='running']")
     page.locator(".st-key-button-pause button").click()
     page.wait_for_selector(f"{PLAYER}[data-status='paused']")
+    page.wait_for_timeout(1000)  # the token that was being written when the button was pressed
     settled(page)
     count = int(data(page)["count"])
     page.locator(".st-key-button-step button").click()

@@ -136,7 +136,7 @@ def test_predict_first_hides_everything_until_the_guess(visit):
 
 def test_a_wall_stops_the_change_and_an_own_word_takes_its_place(visit):
     page = visit("/reach?" + urlencode({**STORY, "reading": "forward", "from": 8}))
-    wait(page)
+    wait(page, source=8, count=55)  # the text asked for, not the recorded one that is shown until it has begun
     page.get_by_label("Your own replacement word").fill("boy")
     page.get_by_role("button", name="swap").click()
     page.locator("[data-part=swap]", has_text="boy").wait_for()

@@ -44,7 +44,7 @@ def page(wide, chromium):
     opened = harness.open_page(chromium)
     query = {"model": "wide", "text": TEXT, "n": LENGTH - 15, "reading": "forward", "from": SOURCE}
     opened.goto(f"{wide.url}/reach?{urlencode(query)}")
-    opened.wait_for_selector(f"{FRESH}[data-status='done'][data-count='{LENGTH}']", timeout=90_000)
+    opened.wait_for_selector(f"{FRESH}[data-status='done'][data-count='{LENGTH}']", timeout=180_000)
     yield opened
     problems = opened.watch.problems()
     opened.context.close()
