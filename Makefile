@@ -36,13 +36,13 @@ bench: install-dev browser
 screenshots: install-dev browser
 	$(BIN)/python -m tests.e2e.screenshots
 
-# Seed 1: the first whose text fills the length.
+# Seed 0: the first whose text fills the length.
 recordings: install
 	mkdir -p build
 	$(BIN)/python -m mistral_core influence-example --json > build/example.json
 	mv build/example.json assets/traces/example.json
 	$(BIN)/python -m mistral_core trace --prompt "$$($(BIN)/python -m mistral_core influence-example --only text)" \
-		--max-new-tokens 240 --temperature 0.8 --top-p 0.95 --seed 1 --compact --out assets/traces/start.safetensors
+		--max-new-tokens 240 --temperature 0.8 --top-p 0.95 --seed 0 --compact --out assets/traces/start.safetensors
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

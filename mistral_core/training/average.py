@@ -108,6 +108,7 @@ def _copy_card(model: LoadedModel, number: int, staged: Path) -> str:
     if (model.folder / CURVE_FILE).is_file():
         shutil.copyfile(model.folder / CURVE_FILE, staged / curve)
     text = card.read_text(encoding="utf-8").replace(f"`{CURVE_FILE}`", f"`{curve}`")
+    text = f"> Of a model that is not here, but in the mean that [{CARD_FILE}]({CARD_FILE}) describes.\n\n{text}"
     (staged / name).write_text(text, encoding="utf-8")
     return name
 

@@ -123,7 +123,7 @@ def limits_section(bits: float) -> str:
 
 What to expect at {bits:.2f} bits per byte (a rule of thumb for English stories): {expectation(bits)}
 It is no assistant and no source of facts. It knows nothing beyond its texts, shares their prejudices and may
-repeat passages of them, the more often it has read them (see the passes below)."""
+repeat passages of them, the more often it has read them."""
 
 
 def _data(facts: CardFacts) -> str:

@@ -299,11 +299,14 @@ def test_help_is_quick_and_needs_no_torch():
 
 
 @pytest.mark.slow
-def test_the_bundled_model_from_outside(tmp_path):
+def test_the_bundled_model_from_outside(tmp_path, fine):
     """As a user types it: a process of its own, the default model, past twenty windows."""
+    length = ("--max-new-tokens", 330)
+    written = (json.loads(fine("generate", *PROMPT, *length, "--seed", seed, "--json")) for seed in range(40))
+    seed = next(content["settings"]["seed"] for content in written if content["finish_reason"] == "length")
     command = [sys.executable, "-m", "mistral_core"]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    flags = ["generate", *PROMPT, "--max-new-tokens", "330", "--seed", "7"]
+    flags = ["generate", *PROMPT, *map(str, length), "--seed", str(seed)]
     first, second = (
         subprocess.run([*command, *flags], capture_output=True, text=True, cwd=tmp_path, env=env, check=True).stdout
         for _ in range(2)

@@ -64,6 +64,7 @@ def test_the_folder_verifies_and_its_card_states_what_was_measured(two, mean, co
         bits = evaluate(model.model, model.tokenizer, corpus.valid).bits_per_byte
         assert f"| {model.name} | {model.model_hash[:16]} | {bits:.4f} | [PART_{number}_CARD.md](" in card
         part = (mean.folder / f"PART_{number}_CARD.md").read_text(encoding="utf-8")
+        assert part.startswith("> Of a model that is not here") and f"# {model.name}" in part
         assert "written for a test" in part and f"`part-{number}-loss-curve.svg`" in part
         assert (mean.folder / f"part-{number}-loss-curve.svg").is_file()
     bits = evaluate(loaded.model, loaded.tokenizer, corpus.valid).bits_per_byte
