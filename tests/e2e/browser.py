@@ -53,12 +53,12 @@ class Server:
 
 
 @contextlib.contextmanager
-def server(log: Path, **environment: str) -> Iterator[Server]:
+def server(log: Path, *, entry: str = "app/main.py", **environment: str) -> Iterator[Server]:
     """The application as `make run` starts it, on a free port; its whole process group ends with the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", entry, "--server.port", str(port)]
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,

@@ -203,19 +203,6 @@ def test_a_text_too_short_for_the_edge_is_written_on_or_read_with_a_narrower_win
     assert "beyond the edge: exactly 0 at all 27 positions" in facts(page)
 
 
-def test_a_long_measurement_can_be_cancelled_and_made_after_all(visit):
-    long = " ".join([STORY["text"]] * 70)  # read, not written: no text that a model writes is sure to become so long
-    page = visit("/reach?" + urlencode({**STORY, "text": long, "n": 4, "reading": "corridor", "from": 760, "to": 875}))
-    question = f"{GRID}[data-reading='corridor'][data-source='760'][data-target='875']"
-    page.locator(f"{question}[data-status='done'] [data-act=stop]").click(timeout=120_000)
-    page.locator("[data-part=facts]", has_text="Stopped: only theory is shown.").wait_for()
-    assert data(page)["fresh"] == "0" and "nats" not in facts(page) and "Measuring" not in facts(page)
-    page.locator("[data-act=again]").click()
-    page.wait_for_selector(f"{question}[data-fresh='1']", timeout=120_000)
-    assert "115 tokens apart: at least 8 hops" in facts(page), "7 hops of 15 tokens are 105"
-    assert "Stopped" not in facts(page)
-
-
 def test_a_step_just_before_another_page_is_left_counts_here_too(visit):
     page = visit("/next_word?" + urlencode({**STORY, "t": 30, "layer": 2}))
     root = ".mx[data-mode='desk'][data-step='30'][data-status='done']"

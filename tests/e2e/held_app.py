@@ -1,0 +1,33 @@
+"""The application with one thing changed: a measurement on `reach` waits until a file exists, and can be cancelled.
+
+On a quick machine a measurement is over before anybody could click; so a test of the click holds it. Started by
+`test_reach_cancel.py` in place of `app/main.py`; `HELD_UNTIL` names the file.
+"""
+
+import os
+import runpy
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from app import reach_measure  # noqa: E402
+
+measured = reach_measure.measure
+
+
+def held(trace, choice, *, growing=False, report):
+    gate = Path(os.environ["HELD_UNTIL"])
+    while not gate.exists():
+        report(0, 1, "held by the test")
+        time.sleep(0.02)
+    return measured(trace, choice, growing=growing, report=report)
+
+
+if __name__ == "__main__":
+    if reach_measure.measure.__name__ != "held":  # a script runs anew with every click, its modules stay
+        reach_measure.measure = held
+    runpy.run_path(str(ROOT / "app" / "main.py"), run_name="__main__")
