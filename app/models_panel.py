@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -98,9 +99,11 @@ def ledger(name: str, config: MistralConfig) -> None:
 def family() -> None:
     """The models that were trained alike but for one thing, and what each reached."""
     with st.expander("Trained alike, one thing changed: what each model reached"):
-        st.dataframe([_family_row(row) for row in reached(recorded_results())], hide_index=True)
+        rows = reached(recorded_results())
+        st.dataframe([_family_row(row) for row in rows], hide_index=True)
         st.caption(
-            "Bits per byte of held-out text, lower is better: mean of the seeds, and how far they lie apart. Two "
+            f"Bits per byte of held-out text after {rows[0].first.tokens / 1e6:.1f} million tokens, alike for all; "
+            "lower is better. The mean of the seeds, and how far they lie apart. Two "
             "models differ only where the difference is larger than that. Whole chapters are longer than any text that "
             "these models were trained on, which full attention does not forgive; pieces are not. Measured when they "
             "were trained, by `python -m mistral_core family`."
@@ -113,11 +116,23 @@ def family() -> None:
 
 def _family_row(row: Reached) -> dict[str, str]:
     return {
-        "model": row.first.name, "differs in": row.differs.replace("_", " ") or "(compared with)",
-        "parameters": f"{row.first.parameters:,}", "keys and values": size(row.first.cache_bytes),
-        "seeds": f"{row.seeds}", "whole chapters": _bits(row.mean, row.spread),
-        "in pieces": _bits(row.short, row.short_spread),
+        "model": row.first.name, "whole chapters": _bits(row.mean, row.spread),
+        "in pieces": _bits(row.short, row.short_spread), "seeds": f"{row.seeds}",
+        "what was changed": _difference(row.first.changes), "parameters": f"{row.first.parameters:,}",
+        "keys and values": size(row.first.cache_bytes),
     }  # fmt: skip
+
+
+def _difference(changes: Mapping[str, Any]) -> str:
+    """What was changed against the baseline, in words that a cell of the table has room for."""
+    heads = changes.get("n_kv_heads")
+    words = {
+        "window": "no window" if changes.get("window") is None else f"window {changes['window']}",
+        "n_kv_heads": f"{heads} key/value {'head' if heads == 1 else 'heads'}", "dim": f"dim {changes.get('dim')}",
+        "optimiser": "AdamW alone", "adamw_rate": f"rate {changes.get('adamw_rate')}",
+    }  # fmt: skip
+    said = [words.get(name, f"{name} {value}".replace("_", " ")) for name, value in changes.items()]
+    return ", ".join(said) or "(compared with)"
 
 
 def _bits(mean: float, spread: float | None) -> str:

@@ -202,7 +202,11 @@ def test_the_models_page_shows_what_each_of_the_family_reached():
     assert set(shown.index) == {row["name"] for row in rows}
     bits = [row["bits_per_byte"] for row in rows if row["name"] == "mha"]
     assert shown.loc["mha", "whole chapters"].startswith(f"{sum(bits) / len(bits):.3f}")
-    assert shown.loc["mha", "differs in"] == "n kv heads 8" and shown.loc["full-attention", "differs in"] == "window none"
+    differs = shown["what was changed"]
+    assert differs["mha"] == "8 key/value heads" and differs["mqa"] == "1 key/value head"
+    assert differs["full-attention"] == "no window" and differs["adamw-0.004"] == "AdamW alone, rate 0.004"
+    assert differs["baseline"] == "(compared with)"
+    assert shown.columns[0] == "whole chapters", "a phone shows what was reached without scrolling"
 
 
 def test_the_checks_run_from_the_models_page():
