@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -115,24 +114,27 @@ def family() -> None:
 
 
 def _family_row(row: Reached) -> dict[str, str]:
+    changed = ", ".join(_changed(name, value) for name, value in row.first.changes.items())
     return {
         "model": row.first.name, "whole chapters": _bits(row.mean, row.spread),
         "in pieces": _bits(row.short, row.short_spread), "seeds": f"{row.seeds}",
-        "what was changed": _difference(row.first.changes), "parameters": f"{row.first.parameters:,}",
+        "what was changed": changed or "(compared with)", "parameters": f"{row.first.parameters:,}",
         "keys and values": size(row.first.cache_bytes),
     }  # fmt: skip
 
 
-def _difference(changes: Mapping[str, Any]) -> str:
-    """What was changed against the baseline, in words that a cell of the table has room for."""
-    heads = changes.get("n_kv_heads")
-    words = {
-        "window": "no window" if changes.get("window") is None else f"window {changes['window']}",
-        "n_kv_heads": f"{heads} key/value {'head' if heads == 1 else 'heads'}", "dim": f"dim {changes.get('dim')}",
-        "optimiser": "AdamW alone", "adamw_rate": f"rate {changes.get('adamw_rate')}",
-    }  # fmt: skip
-    said = [words.get(name, f"{name} {value}".replace("_", " ")) for name, value in changes.items()]
-    return ", ".join(said) or "(compared with)"
+def _changed(name: str, value: Any) -> str:
+    """One change against the baseline, in words that a cell of the table has room for."""
+    match name:
+        case "window" if value is None:
+            return "no window"
+        case "n_kv_heads":
+            return f"{value} key/value {'head' if value == 1 else 'heads'}"
+        case "optimiser" if value == "adamw":
+            return "AdamW alone"
+        case "adamw_rate":
+            return f"rate {value}"
+    return f"{name} {value}".replace("_", " ")
 
 
 def _bits(mean: float, spread: float | None) -> str:

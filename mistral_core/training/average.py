@@ -15,7 +15,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mistral_core.analysis.evaluation import Evaluation
 from mistral_core.checkpoint import LoadedModel
 from mistral_core.model import Transformer
 from mistral_core.training.card import (
@@ -116,7 +115,7 @@ def _copy_card(model: LoadedModel, number: int, staged: Path) -> str:
 def _card(
     name: str, models: Sequence[LoadedModel], bits: Sequence[float], cards: Sequence[str], made: Exported
 ) -> str:  # fmt: skip
-    held: Evaluation = made.evaluation
+    held = made.evaluation
     rows = shape_rows(models[0].config, held) | held_out_row(held)
     sentence = "A small Mistral: the mean of the weights of others, made by `python -m mistral_core average`."
     lines = [

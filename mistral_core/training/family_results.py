@@ -49,14 +49,12 @@ class Reached:
     Attributes:
         first: one of them, for what they have in common.
         seeds: how many they are.
-        differs: the changes in words; "" for the baseline.
         mean, short: bits per byte of whole documents and of short pieces.
         spread, short_spread: how far the seeds lie apart; `None` of one seed.
     """
 
     first: Result
     seeds: int
-    differs: str
     mean: float
     spread: float | None
     short: float
@@ -79,10 +77,9 @@ def reached(results: Sequence[Result]) -> list[Reached]:
     for name in dict.fromkeys(result.name for result in results):
         rows = [result for result in results if result.name == name]
         whole, short = [row.bits_per_byte for row in rows], [row.short_bits_per_byte for row in rows]
-        differs = ", ".join(f"{key} {'none' if value is None else value}" for key, value in rows[0].changes.items())
         lines.append(
             Reached(
-                first=rows[0], seeds=len(rows), differs=differs, mean=statistics.mean(whole), spread=_spread(whole),
+                first=rows[0], seeds=len(rows), mean=statistics.mean(whole), spread=_spread(whole),
                 short=statistics.mean(short), short_spread=_spread(short),
             )
         )  # fmt: skip
@@ -101,8 +98,9 @@ def table(results: Sequence[Result]) -> str:
     ]
     for row in reached(results):
         first, spread = row.first, "" if row.spread is None else f"{row.spread:.4f}"
+        differs = ", ".join(f"{key} {'none' if value is None else value}" for key, value in first.changes.items())
         lines.append(
-            f"| {first.name} | {row.differs} | {first.parameters:,} | {first.cache_bytes / 1000:,.0f} | "
+            f"| {first.name} | {differs} | {first.parameters:,} | {first.cache_bytes / 1000:,.0f} | "
             f"{first.tokens:,} | {row.seeds} | {row.mean:.4f} | {spread} | {row.short:.4f} |"
         )
     return "\n".join(lines)

@@ -77,6 +77,15 @@ def server(log: Path, *, entry: str = "app/main.py", **environment: str) -> Iter
             os.killpg(process.pid, signal.SIGKILL)
 
 
+@contextlib.contextmanager
+def sound_server(log: Path, **options: str) -> Iterator[Server]:
+    """The same; at the end of the block it may have printed no error. `options`: as of `server`."""
+    with server(log, **options) as running:
+        yield running
+        assert "Traceback" not in running.log, running.log[-3000:]
+        assert "Uncaught app execution" not in running.log, running.log[-3000:]
+
+
 def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     until = time.monotonic() + 60
     while time.monotonic() < until:

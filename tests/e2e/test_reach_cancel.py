@@ -17,9 +17,8 @@ def gate(tmp_path):
 def app(tmp_path, gate):
     """The application whose measurements wait for the gate: the fixture `visit` opens its pages."""
     entry = "tests/e2e/held_app.py"
-    with harness.server(tmp_path / "log.txt", entry=entry, HELD_UNTIL=str(gate)) as running:
+    with harness.sound_server(tmp_path / "log.txt", entry=entry, HELD_UNTIL=str(gate)) as running:
         yield running
-        assert "Traceback" not in running.log, running.log[-3000:]
 
 
 def test_a_measurement_can_be_cancelled_and_made_after_all(visit, gate):

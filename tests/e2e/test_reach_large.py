@@ -34,9 +34,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def wide(folder, tmp_path_factory):
-    with harness.server(tmp_path_factory.mktemp("server") / "log.txt", MISTRAL_MODELS_DIR=str(folder.parent)) as running:
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    with harness.sound_server(log, MISTRAL_MODELS_DIR=str(folder.parent)) as running:
         yield running
-        assert "Traceback" not in running.log, running.log[-3000:]
 
 
 @pytest.fixture
