@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.figures.minute import load_example
-from app.figures.player_payload import pack_growth, recorded_block
 from app.navigation import ROOT
+from app.shared.run_payload import pack_growth, recorded_block
+from app.start.example import load_example
 from mistral_core import registry
 from mistral_core.config import MistralConfig
 from mistral_core.tokenizer import SentencePieceTokenizer
@@ -178,9 +178,14 @@ def reading_of(
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def forward_map(
-    name: str, token_ids: tuple[int, ...], source: int, replacement: int, cuts: tuple[Cut, ...],
-    window: int | None = None, _report: Report = silent,
-) -> ForwardInfluence:  # fmt: skip
+    name: str,
+    token_ids: tuple[int, ...],
+    source: int,
+    replacement: int,
+    cuts: tuple[Cut, ...],
+    window: int | None = None,
+    _report: Report = silent,
+) -> ForwardInfluence:
     """Where the replacement of one token is felt, in float64.
 
     Raises:
@@ -210,9 +215,17 @@ def backward_map(
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def corridor_map(
-    name: str, token_ids: tuple[int, ...], source: int, target: int, replacement: int, token: int,
-    cuts: tuple[Cut, ...], exact: bool = False, window: int | None = None, _report: Report = silent,
-) -> Conductance:  # fmt: skip
+    name: str,
+    token_ids: tuple[int, ...],
+    source: int,
+    target: int,
+    replacement: int,
+    token: int,
+    cuts: tuple[Cut, ...],
+    exact: bool = False,
+    window: int | None = None,
+    _report: Report = silent,
+) -> Conductance:
     """How the change of one token gets to one prediction; every step is a gradient pass.
 
     Args:
@@ -229,6 +242,14 @@ def corridor_map(
     if not exact and window is not None:
         model = with_windows(model, window)
     return conductance(
-        model, token_ids, source, target, replacement, token, cuts=cuts, steps=CORRIDOR_STEPS,
-        good_enough=CORRIDOR_ERROR, report=_report,
-    )  # fmt: skip
+        model,
+        token_ids,
+        source,
+        target,
+        replacement,
+        token,
+        cuts=cuts,
+        steps=CORRIDOR_STEPS,
+        good_enough=CORRIDOR_ERROR,
+        report=_report,
+    )

@@ -13,7 +13,8 @@ if str(ROOT) not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from app import compute, navigation, state  # noqa: E402
+from app import compute, navigation  # noqa: E402
+from app.session import state  # noqa: E402
 
 st.set_page_config(page_title="Mistral Explorer", page_icon=str(ROOT / "assets" / "logo.svg"), layout="wide")
 st.html(ROOT / "assets" / "styles.css")

@@ -38,9 +38,7 @@ ENTRIES = (
 def pages() -> list[StreamlitPage]:
     """The page objects for `st.navigation`."""
     return [
-        st.Page(
-            ROOT / "pages" / f"{entry.name}.py", title=entry.title, url_path=entry.name, default=index == 0
-        )
+        st.Page(ROOT / "pages" / f"{entry.name}.py", title=entry.title, url_path=entry.name, default=index == 0)
         for index, entry in enumerate(ENTRIES)
     ]
 

@@ -18,22 +18,48 @@ from types import MappingProxyType
 Hex = str
 """A colour as `#RRGGBB`."""
 
-LIGHT: Mapping[str, Hex] = MappingProxyType({
-    "ground": "#FBFAF7", "card": "#FFFFFF", "ink": "#1D2430", "soft": "#5B6472", "line": "#D9D6CC",
-    "hatch": "#E9E6DC", "cell": "#EFEDE6", "graphic": "#858C98",
-    "query": "#C2410C", "on-query": "#FFFFFF",
-    "attention": "#1C528C", "influence": "#0F6B4F", "surprise": "#8E4585",
-    "positive": "#C2410C", "negative": "#1C528C", "error": "#A4262C",
-})  # fmt: skip
+LIGHT: Mapping[str, Hex] = MappingProxyType(
+    {
+        "ground": "#FBFAF7",
+        "card": "#FFFFFF",
+        "ink": "#1D2430",
+        "soft": "#5B6472",
+        "line": "#D9D6CC",
+        "hatch": "#E9E6DC",
+        "cell": "#EFEDE6",
+        "graphic": "#858C98",
+        "query": "#C2410C",
+        "on-query": "#FFFFFF",
+        "attention": "#1C528C",
+        "influence": "#0F6B4F",
+        "surprise": "#8E4585",
+        "positive": "#C2410C",
+        "negative": "#1C528C",
+        "error": "#A4262C",
+    }
+)
 """Role -> colour on a light ground."""
 
-DARK: Mapping[str, Hex] = MappingProxyType({
-    "ground": "#12161C", "card": "#181D25", "ink": "#E8EAED", "soft": "#A3ACB8", "line": "#2C333D",
-    "hatch": "#232A33", "cell": "#242B35", "graphic": "#6F7986",
-    "query": "#FF8A5B", "on-query": "#12161C",
-    "attention": "#9CC8F5", "influence": "#7FE0B8", "surprise": "#D9A3D2",
-    "positive": "#FF8A5B", "negative": "#9CC8F5", "error": "#FF9C9C",
-})  # fmt: skip
+DARK: Mapping[str, Hex] = MappingProxyType(
+    {
+        "ground": "#12161C",
+        "card": "#181D25",
+        "ink": "#E8EAED",
+        "soft": "#A3ACB8",
+        "line": "#2C333D",
+        "hatch": "#232A33",
+        "cell": "#242B35",
+        "graphic": "#6F7986",
+        "query": "#FF8A5B",
+        "on-query": "#12161C",
+        "attention": "#9CC8F5",
+        "influence": "#7FE0B8",
+        "surprise": "#D9A3D2",
+        "positive": "#FF8A5B",
+        "negative": "#9CC8F5",
+        "error": "#FF9C9C",
+    }
+)
 """Role -> colour on a dark ground."""
 
 THEMES: Mapping[str, Mapping[str, Hex]] = MappingProxyType({"light": LIGHT, "dark": DARK})
@@ -120,9 +146,11 @@ def streamlit_theme(theme: str) -> dict[str, str]:
     table = THEMES[theme]
     return {
         "primaryColor": {"light": LIGHT["query"], "dark": "#CF4A12"}[theme],  # the ground of buttons with white text
-         "backgroundColor": table["ground"],
-        "secondaryBackgroundColor": table["card"], "textColor": table["ink"], "borderColor": table["line"],
-    }  # fmt: skip
+        "backgroundColor": table["ground"],
+        "secondaryBackgroundColor": table["card"],
+        "textColor": table["ink"],
+        "borderColor": table["line"],
+    }
 
 
 def percent(share: float) -> str:

@@ -40,12 +40,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
-    "MistralConfig": "config", "MISTRAL_7B": "config", "Trace": "trace", "RecordingPlan": "trace",
-    "SamplingSettings": "sampling", "sampling_stages": "sampling", "Transformer": "model", "random_model": "model",
-    "KVCache": "kv_cache", "recording": "hooks", "replacing": "hooks", "GenerationRequest": "generation",
-    "Run": "generation", "generate": "generation", "load_model": "checkpoint", "load_config": "checkpoint_names",
+    "MistralConfig": "config",
+    "MISTRAL_7B": "config",
+    "Trace": "trace",
+    "RecordingPlan": "trace",
+    "SamplingSettings": "sampling",
+    "sampling_stages": "sampling",
+    "Transformer": "model",
+    "random_model": "model",
+    "KVCache": "kv_cache",
+    "recording": "hooks",
+    "replacing": "hooks",
+    "GenerationRequest": "generation",
+    "Run": "generation",
+    "generate": "generation",
+    "load_model": "checkpoint",
+    "load_config": "checkpoint_names",
     "available_models": "registry",
-}  # fmt: skip
+}
 __all__ = list(_HOME)
 
 if TYPE_CHECKING:  # what type checkers and editors see

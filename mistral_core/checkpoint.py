@@ -51,9 +51,16 @@ from mistral_core.model import Transformer
 from mistral_core.tokenizer import SentencePieceTokenizer
 
 __all__ = [
-    "CheckpointError", "LoadedModel", "from_half_split", "hash_tensors", "load_config", "load_model",
-    "save_hugging_face", "save_mistral", "to_half_split",
-]  # fmt: skip
+    "CheckpointError",
+    "LoadedModel",
+    "from_half_split",
+    "hash_tensors",
+    "load_config",
+    "load_model",
+    "save_hugging_face",
+    "save_mistral",
+    "to_half_split",
+]
 
 _FLOATS = {"BF16", "F16", "F32", "F64"}
 
@@ -128,16 +135,18 @@ def load_model(
     model = _network_without_memory(config)
     model.load_state_dict(state, assign=True)
     return LoadedModel(
-        model=model.requires_grad_(False).eval(), tokenizer=tokenizer, config=config,
-        name=folder.resolve().name, model_hash=model_hash, folder=folder, notices=notices,
-    )  # fmt: skip
+        model=model.requires_grad_(False).eval(),
+        tokenizer=tokenizer,
+        config=config,
+        name=folder.resolve().name,
+        model_hash=model_hash,
+        folder=folder,
+        notices=notices,
+    )
 
 
 def save_mistral(
-    model: Transformer,
-    folder: str | Path,
-    tokenizer_path: str | Path | None = None,
-    dtype: torch.dtype | None = None,
+    model: Transformer, folder: str | Path, tokenizer_path: str | Path | None = None, dtype: torch.dtype | None = None
 ) -> None:
     """Writes `params.json`, `consolidated.safetensors` and, if given, `tokenizer.model`.
 
@@ -157,10 +166,7 @@ def save_mistral(
 
 
 def save_hugging_face(
-    model: Transformer,
-    folder: str | Path,
-    tokenizer_path: str | Path | None = None,
-    dtype: torch.dtype | None = None,
+    model: Transformer, folder: str | Path, tokenizer_path: str | Path | None = None, dtype: torch.dtype | None = None
 ) -> None:
     """Writes `config.json`, `model.safetensors` and, if given, `tokenizer.model`; see `save_mistral`.
 

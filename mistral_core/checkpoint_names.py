@@ -29,34 +29,69 @@ _WHY_NOT_PICKLE = (
     "convert them with their source's own tools, or take the safetensors edition"
 )
 _TO_HF = {
-    "attention.wq": "self_attn.q_proj", "attention.wk": "self_attn.k_proj",
-    "attention.wv": "self_attn.v_proj", "attention.wo": "self_attn.o_proj",
-    "feed_forward.w1": "mlp.gate_proj", "feed_forward.w2": "mlp.down_proj", "feed_forward.w3": "mlp.up_proj",
-    "attention_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm",
-}  # fmt: skip
+    "attention.wq": "self_attn.q_proj",
+    "attention.wk": "self_attn.k_proj",
+    "attention.wv": "self_attn.v_proj",
+    "attention.wo": "self_attn.o_proj",
+    "feed_forward.w1": "mlp.gate_proj",
+    "feed_forward.w2": "mlp.down_proj",
+    "feed_forward.w3": "mlp.up_proj",
+    "attention_norm": "input_layernorm",
+    "ffn_norm": "post_attention_layernorm",
+}
 _TO_HF_TOP = {"tok_embeddings": "model.embed_tokens", "norm": "model.norm", "output": "lm_head"}
 _FIELDS = {
-    "hidden_size": "dim", "num_hidden_layers": "n_layers", "num_attention_heads": "n_heads",
-    "num_key_value_heads": "n_kv_heads", "intermediate_size": "hidden_dim", "vocab_size": "vocab_size",
-    "rms_norm_eps": "norm_eps", "sliding_window": "sliding_window", "tie_word_embeddings": "tied_embeddings",
-}  # fmt: skip
+    "hidden_size": "dim",
+    "num_hidden_layers": "n_layers",
+    "num_attention_heads": "n_heads",
+    "num_key_value_heads": "n_kv_heads",
+    "intermediate_size": "hidden_dim",
+    "vocab_size": "vocab_size",
+    "rms_norm_eps": "norm_eps",
+    "sliding_window": "sliding_window",
+    "tie_word_embeddings": "tied_embeddings",
+}
 _ABSENT = {"num_key_value_heads": 8, "rms_norm_eps": 1e-6, "sliding_window": 4096}
 """What transformers' MistralConfig takes for a key that the file does not have."""
 
 _NO_EFFECT = {
-    "architectures", "model_type", "torch_dtype", "dtype", "transformers_version", "use_cache", "_name_or_path",
-    "bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id", "sep_token_id", "decoder_start_token_id",
-    "attention_dropout", "initializer_range", "max_position_embeddings", "id2label", "label2id", "problem_type",
-    "output_attentions", "output_hidden_states", "return_dict", "chunk_size_feed_forward", "pretraining_tp",
-    "tokenizer_class", "is_encoder_decoder", "_attn_implementation", "_attn_implementation_autoset", "finetuning_task",
-}  # fmt: skip
+    "architectures",
+    "model_type",
+    "torch_dtype",
+    "dtype",
+    "transformers_version",
+    "use_cache",
+    "_name_or_path",
+    "bos_token_id",
+    "eos_token_id",
+    "pad_token_id",
+    "unk_token_id",
+    "sep_token_id",
+    "decoder_start_token_id",
+    "attention_dropout",
+    "initializer_range",
+    "max_position_embeddings",
+    "id2label",
+    "label2id",
+    "problem_type",
+    "output_attentions",
+    "output_hidden_states",
+    "return_dict",
+    "chunk_size_feed_forward",
+    "pretraining_tp",
+    "tokenizer_class",
+    "is_encoder_decoder",
+    "_attn_implementation",
+    "_attn_implementation_autoset",
+    "finetuning_task",
+}
 _MUST_BE = {
     "hidden_act": ("silu", "the feed-forward gate of Mistral is SiLU"),
     "attention_bias": (False, "Mistral's projections have no biases"),
     "mlp_bias": (False, "Mistral's projections have no biases"),
     "quantization_config": (None, "packed weights cannot be read; use the folder before quantisation"),
     "partial_rotary_factor": (1, "Mistral turns every pair of a head"),
-}  # fmt: skip
+}
 _ROPE_KEYS = {"rope_theta", "rope_type", "type", "partial_rotary_factor"}
 
 
@@ -74,11 +109,16 @@ def expected_shapes(config: MistralConfig) -> dict[str, tuple[int, ...]]:
     c = config
     query, stored = c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim
     layer: dict[str, tuple[int, ...]] = {
-        "attention.wq": (query, c.dim), "attention.wk": (stored, c.dim),
-        "attention.wv": (stored, c.dim), "attention.wo": (c.dim, query),
-        "feed_forward.w1": (c.hidden_dim, c.dim), "feed_forward.w2": (c.dim, c.hidden_dim),
-        "feed_forward.w3": (c.hidden_dim, c.dim), "attention_norm": (c.dim,), "ffn_norm": (c.dim,),
-    }  # fmt: skip
+        "attention.wq": (query, c.dim),
+        "attention.wk": (stored, c.dim),
+        "attention.wv": (stored, c.dim),
+        "attention.wo": (c.dim, query),
+        "feed_forward.w1": (c.hidden_dim, c.dim),
+        "feed_forward.w2": (c.dim, c.hidden_dim),
+        "feed_forward.w3": (c.hidden_dim, c.dim),
+        "attention_norm": (c.dim,),
+        "ffn_norm": (c.dim,),
+    }
     shapes: dict[str, tuple[int, ...]] = {"tok_embeddings.weight": (c.vocab_size, c.dim)}
     for index in range(c.n_layers):
         shapes |= {f"layers.{index}.{part}.weight": shape for part, shape in layer.items()}
@@ -216,11 +256,20 @@ def config_to_hugging_face(config: MistralConfig, dtype: str) -> dict[str, Any]:
         )
     values = {key: getattr(config, field) for key, field in _FIELDS.items()}
     return {
-        "architectures": ["MistralForCausalLM"], "model_type": "mistral", **values, "sliding_window": windows.pop(),
-        "head_dim": config.head_dim, "rope_theta": config.rope_theta, "hidden_act": "silu", "attention_dropout": 0.0,
-        "bos_token_id": 1, "eos_token_id": 2, "initializer_range": 0.02, "max_position_embeddings": 32768,
+        "architectures": ["MistralForCausalLM"],
+        "model_type": "mistral",
+        **values,
+        "sliding_window": windows.pop(),
+        "head_dim": config.head_dim,
+        "rope_theta": config.rope_theta,
+        "hidden_act": "silu",
+        "attention_dropout": 0.0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "initializer_range": 0.02,
+        "max_position_embeddings": 32768,
         "torch_dtype": dtype,
-    }  # fmt: skip
+    }
 
 
 def weight_files(folder: Path, layout: str) -> list[Path]:

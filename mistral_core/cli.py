@@ -55,9 +55,12 @@ EXAMPLES = f"""Examples
 {PROGRAM} verify --model path/to/a/model"""
 
 app = typer.Typer(
-    add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False, epilog=EXAMPLES,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    epilog=EXAMPLES,
     help="A complete Mistral: write text, look inside, and check that it is one.",
-)  # fmt: skip
+)
 _WRITE, _LOOK, _CHECK = "Write", "Look inside", "Check"
 _SAMPLING, _RUNNING, _OUTPUT = "Sampling", "Running", "Output"
 
@@ -117,9 +120,14 @@ def generate(
     loaded = load(model, dtype, device)
     load_seconds = time.perf_counter() - started
     run = start(
-        loaded, text, max_new_tokens=max_new_tokens, stop=tuple(stop or ()), seed=seed,
-        chunk_size=chunk_size, sampling=settings,
-    )  # fmt: skip
+        loaded,
+        text,
+        max_new_tokens=max_new_tokens,
+        stop=tuple(stop or ()),
+        seed=seed,
+        chunk_size=chunk_size,
+        sampling=settings,
+    )
     finish(run, show=stream)
     if as_json:
         print_json(run_json(run, load_seconds))
@@ -168,9 +176,15 @@ def trace(
         raise ValueError(f"the folder {out.parent} does not exist; make it first")
     loaded = load(model, dtype, device)
     run = start(
-        loaded, text, max_new_tokens=max_new_tokens, stop=tuple(stop or ()), seed=seed, chunk_size=chunk_size,
-        sampling=settings, plan=plan,
-    )  # fmt: skip
+        loaded,
+        text,
+        max_new_tokens=max_new_tokens,
+        stop=tuple(stop or ()),
+        seed=seed,
+        chunk_size=chunk_size,
+        sampling=settings,
+        plan=plan,
+    )
     if compact and run.recorder.omitted:  # before the time is spent
         raise ValueError(f"a compact trace needs all attention and logits, but {run.recorder.omitted[0]}")
     finish(run)
@@ -229,9 +243,13 @@ def evaluate(
     from mistral_core.analysis.evaluation import read_documents
 
     result = measure(
-        loaded.model, loaded.tokenizer, read_documents(text), windows=windows, chunk_size=chunk_size,
+        loaded.model,
+        loaded.tokenizer,
+        read_documents(text),
+        windows=windows,
+        chunk_size=chunk_size,
         progress=lambda now: status(f"{now.documents:,} documents, {now.tokens:,} tokens, {now.bits_per_byte:.3f}"),
-    )  # fmt: skip
+    )
     status("")
     if as_json:
         print_json({"model": loaded.name, **asdict(result)})
@@ -242,10 +260,7 @@ def evaluate(
 
 @app.command(rich_help_panel=_CHECK)
 def verify(
-    model: Model = DEFAULT_MODEL,
-    dtype: Dtype = "float32",
-    device: Device = "cpu",
-    as_json: Json = False,
+    model: Model = DEFAULT_MODEL, dtype: Dtype = "float32", device: Device = "cpu", as_json: Json = False
 ) -> None:
     """Compare the model with independent computations; exit code 1 if anything differs."""
     loaded = load(model, dtype, device)

@@ -59,13 +59,21 @@ def influence_example(
         typer.echo(found.best.text)
         return
     content = {
-        "model": loaded.name, "model_hash": loaded.model_hash, "dtype": dtype, "criterion": CRITERION,
-        "candidates": len(CANDIDATES), "words": found.case.words, "answers": found.case.answers,
-        "fall": found.fall, "windows": list(loaded.config.windows), "best": asdict(found.best),
+        "model": loaded.name,
+        "model_hash": loaded.model_hash,
+        "dtype": dtype,
+        "criterion": CRITERION,
+        "candidates": len(CANDIDATES),
+        "words": found.case.words,
+        "answers": found.case.answers,
+        "fall": found.fall,
+        "windows": list(loaded.config.windows),
+        "best": asdict(found.best),
         "corridor": corridor_json(loaded, found.case, found.best),
-        "others": [asdict(swap) for swap in found.others], "refused": list(found.refused),
+        "others": [asdict(swap) for swap in found.others],
+        "refused": list(found.refused),
         "typical": typical_json(loaded, found.best.distance, seed),
-    }  # fmt: skip
+    }
     status("")
     print_json(content) if as_json else typer.echo(example_text(found.best, content))
 
@@ -80,11 +88,17 @@ def corridor_json(loaded: LoadedModel, case: Case, best: Swap) -> dict[str, Any]
     target = best.position + best.distance
     pair = corridor_influence(loaded.model, ids, best.position, target, swap, answer, report=report)
     return {
-        "source": best.position, "target": target, "token_ids": ids, "replacement_id": swap, "token_id": answer,
+        "source": best.position,
+        "target": target,
+        "token_ids": ids,
+        "replacement_id": swap,
+        "token_id": answer,
         "tokens": [loaded.tokenizer.label(token) for token in ids],
-        "theory": pair.theory.astype(int).tolist(), "through": plain(pair.through),
-        "log_prob_before": pair.log_prob_before, "log_prob_after": pair.log_prob_after,
-    }  # fmt: skip
+        "theory": pair.theory.astype(int).tolist(),
+        "through": plain(pair.through),
+        "log_prob_before": pair.log_prob_before,
+        "log_prob_after": pair.log_prob_after,
+    }
 
 
 def typical_json(loaded: LoadedModel, distance: int, seed: int) -> dict[str, Any]:
@@ -101,10 +115,14 @@ def typical_json(loaded: LoadedModel, distance: int, seed: int) -> dict[str, Any
     if len(profile.count) <= distance:
         raise ValueError(f"this model's own texts all end within {distance} tokens; try another --seed")
     return {
-        "rule": TYPICAL_RULE.format(REPLACEMENT_RULE), "seed": seed, "distance": distance,
-        "sources": int(profile.count[distance]), "kl_mean": float(profile.kl_mean[distance]),
-        "kl_median": float(profile.kl_median[distance]), "kl_max": float(profile.kl_max[distance]),
-    }  # fmt: skip
+        "rule": TYPICAL_RULE.format(REPLACEMENT_RULE),
+        "seed": seed,
+        "distance": distance,
+        "sources": int(profile.count[distance]),
+        "kl_mean": float(profile.kl_mean[distance]),
+        "kl_median": float(profile.kl_median[distance]),
+        "kl_max": float(profile.kl_max[distance]),
+    }
 
 
 def example_text(best: Swap, content: dict[str, Any]) -> str:

@@ -62,10 +62,13 @@ def family(
 
 
 def _train_all(
-    out: Path, corpus: Path, trainings: list[tuple[Member, int]],
-    precision: Literal["auto", "float32", "bfloat16"], threads: int | None,
+    out: Path,
+    corpus: Path,
+    trainings: list[tuple[Member, int]],
+    precision: Literal["auto", "float32", "bfloat16"],
+    threads: int | None,
     licence: str,
-) -> None:  # fmt: skip
+) -> None:
     import torch
 
     from mistral_core.training.corpus import open_corpus

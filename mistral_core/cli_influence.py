@@ -111,9 +111,12 @@ def push_back(
     from mistral_core.analysis.push_back import push_back as measure
 
     case = Case(
-        opening=opening or GIRL.opening, words=words or GIRL.words, answers=answers or GIRL.answers,
-        question=GIRL.question if question is None else question, fillers=GIRL.fillers,
-    )  # fmt: skip
+        opening=opening or GIRL.opening,
+        words=words or GIRL.words,
+        answers=answers or GIRL.answers,
+        question=GIRL.question if question is None else question,
+        fillers=GIRL.fillers,
+    )
     found = measure(loaded.model, loaded.tokenizer, case, report)
     typical = typical_beside(loaded.model, loaded.tokenizer, found, seed, report)
     status("")
@@ -194,9 +197,11 @@ def written_texts(loaded: LoadedModel, n_texts: int, length: int, seed: int) -> 
     texts: list[list[int]] = []
     for number in range(8 * n_texts):  # a model may end some texts at once; it will not end all of them
         request = GenerationRequest(
-            prompt_ids=(loaded.tokenizer.bos_id,), max_new_tokens=length - 1, seed=seed + number,
+            prompt_ids=(loaded.tokenizer.bos_id,),
+            max_new_tokens=length - 1,
+            seed=seed + number,
             sampling=SamplingSettings(temperature=0.8, top_p=0.95),
-        )  # fmt: skip
+        )
         run = Run(loaded.model, loaded.tokenizer, request)
         for _ in run.prefill():
             status(f"writing text {len(texts) + 1} of {n_texts}")
@@ -212,41 +217,60 @@ def written_texts(loaded: LoadedModel, n_texts: int, length: int, seed: int) -> 
 
 
 def influence_json(
-    loaded: LoadedModel, ids: Sequence[int], forward: ForwardInfluence, pair: CorridorInfluence | None,
-    row: int | None, rule: str,
-) -> dict[str, Any]:  # fmt: skip
+    loaded: LoadedModel,
+    ids: Sequence[int],
+    forward: ForwardInfluence,
+    pair: CorridorInfluence | None,
+    row: int | None,
+    rule: str,
+) -> dict[str, Any]:
     """The readings as JSON values; numbers that do not exist are null."""
     from mistral_core.analysis.reach import forward_edge
 
     label, config = loaded.tokenizer.label, loaded.config
     rows = list(range(config.n_layers + 1)) if row is None else [row]
     return {
-        "model": loaded.name, "model_hash": loaded.model_hash, "tokens": [label(token) for token in ids],
-        "token_ids": list(ids), "source": forward.source, "original": label(forward.original),
-        "replacement": label(forward.replacement), "replacement_id": forward.replacement, "replacement_rule": rule,
-        "cuts": [asdict(cut) for cut in forward.cuts], "exact_reach": config.exact_reach(), "rows": rows,
+        "model": loaded.name,
+        "model_hash": loaded.model_hash,
+        "tokens": [label(token) for token in ids],
+        "token_ids": list(ids),
+        "source": forward.source,
+        "original": label(forward.original),
+        "replacement": label(forward.replacement),
+        "replacement_id": forward.replacement,
+        "replacement_rule": rule,
+        "cuts": [asdict(cut) for cut in forward.cuts],
+        "exact_reach": config.exact_reach(),
+        "rows": rows,
         "edges": [forward_edge(config, index) for index in rows],
         "forward": {
-            "change": plain(forward.change[rows]), "kl": plain(forward.kl),
-            "probability_before": plain(forward.before), "probability_after": plain(forward.after),
+            "change": plain(forward.change[rows]),
+            "kl": plain(forward.kl),
+            "probability_before": plain(forward.before),
+            "probability_after": plain(forward.after),
         },
         **({} if pair is None else {"backward": _backward_json(pair.backward, rows, label(pair.backward.token))}),
         **({} if pair is None else {"corridor": _corridor_json(pair, rows)}),
-    }  # fmt: skip
+    }
 
 
 def _backward_json(reading: BackwardInfluence, rows: list[int], label: str) -> dict[str, Any]:
     return {
-        "target": reading.target, "token": label, "log_prob": reading.log_prob, "read_from": reading.first_read,
+        "target": reading.target,
+        "token": label,
+        "log_prob": reading.log_prob,
+        "read_from": reading.first_read,
         "influence": plain(reading.influence[rows]),
-    }  # fmt: skip
+    }
 
 
 def _corridor_json(pair: CorridorInfluence, rows: list[int]) -> dict[str, Any]:
     return {
-        "theory": pair.theory[rows].astype(int).tolist(), "through": plain(pair.through[rows]),
-        "log_prob_before": pair.log_prob_before, "log_prob_after": pair.log_prob_after,
-    }  # fmt: skip
+        "theory": pair.theory[rows].astype(int).tolist(),
+        "through": plain(pair.through[rows]),
+        "log_prob_before": pair.log_prob_before,
+        "log_prob_after": pair.log_prob_after,
+    }
 
 
 def influence_text(content: dict[str, Any]) -> str:
@@ -254,9 +278,10 @@ def influence_text(content: dict[str, Any]) -> str:
     forward, source = content["forward"], content["source"]
     lines = [
         f"position {source}: {content['original']} -> {content['replacement']} ({content['replacement_rule']})",
-        f"exact reach {content['exact_reach']}", "",
+        f"exact reach {content['exact_reach']}",
+        "",
         f"  {'position':>8}  {'token':<14} {'change of state':>15} {'KL (nats)':>11} {'p(next)':>9} {'after':>9}",
-    ]  # fmt: skip
+    ]
     for position in range(source, len(content["tokens"])):
         before, after = (forward[f"probability_{when}"][position] for when in ("before", "after"))
         numbers = "" if before is None else f" {before:>9.3g} {after:>9.3g}"
@@ -282,13 +307,14 @@ def profile_json(profile: DistanceProfile) -> dict[str, Any]:
     rows = {"kl": profile.kl_mean, "change": profile.change_mean[-1]}
     fields = ("change_mean", "change_low", "change_median", "change_high", "kl_mean", "kl_median", "kl_max", "count")
     return {
-        **{name: plain(getattr(profile, name)) for name in fields}, "replaced": profile.replaced,
+        **{name: plain(getattr(profile, name)) for name in fields},
+        "replaced": profile.replaced,
         "held_within": {
             name: {str(share): held_within(row, share) for share in (0.9, 0.99)} for name, row in rows.items()
         },
         "held_rule": "least distance holding the share of the sum over distances from 1; kl in nats, change of the "
         "last row as a ratio of L2 norms, both means over the sources",
-    }  # fmt: skip
+    }
 
 
 def _likeliest(loaded: LoadedModel, ids: Sequence[int]) -> int:

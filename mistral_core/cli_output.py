@@ -23,29 +23,40 @@ def run_json(run: Run, load_seconds: float) -> dict[str, Any]:
     trace, timings = run.trace(), run.timings
     tokens = [
         {
-            "id": int(trace.token_ids[i]), "text": trace.token_texts[i],
+            "id": int(trace.token_ids[i]),
+            "text": trace.token_texts[i],
             "probability": None if math.isnan(trace.probability[i]) else float(trace.probability[i]),
             "rank": int(trace.rank[i]) if trace.rank[i] >= 0 else None,
         }
         for i in range(len(trace))
-    ]  # fmt: skip
+    ]
     rate = timings.decode_tokens / timings.decode_seconds if timings.decode_tokens else None
     return {
-        "model": trace.model_name, "model_hash": trace.model_hash, "text": trace.text, "n_prompt": trace.n_prompt,
-        "finish_reason": trace.finish_reason, "settings": dict(trace.settings), "tokens": tokens,
+        "model": trace.model_name,
+        "model_hash": trace.model_hash,
+        "text": trace.text,
+        "n_prompt": trace.n_prompt,
+        "finish_reason": trace.finish_reason,
+        "settings": dict(trace.settings),
+        "tokens": tokens,
         "timings": {"load_seconds": load_seconds, **asdict(timings), "tokens_per_second": rate},
-    }  # fmt: skip
+    }
 
 
 def info_json(name: str, config: MistralConfig, context: int, dtype: str) -> dict[str, Any]:
     """What a configuration costs at a context length, in bytes of the given dtype."""
     table: Ledger = ledger(config, context, BYTES_PER_NUMBER[dtype])
     return {
-        "model": name, "config": config.to_params(), "windows": list(config.windows),
-        "exact_reach": config.exact_reach(), "parameters": parameter_count(config), "context": context,
-        "dtype": dtype, "ring_position_bytes": ring_position_bytes(config, context),
+        "model": name,
+        "config": config.to_params(),
+        "windows": list(config.windows),
+        "exact_reach": config.exact_reach(),
+        "parameters": parameter_count(config),
+        "context": context,
+        "dtype": dtype,
+        "ring_position_bytes": ring_position_bytes(config, context),
         "ledger": [asdict(row) for row in table.rows],
-    }  # fmt: skip
+    }
 
 
 def info_text(content: dict[str, Any]) -> str:
@@ -59,11 +70,15 @@ def info_text(content: dict[str, Any]) -> str:
     heading = ("", "weights", "keys and values", "factor", "KV heads", "slots")
     rows = [heading] + [
         (
-            row["name"], readable_bytes(row["weight_bytes"]), readable_bytes(row["kv_cache_bytes"]),
-            f"x {row['factor']:,.4g}", f"{row['n_kv_heads']:,}", f"{row['slots']:,}",
+            row["name"],
+            readable_bytes(row["weight_bytes"]),
+            readable_bytes(row["kv_cache_bytes"]),
+            f"x {row['factor']:,.4g}",
+            f"{row['n_kv_heads']:,}",
+            f"{row['slots']:,}",
         )
         for row in content["ledger"]
-    ]  # fmt: skip
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(heading))]
     for row in rows:
         cells = [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]

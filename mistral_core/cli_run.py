@@ -91,17 +91,28 @@ def read_prompt(prompt: str | None, prompt_file: Path | None) -> str:
 
 
 def start(
-    loaded: LoadedModel, prompt: str, *, max_new_tokens: int, stop: tuple[str, ...], seed: int, chunk_size: int,
-    sampling: SamplingSettings, plan: RecordingPlan | None = None,
-) -> Run:  # fmt: skip
+    loaded: LoadedModel,
+    prompt: str,
+    *,
+    max_new_tokens: int,
+    stop: tuple[str, ...],
+    seed: int,
+    chunk_size: int,
+    sampling: SamplingSettings,
+    plan: RecordingPlan | None = None,
+) -> Run:
     """A run of the request that the flags describe; nothing is read yet."""
     from mistral_core.generation import GenerationRequest, ModelCard, Run
     from mistral_core.trace import NOTHING
 
     request = GenerationRequest(
-        prompt_ids=tuple(loaded.tokenizer.encode(prompt)), max_new_tokens=max_new_tokens, sampling=sampling,
-        seed=seed, stop=stop, chunk_size=chunk_size,
-    )  # fmt: skip
+        prompt_ids=tuple(loaded.tokenizer.encode(prompt)),
+        max_new_tokens=max_new_tokens,
+        sampling=sampling,
+        seed=seed,
+        stop=stop,
+        chunk_size=chunk_size,
+    )
     card = ModelCard(loaded.name, loaded.model_hash)
     return Run(loaded.model, loaded.tokenizer, request, plan=plan or NOTHING, card=card)
 

@@ -100,11 +100,26 @@ def train(
 ) -> None:
     """Train a model on your own texts. Ctrl-C pauses; the same command goes on."""
     given = {
-        "dim": dim, "n_layers": layers, "n_heads": heads, "n_kv_heads": kv_heads, "vocab_size": vocab,
-        "warmup": warmup, "context": context, "batch": batch, "accumulation": accumulation, "optimiser": optimiser,
-        "muon_rate": muon_rate, "adamw_rate": adamw_rate, "weight_decay": weight_decay, "other_decay": other_decay,
-        "dropout": dropout, "clip": clip, "validations": validations, "patience": patience, "seed": seed,
-    }  # fmt: skip
+        "dim": dim,
+        "n_layers": layers,
+        "n_heads": heads,
+        "n_kv_heads": kv_heads,
+        "vocab_size": vocab,
+        "warmup": warmup,
+        "context": context,
+        "batch": batch,
+        "accumulation": accumulation,
+        "optimiser": optimiser,
+        "muon_rate": muon_rate,
+        "adamw_rate": adamw_rate,
+        "weight_decay": weight_decay,
+        "other_decay": other_decay,
+        "dropout": dropout,
+        "clip": clip,
+        "validations": validations,
+        "patience": patience,
+        "seed": seed,
+    }
     flags: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if window is not None:
         flags["window"] = parse_window(window)
@@ -135,9 +150,15 @@ def train(
     )
     screen = _Screen(read.bytes_per_token)
     trainer = Trainer(
-        settings, read, out, start_from=start, device=find_device(device), habits=habits,
-        prompt=next(iter(asked["prompts"]), None), watch=screen,
-    )  # fmt: skip
+        settings,
+        read,
+        out,
+        start_from=start,
+        device=find_device(device),
+        habits=habits,
+        prompt=next(iter(asked["prompts"]), None),
+        watch=screen,
+    )
     asked = keep_result(out, **asked)
     _run(trainer, screen, target, asked, _command(trainer, device, threads), as_json)
 
@@ -152,9 +173,7 @@ def _command(trainer: Trainer, device: str, threads: int | None) -> str:
     return shlex.join(words)
 
 
-def _run(
-    trainer: Trainer, screen: _Screen, target: Path, asked: dict[str, Any], command: str, as_json: bool
-) -> None:  # fmt: skip
+def _run(trainer: Trainer, screen: _Screen, target: Path, asked: dict[str, Any], command: str, as_json: bool) -> None:
     from mistral_core.training.card import training_rate
     from mistral_core.training.export import export_model
 
@@ -177,11 +196,18 @@ def _run(
         screen.line(f"note: {notice}")
     rate, share = training_rate(trainer)
     if as_json:
-        print_json({
-            "ending": ending, "model": str(exported.folder), **vars(exported.evaluation),
-            "steps": trainer.progress.step, "tokens_seen": trainer.tokens_seen, "seconds": trainer.progress.seconds,
-            "tokens_per_second": rate, "share_of_matmul": share,
-        })  # fmt: skip
+        print_json(
+            {
+                "ending": ending,
+                "model": str(exported.folder),
+                **vars(exported.evaluation),
+                "steps": trainer.progress.step,
+                "tokens_seen": trainer.tokens_seen,
+                "seconds": trainer.progress.seconds,
+                "tokens_per_second": rate,
+                "share_of_matmul": share,
+            }
+        )
         return
     typer.echo(f"{exported.folder}: {exported.evaluation.bits_per_byte:.4f} bits per byte of held-out text ({ending})")
     typer.echo(f"{trainer.tokens_seen:,} tokens, {rate:,.0f} a second, {share:.0%} of the speed of one multiplication")
@@ -216,9 +242,14 @@ def _shaped_like(settings: Settings, start: LoadedModel, given: dict[str, Any]) 
     c = start.config
     window = c.windows[0] if len(set(c.windows)) == 1 else settings.window
     shape: dict[str, Any] = {
-        "dim": c.dim, "n_layers": c.n_layers, "n_heads": c.n_heads, "n_kv_heads": c.n_kv_heads,
-        "window": window, "vocab_size": c.vocab_size, "tied_embeddings": c.tied_embeddings,
-    }  # fmt: skip
+        "dim": c.dim,
+        "n_layers": c.n_layers,
+        "n_heads": c.n_heads,
+        "n_kv_heads": c.n_kv_heads,
+        "window": window,
+        "vocab_size": c.vocab_size,
+        "tied_embeddings": c.tied_embeddings,
+    }
     for key, value in shape.items():
         if key in given and given[key] != value:
             raise ValueError(f"{key} is {given[key]!r}, but {start.name} has {value!r}; leave the flag out with --from")
@@ -238,9 +269,13 @@ def _target(out: Path, name: str | None) -> Path:
 
 
 def _corpus(
-    data: Path | None, out: Path, shared: Path | None, settings: Settings, tokenizer: Path | None,
+    data: Path | None,
+    out: Path,
+    shared: Path | None,
+    settings: Settings,
+    tokenizer: Path | None,
     start: LoadedModel | None,
-) -> Corpus:  # fmt: skip
+) -> Corpus:
     """The tokens: made from the texts, or as they are.
 
     Those of a run that is begun stay as they are, and so do those in a folder that runs may share.
@@ -257,10 +292,14 @@ def _corpus(
         tokenizer = start.tokenizer.path
     if data is not None:
         corpus = prepare_corpus(
-            find_texts(data), folder, vocab_size=settings.vocab_size, tokenizer=tokenizer,
-            progress=lambda line: print(line, file=sys.stderr), rebuild=shared is None and begun is None,
+            find_texts(data),
+            folder,
+            vocab_size=settings.vocab_size,
+            tokenizer=tokenizer,
+            progress=lambda line: print(line, file=sys.stderr),
+            rebuild=shared is None and begun is None,
             wanted=begun["corpus"] if begun else None,
-        )  # fmt: skip
+        )
     elif (folder / HEADER).is_file():
         corpus = open_corpus(folder)
     else:

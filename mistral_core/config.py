@@ -23,9 +23,17 @@ Window = int | None
 """Keys visible to one query, itself included; `None` means full causal attention."""
 
 _NO_EFFECT = {
-    "max_seq_len", "max_position_embeddings", "max_batch_size", "model_type", "architectures",
-    "model_max_length", "transformers_version", "use_cache", "torch_dtype", "dtype",
-}  # fmt: skip
+    "max_seq_len",
+    "max_position_embeddings",
+    "max_batch_size",
+    "model_type",
+    "architectures",
+    "model_max_length",
+    "transformers_version",
+    "use_cache",
+    "torch_dtype",
+    "dtype",
+}
 """Keys of published files that describe a deployment, not the network."""
 
 
@@ -173,7 +181,15 @@ def _require_positive_number(name: str, value: object) -> None:
 
 
 MISTRAL_7B = MistralConfig(
-    dim=4096, n_layers=32, n_heads=32, n_kv_heads=8, head_dim=128, hidden_dim=14336, vocab_size=32000,
-    norm_eps=1e-5, rope_theta=V01_ROPE_THETA, sliding_window=4096,
-)  # fmt: skip
+    dim=4096,
+    n_layers=32,
+    n_heads=32,
+    n_kv_heads=8,
+    head_dim=128,
+    hidden_dim=14336,
+    vocab_size=32000,
+    norm_eps=1e-5,
+    rope_theta=V01_ROPE_THETA,
+    sliding_window=4096,
+)
 """Mistral 7B v0.1, from table 1 of the paper: used for ledgers, its weights are not bundled."""

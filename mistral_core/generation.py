@@ -214,10 +214,15 @@ class Run:
         self.timings.decode_seconds += time.perf_counter() - started
         self.timings.decode_tokens += 1
         return GenerationStep(
-            position=position, token_id=token, text=self.texts[position], probability=float(self.probability[position]),
-            rank=int(self.rank[position]), drawn_from=float(drawn_from[token]), forced=forced,
+            position=position,
+            token_id=token,
+            text=self.texts[position],
+            probability=float(self.probability[position]),
+            rank=int(self.rank[position]),
+            drawn_from=float(drawn_from[token]),
+            forced=forced,
             finish_reason=self.finish_reason,
-        )  # fmt: skip
+        )
 
     def cancel(self) -> None:
         """Ends the run where it is; what is written stays."""
@@ -229,13 +234,22 @@ class Run:
         n = self.n_read
         texts = tuple(self.texts[:n])
         return Trace(
-            config=self.model.config, model_name=self.card.name, model_hash=self.card.hash,
-            token_ids=self.token_ids[:n], positions=np.arange(n), token_texts=texts,
-            token_labels=tuple(self.labels[:n]), text="".join(texts), n_prompt=min(self.n_prompt, n),
-            probability=self.probability[:n], rank=self.rank[:n], settings=self.request.settings(),
-            finish_reason=self.finish_reason, omitted=self.recorder.omitted,
+            config=self.model.config,
+            model_name=self.card.name,
+            model_hash=self.card.hash,
+            token_ids=self.token_ids[:n],
+            positions=np.arange(n),
+            token_texts=texts,
+            token_labels=tuple(self.labels[:n]),
+            text="".join(texts),
+            n_prompt=min(self.n_prompt, n),
+            probability=self.probability[:n],
+            rank=self.rank[:n],
+            settings=self.request.settings(),
+            finish_reason=self.finish_reason,
+            omitted=self.recorder.omitted,
             arrays={name: array[:n] for name, array in self.recorder.arrays.items()},
-        )  # fmt: skip
+        )
 
     def _finish(self, position: int, token: int) -> None:
         if token == self.tokenizer.eos_id:

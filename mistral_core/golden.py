@@ -122,16 +122,21 @@ def make_golden(folder: str | Path) -> Golden:
     tokens = _tokens(loaded, length)
     with torch.inference_mode(), tempfile.TemporaryDirectory() as copy:
         reference = transformers.MistralForCausalLM.from_pretrained(
-            _hugging_face_folder(loaded, Path(copy)), dtype=torch.float32, attn_implementation="eager",
+            _hugging_face_folder(loaded, Path(copy)),
+            dtype=torch.float32,
+            attn_implementation="eager",
             local_files_only=True,
-        ).eval()  # fmt: skip
+        ).eval()
         logits = reference(torch.tensor([tokens]), use_cache=False).logits[0].numpy()
     positions = golden_positions(loaded.config, length)
     golden = Golden(
-        tokens=np.array(tokens, dtype=np.int64), positions=np.array(positions, dtype=np.int64),
-        logits=np.ascontiguousarray(logits[positions], dtype=np.float32), model_hash=loaded.model_hash,
-        transformers_version=transformers.__version__, text=loaded.tokenizer.decode(tokens),
-    )  # fmt: skip
+        tokens=np.array(tokens, dtype=np.int64),
+        positions=np.array(positions, dtype=np.int64),
+        logits=np.ascontiguousarray(logits[positions], dtype=np.float32),
+        model_hash=loaded.model_hash,
+        transformers_version=transformers.__version__,
+        text=loaded.tokenizer.decode(tokens),
+    )
     _write(golden, loaded.folder / GOLDEN_FILE)
     return golden
 

@@ -191,9 +191,7 @@ class KVCache:
             key_positions = torch.cat((before, chunk), dim=1)
         return WritePlan(rows, columns, stored % n_slots, stored, None, key_positions)
 
-    def _plan_one(
-        self, positions: Int[Tensor, "batch pos"], after: Int[Tensor, " batch"], window: Window
-    ) -> WritePlan:
+    def _plan_one(self, positions: Int[Tensor, "batch pos"], after: Int[Tensor, " batch"], window: Window) -> WritePlan:
         before = self._positions_of(window)
         position = positions.to(before.device)[0]
         slot = int(positions) % self.n_slots(window)

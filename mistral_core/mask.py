@@ -21,9 +21,7 @@ from torch import Tensor
 
 
 def allowed(
-    query_positions: Int[Tensor, "batch query_pos"],
-    key_positions: Int[Tensor, "batch key_pos"],
-    window: int | None,
+    query_positions: Int[Tensor, "batch query_pos"], key_positions: Int[Tensor, "batch key_pos"], window: int | None
 ) -> Bool[Tensor, "batch query_pos key_pos"]:
     """True where the query may look at the key.
 

@@ -109,19 +109,34 @@ def hook_shapes(config: MistralConfig) -> dict[str, dict[str, tuple[int, ...]]]:
     c = config
     q, kv = (c.n_heads, c.head_dim), (c.n_kv_heads, c.head_dim)
     layer: dict[str, tuple[int, ...]] = {
-        "hook_resid_pre": (c.dim,), "hook_resid_mid": (c.dim,), "hook_resid_post": (c.dim,),
-        "attention_norm.hook_scale": (1,), "attention_norm.hook_normalized": (c.dim,),
-        "ffn_norm.hook_scale": (1,), "ffn_norm.hook_normalized": (c.dim,),
-        "attention.hook_q": q, "attention.hook_k": kv, VALUES: kv,
-        "attention.hook_rot_q": q, KEYS: kv,
-        "attention.hook_attn_scores": (c.n_heads, 0), PATTERN: (c.n_heads, 0),
-        "attention.hook_z": q, "attention.hook_result": (c.n_heads, c.dim), "hook_attn_out": (c.dim,),
-        "feed_forward.hook_pre": (c.hidden_dim,), "feed_forward.hook_pre_linear": (c.hidden_dim,),
-        "feed_forward.hook_post": (c.hidden_dim,), "hook_mlp_out": (c.dim,),
-    }  # fmt: skip
+        "hook_resid_pre": (c.dim,),
+        "hook_resid_mid": (c.dim,),
+        "hook_resid_post": (c.dim,),
+        "attention_norm.hook_scale": (1,),
+        "attention_norm.hook_normalized": (c.dim,),
+        "ffn_norm.hook_scale": (1,),
+        "ffn_norm.hook_normalized": (c.dim,),
+        "attention.hook_q": q,
+        "attention.hook_k": kv,
+        VALUES: kv,
+        "attention.hook_rot_q": q,
+        KEYS: kv,
+        "attention.hook_attn_scores": (c.n_heads, 0),
+        PATTERN: (c.n_heads, 0),
+        "attention.hook_z": q,
+        "attention.hook_result": (c.n_heads, c.dim),
+        "hook_attn_out": (c.dim,),
+        "feed_forward.hook_pre": (c.hidden_dim,),
+        "feed_forward.hook_pre_linear": (c.hidden_dim,),
+        "feed_forward.hook_post": (c.hidden_dim,),
+        "hook_mlp_out": (c.dim,),
+    }
     model: dict[str, tuple[int, ...]] = {
-        "hook_embed": (c.dim,), "norm.hook_scale": (1,), "norm.hook_normalized": (c.dim,), LOGITS: (c.vocab_size,),
-    }  # fmt: skip
+        "hook_embed": (c.dim,),
+        "norm.hook_scale": (1,),
+        "norm.hook_normalized": (c.dim,),
+        LOGITS: (c.vocab_size,),
+    }
     return {"model": model, "layer": layer}
 
 
@@ -234,12 +249,17 @@ class Trace:
         texts = self.token_texts[:length]
         return dataclasses.replace(
             self,
-            token_ids=self.token_ids[:length], positions=self.positions[:length], token_texts=texts,
-            token_labels=self.token_labels[:length], text="".join(texts), n_prompt=min(self.n_prompt, length),
-            probability=self.probability[:length], rank=self.rank[:length],
+            token_ids=self.token_ids[:length],
+            positions=self.positions[:length],
+            token_texts=texts,
+            token_labels=self.token_labels[:length],
+            text="".join(texts),
+            n_prompt=min(self.n_prompt, length),
+            probability=self.probability[:length],
+            rank=self.rank[:length],
             arrays={name: array[:length] for name, array in self.arrays.items()},
             finish_reason=self.finish_reason if length == len(self) else "",
-        )  # fmt: skip
+        )
 
     def save(self, path: str | Path) -> None:
         """Writes one safetensors file; its metadata holds a versioned JSON header.
@@ -247,11 +267,19 @@ class Trace:
         The file appears under its name only when complete.
         """
         header = {
-            "format": FORMAT, "version": VERSION, "config": self.config.to_params(),
-            "model_name": self.model_name, "model_hash": self.model_hash, "text": self.text,
-            "token_texts": self.token_texts, "token_labels": self.token_labels, "n_prompt": self.n_prompt,
-            "settings": dict(self.settings), "finish_reason": self.finish_reason, "omitted": self.omitted,
-        }  # fmt: skip
+            "format": FORMAT,
+            "version": VERSION,
+            "config": self.config.to_params(),
+            "model_name": self.model_name,
+            "model_hash": self.model_hash,
+            "text": self.text,
+            "token_texts": self.token_texts,
+            "token_labels": self.token_labels,
+            "n_prompt": self.n_prompt,
+            "settings": dict(self.settings),
+            "finish_reason": self.finish_reason,
+            "omitted": self.omitted,
+        }
         tensors = {f"arrays/{name}": np.ascontiguousarray(array) for name, array in self.arrays.items()}
         for name in ("token_ids", "positions", "probability", "rank"):
             tensors[name] = np.ascontiguousarray(getattr(self, name))
@@ -273,13 +301,19 @@ class Trace:
             config = MistralConfig.from_params(header["config"])
             _check_tensors(config, tensors, header["n_prompt"])
             return cls(
-                config=config, model_name=header["model_name"], model_hash=header["model_hash"],
-                token_texts=tuple(header["token_texts"]), token_labels=tuple(header["token_labels"]),
-                text=header["text"], n_prompt=header["n_prompt"], settings=header["settings"],
-                finish_reason=header["finish_reason"], omitted=tuple(header["omitted"]),
+                config=config,
+                model_name=header["model_name"],
+                model_hash=header["model_hash"],
+                token_texts=tuple(header["token_texts"]),
+                token_labels=tuple(header["token_labels"]),
+                text=header["text"],
+                n_prompt=header["n_prompt"],
+                settings=header["settings"],
+                finish_reason=header["finish_reason"],
+                omitted=tuple(header["omitted"]),
                 arrays={n.removeprefix("arrays/"): a for n, a in tensors.items() if n.startswith("arrays/")},
                 **{name: tensors[name] for name in ("token_ids", "positions", "probability", "rank")},
-            )  # fmt: skip
+            )
         except TraceError:
             raise
         except OSError as error:

@@ -62,14 +62,18 @@ def distil(trace: Trace, label_of: Callable[[int], str], k: int = 20) -> Trace:
     }
     dropped = [name for name in trace.arrays if name not in arrays]
     arrays |= {
-        TOP_IDS: np.array(ids, np.int32), TOP_PROBS: np.array(probs, np.float32),
-        TOP_KEPT: np.array(kept, np.int32), TOP_ENTROPY: np.array(entropy, np.float32),
-    }  # fmt: skip
+        TOP_IDS: np.array(ids, np.int32),
+        TOP_PROBS: np.array(probs, np.float32),
+        TOP_KEPT: np.array(kept, np.int32),
+        TOP_ENTROPY: np.array(entropy, np.float32),
+    }
     labels = {str(token): label_of(int(token)) for token in np.unique(arrays[TOP_IDS])}
     return dataclasses.replace(
-        trace, arrays=arrays, settings={**trace.settings, TOP_STAGES: list(stage_names), TOP_LABELS: labels},
+        trace,
+        arrays=arrays,
+        settings={**trace.settings, TOP_STAGES: list(stage_names), TOP_LABELS: labels},
         omitted=(*trace.omitted, *(f"{name}: not kept in a compact trace" for name in dropped)),
-    )  # fmt: skip
+    )
 
 
 def entropy_bits(probs: np.ndarray) -> float:

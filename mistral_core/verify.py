@@ -66,10 +66,14 @@ def verify(
         except (ValueError, RuntimeError, LookupError, OSError, TypeError) as error:
             results.append(
                 CheckResult(
-                    check=name, compared="the check could not be finished", max_abs_error=None, bound=None, ok=False,
+                    check=name,
+                    compared="the check could not be finished",
+                    max_abs_error=None,
+                    bound=None,
+                    ok=False,
                     note=f"{type(error).__name__}: {error}",
                 )
-            )  # fmt: skip
+            )
     report(len(CHECKS), len(CHECKS), "")
     return results
 

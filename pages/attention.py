@@ -2,12 +2,11 @@
 
 import streamlit as st
 
-from app import attention_panel as panel
-from app import desk as actions
-from app import state
-from app.components.atlas import atlas
+from app.attention import panel
+from app.attention.picture import atlas
 from app.navigation import go_to
-from app.widgets import closing, notice, picture
+from app.session import actions, state
+from app.shared.frame import closing, notice, picture
 
 desk = state.desk()
 actions.arrive(desk, st.query_params.to_dict())
@@ -27,9 +26,17 @@ polling = actions.active(desk) or panel.searching(desk)
 def live() -> None:
     """Shows the run, looks again while it grows or is measured, and stops looking when that has ended."""
     shown = picture(
-        desk, atlas, panel.payload, key=state.ATLAS, ack=panel.acknowledge, need=panel.send_again, at=actions.settle,
-        find=panel.find, cancel=panel.cancel, scores=panel.read_scores,
-    )  # fmt: skip
+        desk,
+        atlas,
+        panel.payload,
+        key=state.ATLAS,
+        ack=panel.acknowledge,
+        need=panel.send_again,
+        at=actions.settle,
+        find=panel.find,
+        cancel=panel.cancel,
+        scores=panel.read_scores,
+    )
     if shown.reach:
         go_to(panel.REACH, **actions.address(desk))
     actions.keep_address(desk, st.query_params)

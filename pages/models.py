@@ -2,8 +2,10 @@
 
 import streamlit as st
 
-from app import compute, models_panel, state
-from app.widgets import closing
+from app import compute
+from app.models import panel as models_panel
+from app.session import state
+from app.shared.frame import closing
 
 desk = state.desk()
 st.title("Models: which model is this?")

@@ -2,11 +2,10 @@
 
 import streamlit as st
 
-from app import desk as actions
-from app import player_panel as panel
-from app import state
-from app.components.player import player
-from app.widgets import closing, controls, file_popover, notice, picture, prompt_area
+from app.next_word import panel
+from app.next_word.picture import player
+from app.session import actions, state
+from app.shared.frame import closing, controls, file_popover, notice, picture, prompt_area
 
 desk = state.desk()
 actions.arrive(desk, st.query_params.to_dict())
@@ -31,9 +30,17 @@ player.load()
 def live() -> None:
     """Shows the run, looks again while it grows, and stops looking when it has ended."""
     picture(
-        desk, player, panel.payload, key=state.PLAYER, ack=panel.acknowledge, need=panel.send_again, at=actions.settle,
-        sampling=actions.set_sampling, branch=actions.branch, open=actions.show,
-    )  # fmt: skip
+        desk,
+        player,
+        panel.payload,
+        key=state.PLAYER,
+        ack=panel.acknowledge,
+        need=panel.send_again,
+        at=actions.settle,
+        sampling=actions.set_sampling,
+        branch=actions.branch,
+        open=actions.show,
+    )
     actions.keep_address(desk, st.query_params)
     if actions.active(desk) != polling or desk.notice:
         st.rerun()

@@ -2,14 +2,13 @@
 
 import streamlit as st
 
-from app import desk as actions
-from app import reach_panel as panel
-from app import state
-from app.components.state_grid import state_grid
-from app.profile_panel import can_see_does_use
-from app.push_back_panel import push_it_back
-from app.theory_panel import another_shape
-from app.widgets import closing, notice, picture
+from app.reach import panel
+from app.reach.picture import state_grid
+from app.reach.profile import can_see_does_use
+from app.reach.push_back import push_it_back
+from app.reach.theory import another_shape
+from app.session import actions, state
+from app.shared.frame import closing, notice, picture
 
 desk = state.desk()
 query = st.query_params.to_dict()

@@ -2,11 +2,10 @@
 
 import streamlit as st
 
-from app import desk as actions
-from app import ring_panel as panel
-from app import state
-from app.components.theatre import theatre
-from app.widgets import closing, notice, picture
+from app.ring import panel
+from app.ring.picture import theatre
+from app.session import actions, state
+from app.shared.frame import closing, notice, picture
 
 desk = state.desk()
 actions.arrive(desk, st.query_params.to_dict())
@@ -27,9 +26,18 @@ shown = desk.current
 def live() -> None:
     """Shows the run, looks again while it grows or something is measured, and stops looking after that."""
     picture(
-        desk, theatre, panel.payload, key=state.THEATRE, ack=panel.acknowledge, need=panel.send_again,
-        at=actions.settle, measure=panel.measure, cancel=panel.cancel, slot=panel.ask_slot, live=panel.write_live,
-    )  # fmt: skip
+        desk,
+        theatre,
+        panel.payload,
+        key=state.THEATRE,
+        ack=panel.acknowledge,
+        need=panel.send_again,
+        at=actions.settle,
+        measure=panel.measure,
+        cancel=panel.cancel,
+        slot=panel.ask_slot,
+        live=panel.write_live,
+    )
     actions.keep_address(desk, st.query_params)
     if (actions.active(desk) or panel.measuring(desk)) != polling or desk.notice or desk.current != shown:
         st.rerun()

@@ -5,11 +5,12 @@ Nothing here imports torch: the first picture must be there at once.
 
 import streamlit as st
 
-from app import compute, state
-from app.components.minute import minute
+from app import compute
 from app.navigation import go_to
-from app.start_panel import going_on
-from app.widgets import closing
+from app.session import state
+from app.shared.frame import closing
+from app.start.panel import going_on
+from app.start.picture import minute
 from mistral_core.trace import TraceError
 
 MAX_PROMPT = 2000  # characters that the address of the next page can carry comfortably

@@ -13,9 +13,17 @@ import pytest
 from mistral_core.config import MistralConfig
 
 TINY = MistralConfig(
-    dim=24, n_layers=3, n_heads=6, n_kv_heads=2, head_dim=6, hidden_dim=40, vocab_size=300,
-    norm_eps=1e-5, rope_theta=10_000.0, sliding_window=5,
-)  # fmt: skip
+    dim=24,
+    n_layers=3,
+    n_heads=6,
+    n_kv_heads=2,
+    head_dim=6,
+    hidden_dim=40,
+    vocab_size=300,
+    norm_eps=1e-5,
+    rope_theta=10_000.0,
+    sliding_window=5,
+)
 """Nothing in it coincides: fewer key/value heads than heads, and heads x head_dim is not dim."""
 
 TINY_STD = 0.4

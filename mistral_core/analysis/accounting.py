@@ -163,10 +163,15 @@ def ledger(config: MistralConfig, context: int, bytes_per_number: int = 2) -> Le
         variant = variants[name]
         bytes_held = kv_cache_bytes(variant, context, bytes_per_number)
         return LedgerRow(
-            name=name, n_kv_heads=variant.n_kv_heads, slots=sum(slots(window, context) for window in variant.windows),
-            parameters=parameter_count(variant)["total"], weight_bytes=weight_bytes(variant, bytes_per_number),
-            kv_cache_bytes=bytes_held, factor=bytes_held / own, flops_per_token=flops_per_token(variant, context),
-        )  # fmt: skip
+            name=name,
+            n_kv_heads=variant.n_kv_heads,
+            slots=sum(slots(window, context) for window in variant.windows),
+            parameters=parameter_count(variant)["total"],
+            weight_bytes=weight_bytes(variant, bytes_per_number),
+            kv_cache_bytes=bytes_held,
+            factor=bytes_held / own,
+            flops_per_token=flops_per_token(variant, context),
+        )
 
     first, second, third, fourth = (row(name) for name in variants)
     return Ledger(context=context, bytes_per_number=bytes_per_number, rows=(first, second, third, fourth))

@@ -200,9 +200,13 @@ def _stored(model: Transformer, token_ids: Sequence[int]) -> dict[str, Tensor]:
 
 
 def _of_query(
-    model: Transformer, token_ids: Sequence[int], query: int, stored: dict[str, Tensor], layers: Sequence[int],
+    model: Transformer,
+    token_ids: Sequence[int],
+    query: int,
+    stored: dict[str, Tensor],
+    layers: Sequence[int],
     layer: int | None,
-) -> Removals:  # fmt: skip
+) -> Removals:
     """One query: a decode step for each key that is removed, beside one in which none is."""
     windows = [model.config.windows[index] for index in layers]
     widest = query if None in windows else max(window - 1 for window in windows if window is not None)
@@ -218,9 +222,13 @@ def _of_query(
 
 
 def _decode(
-    model: Transformer, token: int, query: int, stored: dict[str, Tensor], layers: Sequence[int],
+    model: Transformer,
+    token: int,
+    query: int,
+    stored: dict[str, Tensor],
+    layers: Sequence[int],
     cut: Int[Tensor, " batch"],
-) -> tuple[Float[Tensor, "batch vocab_size"], Float[np.ndarray, " seen"]]:  # fmt: skip
+) -> tuple[Float[Tensor, "batch vocab_size"], Float[np.ndarray, " seen"]]:
     """Reads one token in as many rows as there are cuts; the second result is row 0's attention by position."""
     rings = _rings(model, query, stored, len(cut))
     capture = Capture([f"layers.{index}.attention.hook_pattern" for index in layers])

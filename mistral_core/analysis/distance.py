@@ -138,8 +138,15 @@ def _profile(grids: np.ndarray, kls: np.ndarray, replaced: tuple[tuple[int, int,
     text = np.array([where[0] for where in replaced])
     low, median, high = np.nanquantile(grids, (0.1, 0.5, 0.9), axis=0)
     return DistanceProfile(
-        change_mean=np.nanmean(grids, 0), change_low=low, change_median=median, change_high=high,
-        kl_mean=np.nanmean(kls, 0), kl_median=np.nanmedian(kls, 0), kl_max=np.nanmax(kls, 0),
-        kl_by_text=_by_text(kls, text), change_by_text=_by_text(grids[:, -1], text),
-        count=count[reached], replaced=replaced,
-    )  # fmt: skip
+        change_mean=np.nanmean(grids, 0),
+        change_low=low,
+        change_median=median,
+        change_high=high,
+        kl_mean=np.nanmean(kls, 0),
+        kl_median=np.nanmedian(kls, 0),
+        kl_max=np.nanmax(kls, 0),
+        kl_by_text=_by_text(kls, text),
+        change_by_text=_by_text(grids[:, -1], text),
+        count=count[reached],
+        replaced=replaced,
+    )

@@ -93,9 +93,12 @@ def evaluate(
         losses = document_losses(model, tokenizer, document, chunk_size)
         nats, n_tokens, n_bytes = nats + float(losses.sum()), n_tokens + len(losses), n_bytes + len(document.encode())
         result = Evaluation(
-            bits_per_byte=nats / math.log(2) / n_bytes, loss=nats / n_tokens, tokens=n_tokens, bytes=n_bytes,
+            bits_per_byte=nats / math.log(2) / n_bytes,
+            loss=nats / n_tokens,
+            tokens=n_tokens,
+            bytes=n_bytes,
             documents=count,
-        )  # fmt: skip
+        )
         if progress is not None:
             progress(result)
     if result is None:

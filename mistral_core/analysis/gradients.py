@@ -86,9 +86,14 @@ class _Leaves:
 
 
 def gradient_pass(
-    model: Transformer, token_ids: Sequence[int], span: range, token: int, cuts: Sequence[Cut],
-    start: Tensor | None = None, before: KVCache | None = None,
-) -> tuple[float, Float[Tensor, "rows read dim"], Float[Tensor, "rows read dim"]]:  # fmt: skip
+    model: Transformer,
+    token_ids: Sequence[int],
+    span: range,
+    token: int,
+    cuts: Sequence[Cut],
+    start: Tensor | None = None,
+    before: KVCache | None = None,
+) -> tuple[float, Float[Tensor, "rows read dim"], Float[Tensor, "rows read dim"]]:
     """Log-probability of `token` after the positions `span`, their grid, and its gradients.
 
     Args:
@@ -121,9 +126,18 @@ def _check_size(model: Transformer, span: int, steps: int) -> None:
 
 
 def conductance(
-    model: Transformer, token_ids: Sequence[int], source: int, target: int, replacement: int, token: int,
-    *, cuts: Sequence[Cut] = (), steps: int, good_enough: float = 0.0, report: Report = silent,
-) -> Conductance:  # fmt: skip
+    model: Transformer,
+    token_ids: Sequence[int],
+    source: int,
+    target: int,
+    replacement: int,
+    token: int,
+    *,
+    cuts: Sequence[Cut] = (),
+    steps: int,
+    good_enough: float = 0.0,
+    report: Report = silent,
+) -> Conductance:
     """How much of the change of `token`'s log-probability after `target` passes through each cell.
 
     Cells that the change cannot reach are exactly 0: every pass has the same shape, so their states
@@ -163,9 +177,7 @@ def conductance(
             break
         taken *= 2
     report(taken + 1, taken + 1, "done")
-    return Conductance(
-        through=through, log_prob_before=passes[0.0][0], log_prob_after=passes[1.0][0], steps=taken
-    )  # fmt: skip
+    return Conductance(through=through, log_prob_before=passes[0.0][0], log_prob_after=passes[1.0][0], steps=taken)
 
 
 def _summed(passes: Sequence[tuple[float, Tensor, Tensor]]) -> Float[np.ndarray, "rows read"]:

@@ -53,6 +53,7 @@ STEPS = 16
 """Of the corridor: each is a gradient pass."""
 REPLACEMENT_RULE = "the token at a place of the same text drawn by (seed, position), never the original one"
 
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pass:
     """One reading of a text.
@@ -215,19 +216,19 @@ def compare(original: Pass, patched: Pass, source: int) -> ForwardInfluence:
     probability = torch.cat(chosen).cpu().numpy()
     probability[-1] = np.nan
     return ForwardInfluence(
-        source=source, original=original.token_ids[source], replacement=patched.token_ids[source],
-        change=_relative_change(original.states, patched.states), kl=torch.cat(kl).cpu().numpy(),
-        before=probability[:, 0], after=probability[:, 1], cuts=original.cuts,
-    )  # fmt: skip
+        source=source,
+        original=original.token_ids[source],
+        replacement=patched.token_ids[source],
+        change=_relative_change(original.states, patched.states),
+        kl=torch.cat(kl).cpu().numpy(),
+        before=probability[:, 0],
+        after=probability[:, 1],
+        cuts=original.cuts,
+    )
 
 
 def backward_influence(
-    model: Transformer,
-    token_ids: Sequence[int],
-    target: int,
-    token: int | None = None,
-    *,
-    cuts: Sequence[Cut] = (),
+    model: Transformer, token_ids: Sequence[int], target: int, token: int | None = None, *, cuts: Sequence[Cut] = ()
 ) -> BackwardInfluence:
     """Follows the log-probability of a token at `target` back through the grid, in one gradient pass.
 
@@ -258,9 +259,17 @@ def backward_influence(
 
 
 def corridor_influence(
-    model: Transformer, token_ids: Sequence[int], source: int, target: int, replacement: int, token: int | None = None,
-    *, cuts: Sequence[Cut] = (), steps: int = STEPS, report: Report = silent,
-) -> CorridorInfluence:  # fmt: skip
+    model: Transformer,
+    token_ids: Sequence[int],
+    source: int,
+    target: int,
+    replacement: int,
+    token: int | None = None,
+    *,
+    cuts: Sequence[Cut] = (),
+    steps: int = STEPS,
+    report: Report = silent,
+) -> CorridorInfluence:
     """All three readings for a pair; see the module's docstring.
 
     Args:
@@ -282,11 +291,13 @@ def corridor_influence(
         )
         through[:, source : target + 1] = passed.through
     return CorridorInfluence(
-        forward=compare(original, patched, source), backward=backward, through=through,
+        forward=compare(original, patched, source),
+        backward=backward,
+        through=through,
         theory=corridor(model.config, source, target, len(token_ids)),
         log_prob_before=float(log_probs(original.logits[target])[backward.token]),
         log_prob_after=float(log_probs(patched.logits[target])[backward.token]),
-    )  # fmt: skip
+    )
 
 
 def kl_divergence(p: Float[Tensor, "*pos vocab_size"], q: Float[Tensor, "*pos vocab_size"]) -> Float[Tensor, "*pos"]:

@@ -23,14 +23,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mistral_core.analysis.distance import distance_profile
-from mistral_core.analysis.influence import (
-    ForwardInfluence,
-    Report,
-    kl_divergence,
-    log_probs,
-    read,
-    silent,
-)
+from mistral_core.analysis.influence import ForwardInfluence, Report, kl_divergence, log_probs, read, silent
 from mistral_core.analysis.reach import first_row, rings_left
 from mistral_core.config import MistralConfig, Window
 from mistral_core.model import Transformer
@@ -159,17 +152,29 @@ class Example:
 TYPICAL_WORDS = 16
 """Replaced beside a chosen word, at most: some places are taken once where two would fall on them."""
 NEUTRAL = (
-    "The birds sang in the trees.", "The wind blew softly over the hills.", "The sky was blue and the grass was green.",
-    "In the fields the corn was tall.", "The snow fell on the roof and on the road.", "Far away the bells rang.",
-    "The leaves fell from the trees.", "The days were long and the nights were short.", "It rained for many days.",
-    "The river ran down to the sea.", "The sun went down and the stars came out.", "The apples were red.",
-    "The road was white in the moonlight.", "The clouds went by.",
-)  # fmt: skip
+    "The birds sang in the trees.",
+    "The wind blew softly over the hills.",
+    "The sky was blue and the grass was green.",
+    "In the fields the corn was tall.",
+    "The snow fell on the roof and on the road.",
+    "Far away the bells rang.",
+    "The leaves fell from the trees.",
+    "The days were long and the nights were short.",
+    "It rained for many days.",
+    "The river ran down to the sea.",
+    "The sun went down and the stars came out.",
+    "The apples were red.",
+    "The road was white in the moonlight.",
+    "The clouds went by.",
+)
 """Sentences without people, to put in between."""
 GIRL = Case(
-    opening="Once upon a time there was a {} who lived in a little house in the wood.", words=("girl", "boy"),
-    answers=("she", "he"), question="One morning, when the sun came up,", fillers=NEUTRAL,
-)  # fmt: skip
+    opening="Once upon a time there was a {} who lived in a little house in the wood.",
+    words=("girl", "boy"),
+    answers=("she", "he"),
+    question="One morning, when the sun came up,",
+    fillers=NEUTRAL,
+)
 """The case shown first."""
 _PAIRS = (("girl", "boy"), ("queen", "king"), ("woman", "man"), ("princess", "prince"), ("mother", "father"))
 _SENTENCES = (
@@ -203,10 +208,14 @@ def measure_swap(model: Transformer, tokenizer: Tokenizer, case: Case, n_fillers
     p, q = (_prediction(model, one) for one in ids)
     first, swapped = (tuple(float(row[answer].exp()) for answer in answers) for row in (p, q))
     return Swap(
-        text=case.text(0, n_fillers), position=differing[0], distance=len(ids[0]) - 1 - differing[0],
-        n_fillers=n_fillers, kl=float(kl_divergence(p, q)), first=(first[0], first[1]),
+        text=case.text(0, n_fillers),
+        position=differing[0],
+        distance=len(ids[0]) - 1 - differing[0],
+        n_fillers=n_fillers,
+        kl=float(kl_divergence(p, q)),
+        first=(first[0], first[1]),
         swapped=(swapped[0], swapped[1]),
-    )  # fmt: skip
+    )
 
 
 def push_back(model: Transformer, tokenizer: Tokenizer, case: Case, report: Report = silent) -> PushBack:
@@ -246,12 +255,14 @@ def typical_beside(
     profile = distance_profile(model, [ids], last.distance, sources=[sources], seed=seed, report=report)
     return tuple(
         Typical(
-            distance=swap.distance, median=float(profile.kl_median[swap.distance]),
-            mean=float(profile.kl_mean[swap.distance]), largest=float(profile.kl_max[swap.distance]),
+            distance=swap.distance,
+            median=float(profile.kl_median[swap.distance]),
+            mean=float(profile.kl_mean[swap.distance]),
+            largest=float(profile.kl_max[swap.distance]),
             count=int(profile.count[swap.distance]),
         )
         for swap in found.swaps
-    )  # fmt: skip
+    )
 
 
 def single_token(tokenizer: Tokenizer, word: str) -> int:
@@ -284,9 +295,15 @@ def forgotten(config: MistralConfig, influence: ForwardInfluence, step: int) -> 
         )
     row = first_row(step - source, config)
     return Forgotten(
-        position=source, step=step, distance=step - source, traces_possible=row is not None, first_row=row,
-        kl=float(influence.kl[step]), before=float(influence.before[step]), after=float(influence.after[step]),
-    )  # fmt: skip
+        position=source,
+        step=step,
+        distance=step - source,
+        traces_possible=row is not None,
+        first_row=row,
+        kl=float(influence.kl[step]),
+        before=float(influence.before[step]),
+        after=float(influence.after[step]),
+    )
 
 
 def find_example(model: Transformer, tokenizer: Tokenizer, cases: Sequence[Case], report: Report = silent) -> Example:

@@ -168,9 +168,13 @@ class Engine:
         run = job.run
         trace = run.trace() if run is not None and run.n_read else job.kept
         return Progress(
-            status=job.status, message=job.message, trace=trace, n_prompt=len(job.request.prompt_ids),
-            total=job.request.total, tokens_per_second=job.speed(),
-        )  # fmt: skip
+            status=job.status,
+            message=job.message,
+            trace=trace,
+            n_prompt=len(job.request.prompt_ids),
+            total=job.request.total,
+            tokens_per_second=job.speed(),
+        )
 
     def pause(self, job: Job) -> None:
         """Stops before the next token; the job can be resumed or stepped."""

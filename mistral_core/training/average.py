@@ -54,9 +54,13 @@ def average_weights(models: Sequence[LoadedModel]) -> dict[str, Tensor]:
 
 
 def write_average(
-    models: Sequence[LoadedModel], target: Path, valid: Sequence[str], *, prompts: Sequence[str] = (),
+    models: Sequence[LoadedModel],
+    target: Path,
+    valid: Sequence[str],
+    *,
+    prompts: Sequence[str] = (),
     progress: Callable[[str], None] = lambda line: None,
-) -> Exported:  # fmt: skip
+) -> Exported:
     """Writes the mean of models as a model folder, with their cards and whose their texts are.
 
     Args:
@@ -112,23 +116,26 @@ def _copy_card(model: LoadedModel, number: int, staged: Path) -> str:
     return name
 
 
-def _card(
-    name: str, models: Sequence[LoadedModel], bits: Sequence[float], cards: Sequence[str], made: Exported
-) -> str:  # fmt: skip
+def _card(name: str, models: Sequence[LoadedModel], bits: Sequence[float], cards: Sequence[str], made: Exported) -> str:
     held = made.evaluation
     rows = shape_rows(models[0].config, held) | held_out_row(held)
     sentence = "A small Mistral: the mean of the weights of others, made by `python -m mistral_core average`."
     lines = [
-        "## What it is the mean of", "",
-        "| model | weights (SHA-256) | bits per byte, same text | its card |", "| --- | --- | --- | --- |",
-    ]  # fmt: skip
+        "## What it is the mean of",
+        "",
+        "| model | weights (SHA-256) | bits per byte, same text | its card |",
+        "| --- | --- | --- | --- |",
+    ]
     for model, measured, card in zip(models, bits, cards, strict=True):
         link = f"[{card}]({card})" if card else "none"
         lines.append(f"| {model.name} | {model.model_hash[:16]} | {measured:.4f} | {link} |")
     lines += [f"| **their mean** | | **{held.bits_per_byte:.4f}** | |", ""]
     lines.append("Their cards say what they were trained on, how, and under which licence; all of it holds here.")
     parts = [
-        title_and_table(name, sentence, rows), "\n".join(lines), limits_section(held.bits_per_byte),
-        counting_section(not made.notices), samples_section(made.samples),
-    ]  # fmt: skip
+        title_and_table(name, sentence, rows),
+        "\n".join(lines),
+        limits_section(held.bits_per_byte),
+        counting_section(not made.notices),
+        samples_section(made.samples),
+    ]
     return "\n\n".join(parts) + "\n"

@@ -47,9 +47,13 @@ class CardFacts:
 def model_card(facts: CardFacts) -> str:
     """The text of the card, in Markdown."""
     parts = [
-        _head(facts), limits_section(facts.evaluation.bits_per_byte), _data(facts), counting_section(facts.golden),
-        _training(facts), samples_section(facts.samples),
-    ]  # fmt: skip
+        _head(facts),
+        limits_section(facts.evaluation.bits_per_byte),
+        _data(facts),
+        counting_section(facts.golden),
+        _training(facts),
+        samples_section(facts.samples),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -135,13 +139,18 @@ def _data(facts: CardFacts) -> str:
     ]
     valid = trainer.corpus.facts["valid"]
     lines = [
-        "## Data, licences and credits", "",
-        "| source | documents | bytes | tokens | passes |", "| --- | --- | --- | --- | --- |", *rows,
-        f"| held out ({valid['chosen']}) | {valid['documents']:,} | {valid['bytes']:,} | | never trained on |", "",
-        *_licences(facts), "",
+        "## Data, licences and credits",
+        "",
+        "| source | documents | bytes | tokens | passes |",
+        "| --- | --- | --- | --- | --- |",
+        *rows,
+        f"| held out ({valid['chosen']}) | {valid['documents']:,} | {valid['bytes']:,} | | never trained on |",
+        "",
+        *_licences(facts),
+        "",
         "Held-out text is of the same kind and often from the same books as the training text, so the number above "
         "says how well the model continues those, not how well it reads the language at large.",
-    ]  # fmt: skip
+    ]
     return "\n".join(lines)
 
 
@@ -195,11 +204,22 @@ def _training(facts: CardFacts) -> str:
     rows = [f"| {event['tokens']:,} | {event['bits_per_byte']:.3f} |" for event in shown]
     changed = [f"- `{name}`: {json.dumps(value)}" for name, value in settings.not_default().items()] or ["- none"]
     lines = [
-        "## Training", "", *_recipe(settings), "", f"The loss over the run is drawn in `{CURVE_FILE}`.", "",
-        *(f"- {sentence}" for sentence in trainer.choice.why), "",
-        "Settings that are not the default:", "", *changed, "",
-        "| tokens seen | held out, bits per byte (a part of the text, float32) |", "| --- | --- |", *rows,
-    ]  # fmt: skip
+        "## Training",
+        "",
+        *_recipe(settings),
+        "",
+        f"The loss over the run is drawn in `{CURVE_FILE}`.",
+        "",
+        *(f"- {sentence}" for sentence in trainer.choice.why),
+        "",
+        "Settings that are not the default:",
+        "",
+        *changed,
+        "",
+        "| tokens seen | held out, bits per byte (a part of the text, float32) |",
+        "| --- | --- |",
+        *rows,
+    ]
     return "\n".join(lines)
 
 
@@ -215,7 +235,7 @@ def _recipe(settings: Settings) -> list[str]:
         f"{inner}; rate of AdamW {settings.adamw_rate:g}, betas {settings.beta1:g} / {settings.beta2:g}; clipping at "
         f"{settings.clip:g}; {settings.warmup} steps of warm-up, then the rates times {knots} tokens, straight lines "
         f"between; dropout {settings.dropout:g}. Sequences of {settings.context} tokens of the packed stream, "
-        f"documents not masked from each other; seed {settings.seed}.",
+        f"documents not masked from each other; seed {settings.seed}."
     ]
 
 

@@ -79,10 +79,16 @@ class Corpus:
 
 
 def prepare_corpus(
-    texts: Texts, folder: str | Path, *, vocab_size: int, tokenizer: str | Path | None = None,
-    shard_tokens: int = SHARD_TOKENS, progress: Progress = lambda line: None, rebuild: bool = False,
+    texts: Texts,
+    folder: str | Path,
+    *,
+    vocab_size: int,
+    tokenizer: str | Path | None = None,
+    shard_tokens: int = SHARD_TOKENS,
+    progress: Progress = lambda line: None,
+    rebuild: bool = False,
     wanted: dict[str, Any] | None = None,
-) -> Corpus:  # fmt: skip
+) -> Corpus:
     """Makes a corpus, or opens the one that is there already and still fits the texts.
 
     Nothing is removed but an out of date corpus, and that only where `rebuild` allows it.
@@ -177,9 +183,14 @@ def _made_from(texts: Texts, vocab_size: int, tokenizer: str | Path | None) -> d
 
 
 def _write_corpus(
-    texts: Texts, folder: Path, vocab_size: int, tokenizer: str | Path | None, shard_tokens: int,
-    made_from: dict[str, Any], progress: Progress,
-) -> None:  # fmt: skip
+    texts: Texts,
+    folder: Path,
+    vocab_size: int,
+    tokenizer: str | Path | None,
+    shard_tokens: int,
+    made_from: dict[str, Any],
+    progress: Progress,
+) -> None:
     train, valid = _split(texts, progress)
     if tokenizer is None:
         size = sum(len(document.encode()) for documents in train.values() for document in documents)
@@ -202,9 +213,10 @@ def _write_corpus(
     share = held / (held + sum(source["bytes"] for source in sources.values()))
     chosen = ", ".join(path.name for path in texts.valid) or f"{share:.2%} of the texts, from all of each source"
     facts = {
-        "made_from": made_from, "sources": sources,
+        "made_from": made_from,
+        "sources": sources,
         "valid": {"documents": len(valid), "bytes": held, "chosen": chosen},
-    }  # fmt: skip
+    }
     (folder / HEADER).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 

@@ -69,9 +69,13 @@ def check_target(target: Path, run_folder: Path) -> None:
 
 
 def export_model(
-    trainer: Trainer, target: Path, *, prompts: Sequence[str] = (), licence: str = "",
+    trainer: Trainer,
+    target: Path,
+    *,
+    prompts: Sequence[str] = (),
+    licence: str = "",
     progress: Callable[[str], None] = lambda line: None,
-) -> Exported:  # fmt: skip
+) -> Exported:
     """Writes the best weights of a run as a model folder.
 
     Args:
@@ -86,9 +90,10 @@ def export_model(
     """
     check_target(target, trainer.folder)
     return write_whole(
-        target, lambda staged: _fill(trainer, staged, target, list(prompts), licence, progress),
+        target,
+        lambda staged: _fill(trainer, staged, target, list(prompts), licence, progress),
         "run the same command again, the training is kept",
-    )  # fmt: skip
+    )
 
 
 def write_whole(target: Path, fill: Callable[[Path], Exported], remedy: str) -> Exported:
@@ -116,9 +121,14 @@ def write_whole(target: Path, fill: Callable[[Path], Exported], remedy: str) -> 
 
 
 def write_measured(
-    model: Transformer, tokenizer: Path, staged: Path, target: Path, valid: Sequence[str], prompts: Sequence[str],
+    model: Transformer,
+    tokenizer: Path,
+    staged: Path,
+    target: Path,
+    valid: Sequence[str],
+    prompts: Sequence[str],
     progress: Callable[[str], None],
-) -> Exported:  # fmt: skip
+) -> Exported:
     """Writes weights, tokenizer and transformers' logits; measures and samples what was written, loaded again."""
     _write_weights(model, staged, tokenizer)
     loaded = load_model(staged)
@@ -139,18 +149,21 @@ def write_measured(
 
 def _fill(
     trainer: Trainer, staged: Path, target: Path, prompts: list[str], licence: str, progress: Callable[[str], None]
-) -> Exported:  # fmt: skip
+) -> Exported:
     corpus = trainer.corpus
-    made = write_measured(
-        trainer.best_model(), corpus.tokenizer.path, staged, target, corpus.valid, prompts, progress
-    )
+    made = write_measured(trainer.best_model(), corpus.tokenizer.path, staged, target, corpus.valid, prompts, progress)
     events = read_log(trainer.folder)
     if any(event["event"] in ("step", "validation") for event in events):
         (staged / CURVE_FILE).write_text(loss_curve(events), encoding="utf-8")
     facts = CardFacts(
-        name=target.name, trainer=trainer, evaluation=made.evaluation, samples=made.samples, licence=licence,
-        credits=copy_credits(corpus.folder, staged), golden=not made.notices,
-    )  # fmt: skip
+        name=target.name,
+        trainer=trainer,
+        evaluation=made.evaluation,
+        samples=made.samples,
+        licence=licence,
+        credits=copy_credits(corpus.folder, staged),
+        golden=not made.notices,
+    )
     (staged / CARD_FILE).write_text(model_card(facts), encoding="utf-8")
     write_record(staged, _record(trainer, made))
     return made
@@ -182,11 +195,17 @@ def _record(trainer: Trainer, made: Exported) -> dict[str, Any]:
     """What the card says, for programs; `run` tells later exports whose folder this is."""
     progress = trainer.progress
     return {
-        "run": read_run(trainer.folder), "steps": progress.step, "tokens": trainer.tokens_seen,
-        "weights_step": trainer.weights_step, "ended": progress.ended, "seconds": progress.seconds,
-        "passes": trainer.batches.passes(), "machine": trainer.choice.to_json(),
-        "validations": progress.validations, **made.to_json(),
-    }  # fmt: skip
+        "run": read_run(trainer.folder),
+        "steps": progress.step,
+        "tokens": trainer.tokens_seen,
+        "weights_step": trainer.weights_step,
+        "ended": progress.ended,
+        "seconds": progress.seconds,
+        "passes": trainer.batches.passes(),
+        "machine": trainer.choice.to_json(),
+        "validations": progress.validations,
+        **made.to_json(),
+    }
 
 
 def _put_in_place(staged: Path, target: Path) -> None:

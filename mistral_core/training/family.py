@@ -28,9 +28,18 @@ from mistral_core.training.trainer import Habits, Trainer, Watch
 
 RESULT_FILE = "measured.json"
 BASE = Settings(
-    dim=64, tokens=1_500_000, context=256, batch=16, warmup=60, muon_rate=0.012, adamw_rate=0.008, dropout=0.0,
-    validations=4, patience=0, phases=((0, (("wide", 50.0), ("core", 42.0), ("simple", 8.0))),),
-)  # fmt: skip
+    dim=64,
+    tokens=1_500_000,
+    context=256,
+    batch=16,
+    warmup=60,
+    muon_rate=0.012,
+    adamw_rate=0.008,
+    dropout=0.0,
+    validations=4,
+    patience=0,
+    phases=((0, (("wide", 50.0), ("core", 42.0), ("simple", 8.0))),),
+)
 """The baseline. Of four rates and batches tried with a million tokens in sequences of 512, steps of 4,096 tokens at
 these rates reached 1.937 bits per byte, at half of them 1.983; steps of 8,192 2.012, of 2,048 at half the rates 1.931.
 """
@@ -89,9 +98,16 @@ def plan(groups: Iterable[str], seeds: int) -> list[tuple[Member, int]]:
 
 
 def train_member(
-    member: Member, seed: int, corpus: Corpus, folder: Path, *, base: Settings = BASE, habits: Habits = Habits(),
-    licence: str = "", watch: Watch = lambda event: None,
-) -> Result | None:  # fmt: skip
+    member: Member,
+    seed: int,
+    corpus: Corpus,
+    folder: Path,
+    *,
+    base: Settings = BASE,
+    habits: Habits = Habits(),
+    licence: str = "",
+    watch: Watch = lambda event: None,
+) -> Result | None:
     """Trains, or goes on, writes the model into `folder/NAME/seed-N/NAME` and measures it.
 
     Returns:
@@ -112,13 +128,17 @@ def train_member(
     pieces = pieces_of(corpus.valid, round(0.8 * trainer.settings.context * corpus.bytes_per_token))
     short = validate_excerpts(loaded.model, loaded.tokenizer, pieces)
     result = Result(
-        name=member.name, group=member.group, seed=seed, changes=member.changes,
+        name=member.name,
+        group=member.group,
+        seed=seed,
+        changes=member.changes,
         parameters=parameter_count(trainer.config)["total"],
         cache_bytes=kv_cache_bytes(trainer.config, trainer.settings.context, bytes_per_number=4),
         tokens=trainer.tokens_seen,
-        seconds=round(trainer.progress.seconds, 1), bits_per_byte=exported.evaluation.bits_per_byte,
+        seconds=round(trainer.progress.seconds, 1),
+        bits_per_byte=exported.evaluation.bits_per_byte,
         short_bits_per_byte=short.bits_per_byte,
-    )  # fmt: skip
+    )
     held.write_text(json.dumps(asdict(result), indent=1) + "\n", encoding="utf-8")
     return result
 

@@ -79,10 +79,14 @@ def reached(results: Sequence[Result]) -> list[Reached]:
         whole, short = [row.bits_per_byte for row in rows], [row.short_bits_per_byte for row in rows]
         lines.append(
             Reached(
-                first=rows[0], seeds=len(rows), mean=statistics.mean(whole), spread=_spread(whole),
-                short=statistics.mean(short), short_spread=_spread(short),
+                first=rows[0],
+                seeds=len(rows),
+                mean=statistics.mean(whole),
+                spread=_spread(whole),
+                short=statistics.mean(short),
+                short_spread=_spread(short),
             )
-        )  # fmt: skip
+        )
     return lines
 
 

@@ -104,9 +104,13 @@ def find_compiler(device: torch.device) -> str | None:
 
 
 def choose(
-    network: TrainingNetwork, tokens: Tensor, *, precision: Precision | Literal["auto"] = "auto",
-    compile_mode: Literal["auto", "on", "off"] = "auto", steps: int = 1,
-) -> Choice:  # fmt: skip
+    network: TrainingNetwork,
+    tokens: Tensor,
+    *,
+    precision: Precision | Literal["auto"] = "auto",
+    compile_mode: Literal["auto", "on", "off"] = "auto",
+    steps: int = 1,
+) -> Choice:
     """Times what is left open and picks the faster.
 
     Args:
@@ -133,9 +137,13 @@ def choose(
     muon = faster if timed else precision
     compiled = _worth_compiling(network, tokens, precision, compile_mode, steps, why)
     return Choice(
-        machine=describe_machine(device), precision=precision, compiled=compiled, muon_dtype=muon,
-        why=tuple(why), matmul_gflops=rates[precision],
-    )  # fmt: skip
+        machine=describe_machine(device),
+        precision=precision,
+        compiled=compiled,
+        muon_dtype=muon,
+        why=tuple(why),
+        matmul_gflops=rates[precision],
+    )
 
 
 def matmul_gflops(network: TrainingNetwork, device: torch.device, precision: Precision) -> float:

@@ -37,9 +37,12 @@ class Optimisers:
         self._all: list[tuple[torch.optim.Optimizer, float]] = []
         if settings.optimiser == "muon":
             muon = Muon(
-                inside, settings.muon_rate, momentum=settings.momentum, weight_decay=settings.weight_decay,
+                inside,
+                settings.muon_rate,
+                momentum=settings.momentum,
+                weight_decay=settings.weight_decay,
                 dtype=muon_dtype,
-            )  # fmt: skip
+            )
             self._all.append((muon, settings.muon_rate))
         else:
             groups.append({"params": inside, "weight_decay": settings.weight_decay})

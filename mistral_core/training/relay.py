@@ -32,11 +32,20 @@ def relay_settings(tokens: int = 4_000_000, *, dim: int = 64, n_layers: int = 8,
     """Of the training: mixes that begin with one hop and end with all."""
     starts = [round(tokens * LEVEL_ENDS * (level / n_layers) ** 0.85) for level in range(n_layers)]
     return Settings(
-        dim=dim, n_layers=n_layers, window=window, vocab_size=VOCABULARY, tokens=tokens, dropout=0.0, warmup=30,
-        muon_rate=0.01, adamw_rate=0.006, patience=0, validations=8,
+        dim=dim,
+        n_layers=n_layers,
+        window=window,
+        vocab_size=VOCABULARY,
+        tokens=tokens,
+        dropout=0.0,
+        warmup=30,
+        muon_rate=0.01,
+        adamw_rate=0.006,
+        patience=0,
+        validations=8,
         phases=tuple((start, _mix(level)) for level, start in enumerate(starts, start=1)),
         schedule=((tokens * 3 // 4, 1.0), (tokens, 0.0)),
-    )  # fmt: skip
+    )
 
 
 def _mix(level: int) -> Mix:

@@ -97,10 +97,18 @@ class Settings:
     def network(self, vocab_size: int) -> MistralConfig:
         """The shape of the network, for a vocabulary of this size, in the ratios of Mistral 7B."""
         return MistralConfig(
-            dim=self.dim, n_layers=self.n_layers, n_heads=self.n_heads, n_kv_heads=self.n_kv_heads,
-            head_dim=self.dim // self.n_heads, hidden_dim=self.dim * 7 // 2, vocab_size=vocab_size, norm_eps=1e-5,
-            rope_theta=10_000.0, sliding_window=self.window, tied_embeddings=self.tied_embeddings,
-        )  # fmt: skip
+            dim=self.dim,
+            n_layers=self.n_layers,
+            n_heads=self.n_heads,
+            n_kv_heads=self.n_kv_heads,
+            head_dim=self.dim // self.n_heads,
+            hidden_dim=self.dim * 7 // 2,
+            vocab_size=vocab_size,
+            norm_eps=1e-5,
+            rope_theta=10_000.0,
+            sliding_window=self.window,
+            tied_embeddings=self.tied_embeddings,
+        )
 
     @property
     def step_tokens(self) -> int:

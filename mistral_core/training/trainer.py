@@ -126,10 +126,17 @@ class Trainer:
     """
 
     def __init__(
-        self, settings: Settings, corpus: Corpus, folder: str | Path, *, start_from: LoadedModel | None = None,
-        device: str | torch.device = "cpu", habits: Habits = Habits(), prompt: str | None = None,
+        self,
+        settings: Settings,
+        corpus: Corpus,
+        folder: str | Path,
+        *,
+        start_from: LoadedModel | None = None,
+        device: str | torch.device = "cpu",
+        habits: Habits = Habits(),
+        prompt: str | None = None,
         watch: Watch = lambda event: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.settings, self.corpus, self.folder, self.habits = settings, corpus, Path(folder), habits
         self.device, self._watch, self._prompt = torch.device(device), watch, prompt
         self.batches = Batches(corpus, settings)
@@ -245,11 +252,15 @@ class Trainer:
         settings, progress = self.settings, self.progress
         last = progress.step >= settings.steps
         line = {
-            "step": progress.step, "steps": settings.steps, "tokens": self.tokens_seen,
-            "loss": progress.losses / progress.counted, "rate": factor * self._peak_rate(), "gradient_norm": norm,
+            "step": progress.step,
+            "steps": settings.steps,
+            "tokens": self.tokens_seen,
+            "loss": progress.losses / progress.counted,
+            "rate": factor * self._peak_rate(),
+            "gradient_norm": norm,
             "tokens_per_second": settings.step_tokens / seconds,
             "seconds_left": (settings.steps - progress.step) * progress.seconds / progress.step,
-        }  # fmt: skip
+        }
         self._watch({"event": "progress", **line})
         if last or progress.step % self.habits.log_every == 0:
             self._tell({"event": "step", **line})
@@ -267,10 +278,16 @@ class Trainer:
         progress.stale = 0 if better else progress.stale + 1
         if better and self._try(self._save_best):  # weights that are lost are not the ones to beat
             progress.best_bits, progress.best_step = measured.bits_per_byte, progress.step
-        self._tell({
-            "event": "validation", "tokens": self.tokens_seen, "bits_per_byte": measured.bits_per_byte,
-            "loss": measured.loss, "bytes": measured.bytes, "best": better,
-        })  # fmt: skip
+        self._tell(
+            {
+                "event": "validation",
+                "tokens": self.tokens_seen,
+                "bits_per_byte": measured.bits_per_byte,
+                "loss": measured.loss,
+                "bytes": measured.bytes,
+                "best": better,
+            }
+        )
         if count := self.habits.sample_tokens:
             text = sample_text(self.model, self.corpus.tokenizer, self._sample_prompt(), tokens=count)
             self._tell({"event": "sample", "text": text})
@@ -302,10 +319,13 @@ class Trainer:
             write()
             return True
         except (OSError, SafetensorError) as error:
-            self._tell({
-                "event": "note",
-                "text": f"cannot be saved now ({error}); the training goes on and tries again, older checkpoints stay",
-            })  # fmt: skip
+            self._tell(
+                {
+                    "event": "note",
+                    "text": f"cannot be saved now ({error}); the training goes on and tries again, "
+                    "older checkpoints stay",
+                }
+            )
             return False
 
     def _save_or_refuse(self) -> None:
@@ -328,9 +348,11 @@ class Trainer:
             source = before["started_from"] if before else None
             config = MistralConfig.from_params(before["network"]) if before and source else own
         record = {
-            "settings": self.settings.to_json(), "network": config.to_params(), "started_from": source,
+            "settings": self.settings.to_json(),
+            "network": config.to_params(),
+            "started_from": source,
             "corpus": self.corpus.facts["made_from"],
-        }  # fmt: skip
+        }
         record = json.loads(json.dumps(record))
         if before is not None:
             compare_runs(before, record, self.folder)

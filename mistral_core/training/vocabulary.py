@@ -43,12 +43,27 @@ def learn_vocabulary(documents: Iterable[str], vocab_size: int, total_bytes: int
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=_lines(chosen), model_writer=model, model_type="bpe", vocab_size=vocab_size,
-            hard_vocab_limit=False, character_coverage=1.0, byte_fallback=True, split_digits=True,
-            allow_whitespace_only_pieces=True, normalization_rule_name="identity", remove_extra_whitespaces=False,
-            add_dummy_prefix=True, user_defined_symbols=["\n"], unk_id=0, bos_id=1, eos_id=2, pad_id=-1,
-            max_sentence_length=4 * MAX_LINE + 1, num_threads=1, minloglevel=2,
-        )  # fmt: skip
+            sentence_iterator=_lines(chosen),
+            model_writer=model,
+            model_type="bpe",
+            vocab_size=vocab_size,
+            hard_vocab_limit=False,
+            character_coverage=1.0,
+            byte_fallback=True,
+            split_digits=True,
+            allow_whitespace_only_pieces=True,
+            normalization_rule_name="identity",
+            remove_extra_whitespaces=False,
+            add_dummy_prefix=True,
+            user_defined_symbols=["\n"],
+            unk_id=0,
+            bos_id=1,
+            eos_id=2,
+            pad_id=-1,
+            max_sentence_length=4 * MAX_LINE + 1,
+            num_threads=1,
+            minloglevel=2,
+        )
     except RuntimeError as error:
         reason = str(error).rsplit("]", 1)[-1].strip() or str(error)
         raise ValueError(

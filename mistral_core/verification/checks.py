@@ -134,11 +134,15 @@ def explicit_attention(subject: Subject, operations: Substitutes) -> list[CheckR
     """Scores, mask, softmax and sum against torch's own."""
     return [
         _compare_attention(
-            "explicit attention", f"attention with F.scaled_dot_product_attention, {name_of(dtype)}",
-            subject, operations, model, by_torch,
+            "explicit attention",
+            f"attention with F.scaled_dot_product_attention, {name_of(dtype)}",
+            subject,
+            operations,
+            model,
+            by_torch,
         )
         for dtype, model in subject.models.items()
-    ]  # fmt: skip
+    ]
 
 
 def _compare_attention(

@@ -131,8 +131,10 @@ def ragged(
     seen: list[list[Tensor]] = [[] for _ in rows]
     width = max(n_prefill)
     calls = [[(0, n) for n in n_prefill]]
-    calls += [[(n + i, min(n + i + 1, len(row))) for n, row in zip(n_prefill, rows, strict=True)]
-              for i in range(max(len(row) - n for n, row in zip(n_prefill, rows, strict=True)))]  # fmt: skip
+    calls += [
+        [(n + i, min(n + i + 1, len(row))) for n, row in zip(n_prefill, rows, strict=True)]
+        for i in range(max(len(row) - n for n, row in zip(n_prefill, rows, strict=True)))
+    ]
     for call in calls:
         tokens, positions = torch.zeros(len(rows), width, dtype=torch.long), torch.full((len(rows), width), -1)
         for index, (start, stop) in enumerate(call):

@@ -16,16 +16,7 @@ import torch
 from mistral_core.model import Transformer
 from mistral_core.variants import with_windows
 from mistral_core.verification.operations import Substitutes
-from mistral_core.verification.subject import (
-    LONGEST_REACH,
-    CheckResult,
-    Subject,
-    join,
-    narrow,
-    result,
-    skipped,
-    worse,
-)
+from mistral_core.verification.subject import LONGEST_REACH, CheckResult, Subject, join, narrow, result, skipped, worse
 
 CHANGED = 4
 """Position of the token that is changed; some stand before it, which must not move either."""
@@ -62,9 +53,13 @@ def _beyond(
     note = join(f"depths 1 to {len(edges)}, edges {edges[0]} to {edges[-1]}", note)
     if unmoved:  # then equality elsewhere proves nothing
         return CheckResult(
-            check="reach", compared=compared, max_abs_error=worst, bound=0.0, ok=False,
+            check="reach",
+            compared=compared,
+            max_abs_error=worst,
+            bound=0.0,
+            ok=False,
             note=f"the changed token does not even change its own position; {note}",
-        )  # fmt: skip
+        )
     return result("reach", compared, worst, 0.0, note)
 
 
@@ -79,9 +74,13 @@ def _at(wide: Transformer, tokens: torch.Tensor, edges: list[int], operations: S
             outside = worse(outside, float(part.abs().max()) if part.numel() else 0.0)
     smallest = min(at_edge)
     return CheckResult(
-        check="reach", compared=_EDGE, max_abs_error=outside, bound=0.0, ok=outside <= 0 and smallest > 0,
+        check="reach",
+        compared=_EDGE,
+        max_abs_error=outside,
+        bound=0.0,
+        ok=outside <= 0 and smallest > 0,
         note=join(f"smallest at an edge {smallest:.1e}; the error is what is found beyond it", note),
-    )  # fmt: skip
+    )
 
 
 def _edges(model: Transformer) -> list[int]:

@@ -80,9 +80,13 @@ def _layout_round_trip(subject: Subject, operations: Substitutes, layout: str) -
         )
     differs = join("" if same_file else "the file holds other numbers", "" if same_config else "another configuration")
     return CheckResult(
-        check="save and load", compared=compared, max_abs_error=worst, bound=0.0,
-        ok=worst <= 0 and not differs, note=join(differs, subject.note),
-    )  # fmt: skip
+        check="save and load",
+        compared=compared,
+        max_abs_error=worst,
+        bound=0.0,
+        ok=worst <= 0 and not differs,
+        note=join(differs, subject.note),
+    )
 
 
 def _trace_round_trip(subject: Subject, operations: Substitutes) -> CheckResult:
@@ -99,9 +103,13 @@ def _trace_round_trip(subject: Subject, operations: Substitutes) -> CheckResult:
     differs = [name for name in names if not _same(getattr(trace, name), getattr(found, name))]
     worst = max((_difference_of(array, found.arrays.get(name)) for name, array in trace.arrays.items()), default=0.0)
     return CheckResult(
-        check="save and load", compared=compared, max_abs_error=worst, bound=0.0, ok=worst <= 0 and not differs,
+        check="save and load",
+        compared=compared,
+        max_abs_error=worst,
+        bound=0.0,
+        ok=worst <= 0 and not differs,
         note=join(f"differs in {', '.join(differs)}" if differs else "", f"{len(trace)} tokens", subject.note),
-    )  # fmt: skip
+    )
 
 
 def _difference_of(saved: np.ndarray, found: np.ndarray | None) -> float:
@@ -128,10 +136,14 @@ def seeded_sampling(subject: Subject, operations: Substitutes) -> list[CheckResu
     note = f"{len(first)} tokens" if depends else "another seed gives the same text, so the seed is ignored"
     return [
         CheckResult(
-            check="seeded sampling", compared="tokens of one request drawn twice; and another seed must differ",
-            max_abs_error=float(differing), bound=0.0, ok=differing == 0 and depends, note=join(note, subject.note),
+            check="seeded sampling",
+            compared="tokens of one request drawn twice; and another seed must differ",
+            max_abs_error=float(differing),
+            bound=0.0,
+            ok=differing == 0 and depends,
+            note=join(note, subject.note),
         )
-    ]  # fmt: skip
+    ]
 
 
 def _model(subject: Subject) -> Transformer:

@@ -155,9 +155,14 @@ def result(check: str, compared: str, error: float, bound: float, note: str = ""
 def skipped(check: str, compared: str, note: str) -> CheckResult:
     """A line for what this model does not have."""
     return CheckResult(
-        check=check, compared=compared, max_abs_error=None, bound=None, ok=True, applies=False,
+        check=check,
+        compared=compared,
+        max_abs_error=None,
+        bound=None,
+        ok=True,
+        applies=False,
         note=f"does not apply: {note}",
-    )  # fmt: skip
+    )
 
 
 def name_of(dtype: torch.dtype) -> str:

@@ -67,7 +67,8 @@ def headline(result: dict[str, Any]) -> dict[str, Any]:
             f"{page}_{name}": f"browser.{page}.{path}"
             for page in ("attention", "ring")
             for name, path in {
-                "step_median_ms": "steps.click_to_picture.median_ms", "step_p95_ms": "steps.click_to_picture.p95_ms",
+                "step_median_ms": "steps.click_to_picture.median_ms",
+                "step_p95_ms": "steps.click_to_picture.p95_ms",
             }.items()
         },
         **{

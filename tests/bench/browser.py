@@ -29,9 +29,11 @@ NEW_TOKENS = 200
 DONE = "[data-ready='1'][data-status='done']"
 PLAYING_AIM = 30.0
 STORY = {
-    "model": registry.DEFAULT_MODEL, "seed": "0", "n": str(NEW_TOKENS),
+    "model": registry.DEFAULT_MODEL,
+    "seed": "0",
+    "n": str(NEW_TOKENS),
     "text": "Once upon a time there was a girl who lived in a little house in the wood.",
-}  # fmt: skip
+}
 
 
 def probed(launched: Browser) -> Page:
@@ -75,12 +77,13 @@ def first_picture(launched: Browser, folder: Path, servers: int, visits: int) ->
     return {
         "very_first_seconds": spread([found["seconds"] for found in very_first]),
         "later_seconds": spread([found["seconds"] for found in later]),
-        "aim_seconds": FIRST_PICTURE_AIM, "aim_met": max(found["seconds"] for found in every) < FIRST_PICTURE_AIM,
+        "aim_seconds": FIRST_PICTURE_AIM,
+        "aim_met": max(found["seconds"] for found in every) < FIRST_PICTURE_AIM,
         "fewest_colours": min(found["colours"] for found in every),
         "problems": sorted({problem for found in every for problem in found["problems"]}),
         "clock": "from the call that starts the navigation in a fresh context to the second frame after the picture "
         "is there, time.perf_counter of the driver: its own round trips are inside",
-    }  # fmt: skip
+    }
 
 
 def received(page: Page) -> list[int]:
@@ -126,9 +129,14 @@ def writing(launched: Browser, url: str, repeats: int) -> tuple[dict[str, Any], 
     page = probed(launched)
     texts.append(write(page, url))
     fields = (
-        "tokens_per_second", "click_to_first_new_token_ms", "longest_standstill_ms", "pictures", "bytes_per_token",
-        "bytes_per_token_without_largest_message", "new_tokens",
-    )  # fmt: skip
+        "tokens_per_second",
+        "click_to_first_new_token_ms",
+        "longest_standstill_ms",
+        "pictures",
+        "bytes_per_token",
+        "bytes_per_token_without_largest_message",
+        "new_tokens",
+    )
     on_screen = [text["tokens_per_second_on_screen"]["median"] for text in texts if text["tokens_per_second_on_screen"]]
     return {
         **{field: spread([text[field] for text in texts]) for field in fields},
@@ -146,9 +154,14 @@ def bare_tokens_per_second() -> float:
 
     loaded = texts.bundled()
     run = texts.start(
-        loaded.model, loaded.tokenizer, loaded.tokenizer.encode(texts.PROMPT), NEW_TOKENS, sampling=texts.STORY,
-        seed=0, plan=RecordingPlan(),
-    )  # fmt: skip
+        loaded.model,
+        loaded.tokenizer,
+        loaded.tokenizer.encode(texts.PROMPT),
+        NEW_TOKENS,
+        sampling=texts.STORY,
+        seed=0,
+        plan=RecordingPlan(),
+    )
     return 1000 / write_block(stepping(run), NEW_TOKENS).wall
 
 
@@ -163,10 +176,13 @@ def client_steps(page: Page, count: int, pause_ms: int) -> dict[str, Any]:
     steps = page.evaluate("mxBench.steps")
     picture = streams.latencies([step["picture"] for step in steps])
     return {
-        "click_to_picture": picture, "key_to_changed": streams.latencies([step["changed"] for step in steps]),
-        "draw": streams.latencies([step["draw"] for step in steps]), "pause_ms": pause_ms,
-        "aim_ms": STEP_AIM_MS, "aim_met": picture["p95_ms"] < STEP_AIM_MS,
-    }  # fmt: skip
+        "click_to_picture": picture,
+        "key_to_changed": streams.latencies([step["changed"] for step in steps]),
+        "draw": streams.latencies([step["draw"] for step in steps]),
+        "pause_ms": pause_ms,
+        "aim_ms": STEP_AIM_MS,
+        "aim_met": picture["p95_ms"] < STEP_AIM_MS,
+    }
 
 
 def playing(page: Page, seconds: float) -> dict[str, Any]:
@@ -174,9 +190,11 @@ def playing(page: Page, seconds: float) -> dict[str, Any]:
     found = [page.evaluate("seconds => mxBench.play(seconds)", seconds) for _ in range(3)]
     pictures = spread([one["pictures"] for one in found])
     return {
-        "pictures_per_second": pictures, "longest_frame_ms": max(round(one["longest"], 1) for one in found),
-        "aim_pictures_per_second": PLAYING_AIM, "aim_met": pictures["median"] >= PLAYING_AIM,
-    }  # fmt: skip
+        "pictures_per_second": pictures,
+        "longest_frame_ms": max(round(one["longest"], 1) for one in found),
+        "aim_pictures_per_second": PLAYING_AIM,
+        "aim_met": pictures["median"] >= PLAYING_AIM,
+    }
 
 
 def another_page(launched: Browser, url: str, name: str, quick: bool) -> dict[str, Any]:
@@ -235,7 +253,8 @@ def next_word(launched: Browser, url: str, quick: bool) -> dict[str, Any]:
     written, page = writing(launched, url, 2 if quick else 5)
     bare = bare_tokens_per_second()
     found = {
-        "writing": written, "bare_tokens_per_second": round(bare, 1),
+        "writing": written,
+        "bare_tokens_per_second": round(bare, 1),
         "streaming_over_bare": round(written["tokens_per_second"]["median"] / bare, 3),
         "steps": trying(lambda: client_steps(page, 60, 120)),
         "steps_at_rest": trying(lambda: client_steps(page, 8 if quick else 20, 800)),
@@ -243,7 +262,7 @@ def next_word(launched: Browser, url: str, quick: bool) -> dict[str, Any]:
         "slider_to_picture": trying(lambda: slider_trips(page, 5 if quick else 20)),
         "branch": trying(lambda: branch_trips(page, 2 if quick else 5)),
         "problems": page.watch.problems(),  # type: ignore[attr-defined]
-    }  # fmt: skip
+    }
     page.context.close()
     return found
 
@@ -257,6 +276,9 @@ def measure(quick: bool = False) -> dict[str, Any]:
             others = {name: another_page(launched, running.url, name, quick) for name in ("attention", "ring")}
             errors = running.log.count("Traceback")
         return {
-            "browser_version": launched.version, "first_picture": start, "next_word": desk, **others,
+            "browser_version": launched.version,
+            "first_picture": start,
+            "next_word": desk,
+            **others,
             "server_errors": errors,
         }

@@ -40,7 +40,7 @@ def huggingface_model(folder: str | Path, attention: str = "sdpa") -> Any:
     transformers.utils.logging.disable_progress_bar()
     return transformers.MistralForCausalLM.from_pretrained(
         folder, dtype=torch.float32, attn_implementation=attention
-    ).eval()  # fmt: skip
+    ).eval()
 
 
 class HuggingFaceLoop:
@@ -62,9 +62,11 @@ class HuggingFaceLoop:
         """Logits for the token after `ids`."""
         with torch.inference_mode():
             out = self.model(
-                input_ids=torch.tensor([list(ids)]), past_key_values=self.past, use_cache=True,
+                input_ids=torch.tensor([list(ids)]),
+                past_key_values=self.past,
+                use_cache=True,
                 output_attentions=self.attentions,
-            )  # fmt: skip
+            )
         if self.attentions:
             self.kept.append(out.attentions)
         return out.logits[0, -1]
@@ -82,9 +84,16 @@ def stepping(run: Run) -> Callable[[], int]:
 
 
 def contest(
-    model: Transformer, tokenizer: Tokenizer, theirs: Any, prompt_ids: Sequence[int], *,
-    rounds: int, length: int, slices: int = 1, theirs_eager: Any = None,
-) -> dict[str, Any]:  # fmt: skip
+    model: Transformer,
+    tokenizer: Tokenizer,
+    theirs: Any,
+    prompt_ids: Sequence[int],
+    *,
+    rounds: int,
+    length: int,
+    slices: int = 1,
+    theirs_eager: Any = None,
+) -> dict[str, Any]:
     """Lets all of them write `rounds` blocks of `length` tokens in turn.
 
     Args:
@@ -104,13 +113,18 @@ def contest(
     ids = {name: ratios.written(warm[name]) + ratios.written(blocks[name]) for name in steps}
     recorded = ratios.compare(blocks[THEIRS], blocks[RECORDED])
     return {
-        "ratio_recorded": recorded, "aim": AIM, "aim_met": recorded["wall"]["median"] >= AIM,
+        "ratio_recorded": recorded,
+        "aim": AIM,
+        "aim_met": recorded["wall"]["median"] >= AIM,
         "ratio_unrecorded": ratios.compare(blocks[THEIRS], blocks[UNRECORDED]),
         "recording_overhead": ratios.compare(blocks[RECORDED], blocks[UNRECORDED]),
         "ms_per_token": {name: ratios.per_token(found) for name, found in blocks.items()},
         "ids_equal": {name: ratios.agreement(ids[THEIRS], ids[name]) for name in steps if name != THEIRS},
-        "distinct_tokens": len(set(ids[THEIRS])), "rounds": rounds, "tokens_per_block": length, "slices": slices,
-    }  # fmt: skip
+        "distinct_tokens": len(set(ids[THEIRS])),
+        "rounds": rounds,
+        "tokens_per_block": length,
+        "slices": slices,
+    }
 
 
 def logits_agree(
@@ -131,9 +145,11 @@ def logits_agree(
     rows = [loop.logits, *(loop.read((int(token),)) for token in run.token_ids[len(prompt_ids) :])]
     other = torch.stack(rows).float()
     return {
-        "max_abs_difference": float((ours - other).abs().max()), "largest_logit": float(other.abs().max()),
-        "steps": len(rows), "likeliest_differs": int((ours.argmax(1) != other.argmax(1)).sum()),
-    }  # fmt: skip
+        "max_abs_difference": float((ours - other).abs().max()),
+        "largest_logit": float(other.abs().max()),
+        "steps": len(rows),
+        "likeliest_differs": int((ours.argmax(1) != other.argmax(1)).sum()),
+    }
 
 
 def measure(quick: bool = False) -> dict[str, Any]:
@@ -142,12 +158,21 @@ def measure(quick: bool = False) -> dict[str, Any]:
     prompt = loaded.tokenizer.encode(texts.PROMPT)
     theirs, eager = huggingface_model(loaded.folder), huggingface_model(loaded.folder, "eager")
     found = contest(
-        loaded.model, loaded.tokenizer, theirs, prompt, rounds=4 if quick else 24, length=FLUSH_EVERY,
-        slices=4, theirs_eager=eager,
-    )  # fmt: skip
+        loaded.model,
+        loaded.tokenizer,
+        theirs,
+        prompt,
+        rounds=4 if quick else 24,
+        length=FLUSH_EVERY,
+        slices=4,
+        theirs_eager=eager,
+    )
     return {
-        **found, "logits": logits_agree(loaded.model, loaded.tokenizer, theirs, prompt, 50 if quick else 300),
-        "prompt_tokens": len(prompt), "threads": torch.get_num_threads(), "clocks": ratios.CLOCK_NAMES,
+        **found,
+        "logits": logits_agree(loaded.model, loaded.tokenizer, theirs, prompt, 50 if quick else 300),
+        "prompt_tokens": len(prompt),
+        "threads": torch.get_num_threads(),
+        "clocks": ratios.CLOCK_NAMES,
         "ratios_are": "time per token of transformers (sdpa, sliding cache) over ours: above 1, ours is faster; "
         "recording_overhead is recorded over unrecorded",
-    }  # fmt: skip
+    }

@@ -24,9 +24,12 @@ def footprint(run: Run) -> dict[str, int]:
     """Bytes of the weights and of the rings, counted on the tensors, and all that the process holds."""
     weights, ring = texts.weight_bytes(run.model), run.kv_cache.nbytes
     return {
-        "new_tokens": run.n_read - run.n_prompt, "weights_bytes": weights, "ring_bytes": ring,
-        "weights_and_ring_bytes": weights + ring, "resident_bytes": machine.resident_bytes(),
-    }  # fmt: skip
+        "new_tokens": run.n_read - run.n_prompt,
+        "weights_bytes": weights,
+        "ring_bytes": ring,
+        "weights_and_ring_bytes": weights + ring,
+        "resident_bytes": machine.resident_bytes(),
+    }
 
 
 def write_until(run: Run, new_tokens: int, stretch: int) -> list[dict[str, Any]]:
@@ -34,17 +37,27 @@ def write_until(run: Run, new_tokens: int, stretch: int) -> list[dict[str, Any]]
     points = []
     while (left := new_tokens - (run.n_read - run.n_prompt)) > 0:
         block = ratios.write_block(stepping(run), min(stretch, left))
-        points.append({
-            "new_tokens": run.n_read - run.n_prompt, "wall": round(block.wall, 3), "cpu": round(block.cpu, 3),
-            "median_step": round(block.median_step, 3),
-        })  # fmt: skip
+        points.append(
+            {
+                "new_tokens": run.n_read - run.n_prompt,
+                "wall": round(block.wall, 3),
+                "cpu": round(block.cpu, 3),
+                "median_step": round(block.median_step, 3),
+            }
+        )
     return points
 
 
 def compare_ages(
-    model: Transformer, tokenizer: Tokenizer, prompt_ids: Sequence[int], *,
-    near: int, far: int, rounds: int, length: int,
-) -> dict[str, Any]:  # fmt: skip
+    model: Transformer,
+    tokenizer: Tokenizer,
+    prompt_ids: Sequence[int],
+    *,
+    near: int,
+    far: int,
+    rounds: int,
+    length: int,
+) -> dict[str, Any]:
     """Time and memory around `near` and around `far` new tokens.
 
     Raises:
@@ -71,25 +84,40 @@ def compare_ages(
     flat = ratios.compare(blocks["far"], blocks["near"])
     grown = at_far["resident_bytes"] - at_near["resident_bytes"]
     return {
-        "flatness": flat, "aim": AIM, "aim_met": flat["wall"]["median"] <= AIM,
+        "flatness": flat,
+        "aim": AIM,
+        "aim_met": flat["wall"]["median"] <= AIM,
         "ms_per_token": {name: ratios.per_token(found) for name, found in blocks.items()},
-        "near_in_passing": passing[-1], "curve": curve, "memory_near": at_near, "memory_far": at_far,
+        "near_in_passing": passing[-1],
+        "curve": curve,
+        "memory_near": at_near,
+        "memory_far": at_far,
         "memory_near_over_far": at_near["weights_and_ring_bytes"] / at_far["weights_and_ring_bytes"],
         "resident_growth_bytes": grown,
         "resident_growth_bytes_per_token": round(grown / (at_far["new_tokens"] - at_near["new_tokens"]), 1),
-        "near": near, "far": far, "rounds": rounds, "tokens_per_block": length,
-    }  # fmt: skip
+        "near": near,
+        "far": far,
+        "rounds": rounds,
+        "tokens_per_block": length,
+    }
 
 
 def measure(quick: bool = False) -> dict[str, Any]:
     """The section `growth`, on the bundled model."""
     loaded = texts.bundled()
     found = compare_ages(
-        loaded.model, loaded.tokenizer, loaded.tokenizer.encode(texts.PROMPT),
-        near=1000, far=5000 if quick else 50_000, rounds=20, length=50,
-    )  # fmt: skip
+        loaded.model,
+        loaded.tokenizer,
+        loaded.tokenizer.encode(texts.PROMPT),
+        near=1000,
+        far=5000 if quick else 50_000,
+        rounds=20,
+        length=50,
+    )
     return {
-        **found, "window": loaded.config.sliding_window, "clocks": ratios.CLOCK_NAMES,
+        **found,
+        "window": loaded.config.sliding_window,
+        "clocks": ratios.CLOCK_NAMES,
         "ratios_are": "time per token at the far point over the near one; 1 = flat. Recording is off; what grows in "
         "the process is the text itself (ids, texts, labels, probabilities, ranks)",
-    }  # fmt: skip
+    }

@@ -55,9 +55,17 @@ def small_folder(target: Path, tokenizer: Path) -> None:
     from mistral_core.tokenizer import SentencePieceTokenizer
 
     config = MistralConfig(
-        dim=8, n_layers=1, n_heads=2, n_kv_heads=1, head_dim=4, hidden_dim=8,
-        vocab_size=SentencePieceTokenizer(tokenizer).vocab_size, norm_eps=1e-5, rope_theta=1e4, sliding_window=4,
-    )  # fmt: skip
+        dim=8,
+        n_layers=1,
+        n_heads=2,
+        n_kv_heads=1,
+        head_dim=4,
+        hidden_dim=8,
+        vocab_size=SentencePieceTokenizer(tokenizer).vocab_size,
+        norm_eps=1e-5,
+        rope_theta=1e4,
+        sliding_window=4,
+    )
     save_mistral(random_model(config), target, tokenizer)
 
 
@@ -83,14 +91,16 @@ def summary(seen: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     fields = (*clocks, "before_bytes", "peak_bytes", "peak_over_before_bytes")
     return {
         "weights_bytes": weights,
-        "peak_over_bare_process_per_weights": ratios.spread(over), "aim": AIM, "aim_met": max(over) <= AIM,
+        "peak_over_bare_process_per_weights": ratios.spread(over),
+        "aim": AIM,
+        "aim_met": max(over) <= AIM,
         "seconds_huggingface_over_ours": {
             clock: ratios.spread([b[clock] / a[clock] for a, b in zip(seen[FIRST], seen[THEIRS], strict=True)])
             for clock in clocks
         },
         **{name: {f: ratios.spread([run[f] for run in runs]) for f in fields} for name, runs in seen.items()},
         "peak_was_reset": all(run["peak_was_reset"] for runs in seen.values() for run in runs),
-    }  # fmt: skip
+    }
 
 
 def measure(quick: bool = False) -> dict[str, Any]:

@@ -18,9 +18,12 @@ _STATUS = Path("/proc/self/status")
 def describe() -> dict[str, Any]:
     """The machine and the libraries that are compared."""
     return {
-        "cpu": _cpu_name(), "cores": os.cpu_count(), "system": platform.system(), "python": platform.python_version(),
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "system": platform.system(),
+        "python": platform.python_version(),
         **{name: version(name) for name in ("torch", "transformers", "numpy", "streamlit", "playwright")},
-    }  # fmt: skip
+    }
 
 
 def load_average() -> list[float]:
@@ -71,6 +74,11 @@ def observed(work: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
     result = work()
     seconds, spent = time.perf_counter() - wall, time.thread_time() - cpu
     return result, {
-        "seconds_wall": seconds, "seconds_cpu": spent, "before_bytes": before, "peak_bytes": peak_bytes(),
-        "after_bytes": resident_bytes(), "peak_over_before_bytes": peak_bytes() - before, "peak_was_reset": reset,
-    }  # fmt: skip
+        "seconds_wall": seconds,
+        "seconds_cpu": spent,
+        "before_bytes": before,
+        "peak_bytes": peak_bytes(),
+        "after_bytes": resident_bytes(),
+        "peak_over_before_bytes": peak_bytes() - before,
+        "peak_was_reset": reset,
+    }

@@ -9,10 +9,11 @@
     }
     return null;
   };
-  const frames = (count) => new Promise((done) => {
-    const next = (left) => (left ? requestAnimationFrame(() => next(left - 1)) : done(performance.now()));
-    next(count);
-  });
+  const frames = (count) =>
+    new Promise((done) => {
+      const next = (left) => (left ? requestAnimationFrame(() => next(left - 1)) : done(performance.now()));
+      next(count);
+    });
   const until = async (ready, limit = 20000) => {
     const began = performance.now();
     while (!ready()) {
@@ -22,7 +23,9 @@
   };
 
   const bench = {
-    steps: [], series: [], clicked: NaN,
+    steps: [],
+    series: [],
+    clicked: NaN,
     root: () => (known?.isConnected ? known : (known = look(document))),
     part: (name) => bench.root().querySelector(`[data-part="${name}"]`),
     painted: () => frames(2), // the second callback comes after the frame that the first one belonged to
@@ -88,7 +91,10 @@
         const now = await frames(1);
         longest = Math.max(longest, now - before);
         before = now;
-        if (root.dataset.step !== last) { steps += 1; last = root.dataset.step; }
+        if (root.dataset.step !== last) {
+          steps += 1;
+          last = root.dataset.step;
+        }
       }
       root.querySelector("[data-act=play]").click();
       return { pictures: steps / ((performance.now() - began) / 1000), longest };
@@ -96,20 +102,30 @@
   };
   globalThis.mxBench = bench;
 
-  addEventListener("click", (event) => { bench.clicked = event.timeStamp; }, true);
+  addEventListener(
+    "click",
+    (event) => {
+      bench.clicked = event.timeStamp;
+    },
+    true,
+  );
 
   // A step, from the key event to the frame after the one in which the playhead stands elsewhere.
-  addEventListener("keydown", (event) => {
-    const root = bench.root();
-    if (!root || !/^Arrow(Left|Right)$/.test(event.key)) return;
-    const before = root.dataset.step;
-    const observer = new MutationObserver(async () => {
-      if (root.dataset.step === before) return;
-      observer.disconnect();
-      const changed = performance.now() - event.timeStamp;
-      const picture = (await bench.painted()) - event.timeStamp;
-      bench.steps.push({ changed, picture, draw: Number(root.dataset.drawMs) });
-    });
-    observer.observe(root, { attributes: true, attributeFilter: ["data-step"] });
-  }, true);
+  addEventListener(
+    "keydown",
+    (event) => {
+      const root = bench.root();
+      if (!root || !/^Arrow(Left|Right)$/.test(event.key)) return;
+      const before = root.dataset.step;
+      const observer = new MutationObserver(async () => {
+        if (root.dataset.step === before) return;
+        observer.disconnect();
+        const changed = performance.now() - event.timeStamp;
+        const picture = (await bench.painted()) - event.timeStamp;
+        bench.steps.push({ changed, picture, draw: Number(root.dataset.drawMs) });
+      });
+      observer.observe(root, { attributes: true, attributeFilter: ["data-step"] });
+    },
+    true,
+  );
 })();

@@ -66,9 +66,11 @@ def write_block(step: Callable[[], int], length: int) -> Block:
 def joined(slices: Sequence[Block]) -> Block:
     """Equally long blocks of one contestant as one."""
     return Block(
-        sum(part.wall for part in slices) / len(slices), sum(part.cpu for part in slices) / len(slices),
-        tuple(step for part in slices for step in part.steps), tuple(token for part in slices for token in part.tokens),
-    )  # fmt: skip
+        sum(part.wall for part in slices) / len(slices),
+        sum(part.cpu for part in slices) / len(slices),
+        tuple(step for part in slices for step in part.steps),
+        tuple(token for part in slices for token in part.tokens),
+    )
 
 
 def in_turn(

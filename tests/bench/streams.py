@@ -42,15 +42,19 @@ def streaming(series: Sequence[Seen], clicked: float, n_prompt: int, sizes: Sequ
     at = [seen["at"] for seen in series]
     total, largest, each = sum(sizes), max(sizes, default=0), 1 / max(1, new_tokens)
     return {
-        "new_tokens": new_tokens, "tokens_per_second": round(rate(series), 1),
+        "new_tokens": new_tokens,
+        "tokens_per_second": round(rate(series), 1),
         "tokens_per_second_on_screen": spread(shown) if shown else None,
         "click_to_first_new_token_ms": round(written[0]["at"] - clicked, 1),
         "click_to_end_ms": round(at[-1] - clicked, 1),
-        "pictures": len(series), "longest_standstill_ms": round(float(np.diff(at).max()), 1),
-        "bytes_received": total, "messages": len(sizes), "largest_message_bytes": largest,
+        "pictures": len(series),
+        "longest_standstill_ms": round(float(np.diff(at).max()), 1),
+        "bytes_received": total,
+        "messages": len(sizes),
+        "largest_message_bytes": largest,
         "bytes_per_token": round(total * each, 1),
         "bytes_per_token_without_largest_message": round((total - largest) * each, 1),
-    }  # fmt: skip
+    }
 
 
 def latencies(values: Sequence[float]) -> dict[str, float | int]:
@@ -63,6 +67,9 @@ def latencies(values: Sequence[float]) -> dict[str, float | int]:
         raise ValueError("there are no latencies; at least one is needed")
     median, p95 = np.quantile(values, [0.5, 0.95])
     return {
-        "median_ms": round(float(median), 1), "p95_ms": round(float(p95), 1),
-        "min_ms": round(float(np.min(values)), 1), "max_ms": round(float(np.max(values)), 1), "n": len(values),
-    }  # fmt: skip
+        "median_ms": round(float(median), 1),
+        "p95_ms": round(float(p95), 1),
+        "min_ms": round(float(np.min(values)), 1),
+        "max_ms": round(float(np.max(values)), 1),
+        "n": len(values),
+    }

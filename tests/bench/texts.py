@@ -43,9 +43,15 @@ def bundled() -> LoadedModel:
 
 
 def start(
-    model: Transformer, tokenizer: Tokenizer, prompt_ids: Sequence[int], max_new_tokens: int, *,
-    sampling: SamplingSettings = GREEDY, seed: int = 7, plan: RecordingPlan = NOTHING,
-) -> Run:  # fmt: skip
+    model: Transformer,
+    tokenizer: Tokenizer,
+    prompt_ids: Sequence[int],
+    max_new_tokens: int,
+    *,
+    sampling: SamplingSettings = GREEDY,
+    seed: int = 7,
+    plan: RecordingPlan = NOTHING,
+) -> Run:
     """A run that has read its prompt and never meets an end token."""
     request = GenerationRequest(
         prompt_ids=tuple(prompt_ids), max_new_tokens=max_new_tokens, sampling=sampling, seed=seed

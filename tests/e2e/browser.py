@@ -22,11 +22,17 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
     # nothing but loopback resolves: a stray request to a foreign host fails at once
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE localhost , EXCLUDE 127.0.0.1",
-]  # fmt: skip
+]
 LOCAL = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:", "about:")
 HARMLESS = ("/_stcore/",)
 """A deep link makes Streamlit probe `/<page>/_stcore/...` before the root: two 404s it expects."""
@@ -61,9 +67,13 @@ def server(log: Path, *, entry: str = "app/main.py", **environment: str) -> Iter
     command = [sys.executable, "-m", "streamlit", "run", entry, "--server.port", str(port)]
     with log.open("wb") as out:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+            command,
+            cwd=ROOT,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
             env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        )  # fmt: skip
+        )
     try:
         url = f"http://127.0.0.1:{port}"
         _wait_until_healthy(url, process, log)
@@ -145,7 +155,7 @@ def open_page(launched: Browser, *, width: int = 1440, height: int = 900, dark: 
 def settled(page: Page) -> None:
     """Waits until no script runs and nothing on the page is stale. First wait for something of the page itself."""
     page.wait_for_selector("[data-testid='stApp'][data-test-script-state='notRunning']")
-    page.wait_for_function("!document.querySelector('[data-testid=\"stApp\"] [data-stale=\"true\"]')")
+    page.wait_for_function('!document.querySelector(\'[data-testid="stApp"] [data-stale="true"]\')')
 
 
 def wait_for_tokens(root: Locator, count: int) -> int:
@@ -164,7 +174,12 @@ def check_narrow_first_screen(page: Page, picture_of: str) -> None:
     picture = page.locator(picture_of).bounding_box()
     assert timeline["height"] <= 84 and timeline["y"] + timeline["height"] <= 845, timeline
     assert picture["y"] + 250 <= timeline["y"] and picture["height"] >= 250, (picture, timeline)
-    for part, least in (("[data-act='back']", 44), ("[data-act='play']", 44), ("[data-part='speed']", 40), ("[data-part='slider']", 24)):
+    for part, least in (
+        ("[data-act='back']", 44),
+        ("[data-act='play']", 44),
+        ("[data-part='speed']", 40),
+        ("[data-part='slider']", 24),
+    ):
         box = page.locator(part).bounding_box()
         assert min(box["width"], box["height"]) >= least, part
         assert timeline["y"] <= box["y"] and box["y"] + box["height"] <= 844.5, part

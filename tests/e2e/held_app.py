@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from app import reach_measure  # noqa: E402
+from app.reach import measure as reach_measure  # noqa: E402
 
 measured = reach_measure.measure
 

@@ -27,7 +27,10 @@ def main() -> int:
     subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
     if installed_by_playwright():
         return 0
-    print("No Chromium was found and none could be installed. Install the package 'chromium' and run again.", file=sys.stderr)
+    print(
+        "No Chromium was found and none could be installed. Install the package 'chromium' and run again.",
+        file=sys.stderr,
+    )
     return 1
 
 

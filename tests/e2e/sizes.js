@@ -6,36 +6,58 @@
     if (bytes <= noted.bytes) return;
     Object.assign(noted, { bytes, mounted: performance.now(), drawn: NaN });
     // the second frame after the picture says that it is ready: it has been handed to the screen
-    const look = () => (component.parentElement.querySelector("[data-ready='1']")
-      ? requestAnimationFrame(() => requestAnimationFrame(() => { noted.drawn = performance.now(); }))
-      : setTimeout(look, 1));
+    const look = () =>
+      component.parentElement.querySelector("[data-ready='1']")
+        ? requestAnimationFrame(() =>
+            requestAnimationFrame(() => {
+              noted.drawn = performance.now();
+            }),
+          )
+        : setTimeout(look, 1);
     look();
   };
   for (const name of ["player", "atlas", "theatre"]) {
     const waiting = new Map();
     const keep = waiting.set.bind(waiting);
-    waiting.set = (host, component) => { arrived(component); return keep(host, component); };
+    waiting.set = (host, component) => {
+      arrived(component);
+      return keep(host, component);
+    };
     let draw;
     globalThis[`mistral-explorer-${name}`] = {
       waiting,
-      set render(action) { draw = action; },
-      get render() { return draw && ((component) => { arrived(component); draw(component); }); },
+      set render(action) {
+        draw = action;
+      },
+      get render() {
+        return (
+          draw &&
+          ((component) => {
+            arrived(component);
+            draw(component);
+          })
+        );
+      },
     };
   }
 
   /** Steps that were drawn in each second of playing, and the longest wait for the next frame, in ms. */
-  globalThis.mxPlay = (root, seconds) => new Promise((done) => {
-    const began = performance.now();
-    let [steps, frames, longest, last, before] = [0, 0, 0, root.dataset.step, began];
-    const frame = (now) => {
-      frames += 1;
-      longest = Math.max(longest, now - before);
-      before = now;
-      if (root.dataset.step !== last) { steps += 1; last = root.dataset.step; }
-      const passed = (performance.now() - began) / 1000;
-      if (passed < seconds) requestAnimationFrame(frame);
-      else done({ steps: steps / passed, frames: frames / passed, longest });
-    };
-    requestAnimationFrame(frame);
-  });
+  globalThis.mxPlay = (root, seconds) =>
+    new Promise((done) => {
+      const began = performance.now();
+      let [steps, frames, longest, last, before] = [0, 0, 0, root.dataset.step, began];
+      const frame = (now) => {
+        frames += 1;
+        longest = Math.max(longest, now - before);
+        before = now;
+        if (root.dataset.step !== last) {
+          steps += 1;
+          last = root.dataset.step;
+        }
+        const passed = (performance.now() - began) / 1000;
+        if (passed < seconds) requestAnimationFrame(frame);
+        else done({ steps: steps / passed, frames: frames / passed, longest });
+      };
+      requestAnimationFrame(frame);
+    });
 })();

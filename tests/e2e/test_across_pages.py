@@ -118,7 +118,10 @@ def test_the_place_chosen_in_another_reading_wins_too(visit):
     page.get_by_role("link", name="Reach", exact=True).click()
     page.wait_for_selector("[data-reading][data-ready='1'][data-fresh='1']", timeout=60_000)
     page.locator("[data-part='story'] [data-p='12']").click()
-    page.wait_for_selector("[data-reading][data-ready='1'][data-source='12'][data-fresh='1'], [data-reading][data-ready='1'][data-target='12'][data-fresh='1']", timeout=60_000)
+    page.wait_for_selector(
+        "[data-reading][data-ready='1'][data-source='12'][data-fresh='1'], [data-reading][data-ready='1'][data-target='12'][data-fresh='1']",
+        timeout=60_000,
+    )
     page.wait_for_url("**t=12*")
     settled(page)
     turn_to(page, "Next word")
@@ -159,7 +162,14 @@ def foreign_file(folder):
 
 def bare_file(folder):
     """Nothing recorded but the tokens: no attention, no keys, no values, no logits."""
-    run = finish(Run(random_model(replace(TINY, sliding_window=None), seed=3, std=TINY_STD), ByteTokenizer(), asked(20), plan=NOTHING))
+    run = finish(
+        Run(
+            random_model(replace(TINY, sliding_window=None), seed=3, std=TINY_STD),
+            ByteTokenizer(),
+            asked(20),
+            plan=NOTHING,
+        )
+    )
     trace = replace(run.trace(), model_name="another/model", model_hash="f" * 64)
     trace.save(folder / "bare.safetensors")
     return folder / "bare.safetensors"

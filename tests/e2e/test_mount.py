@@ -3,7 +3,7 @@ pictures stand on: drawing in the next frame, and speaking to Python."""
 
 import pytest
 
-from app.components.picture import FOLDER
+from app.shared.picture import FOLDER
 from tests.e2e.browser import settled
 
 pytestmark = pytest.mark.browser
@@ -36,7 +36,7 @@ CALLS = """async (source) => {
 def test_the_newest_payload_stays_and_only_a_place_that_left_is_let_go(visit):
     page = visit("/models")
     page.wait_for_selector("h1")
-    assert page.evaluate(CALLS, (FOLDER / "mount.js").read_text(encoding="utf-8")) == ["newer", "last", "let go"]
+    assert page.evaluate(CALLS, (FOLDER / "shared" / "mount.js").read_text(encoding="utf-8")) == ["newer", "last", "let go"]
 
 
 VOICE = """async (source) => {
@@ -77,7 +77,7 @@ def test_what_is_kept_back_while_a_page_is_left_is_still_to_be_said_and_a_new_wi
     """Streamlit follows a link of its menu in the same tab whatever key is held; then the page is left."""
     page = visit("/models")
     page.wait_for_selector("h1")
-    source = "".join((FOLDER / "player" / f"{name}.js").read_text(encoding="utf-8") for name in ("base", "surface"))
+    source = "".join((FOLDER / "kit" / f"{name}.js").read_text(encoding="utf-8") for name in ("base", "surface"))
     leaving, said, followed, opened = page.evaluate(VOICE, source + "\nexport { Surface, departure };")
     assert leaving == 0 and said == [["at", 3], ["at", 4]]
     assert followed == [True] * 4 and opened == [True, False, False, False]
@@ -102,6 +102,8 @@ DRAWN = """async (root) => {
 def test_a_hover_right_after_a_resize_does_not_keep_the_page_from_being_drawn_anew(visit, path, root):
     """Both wait for the next frame; there the word is marked, and all is drawn in the new size."""
     page = visit(f"/{path}")
-    page.wait_for_selector(f"{root}[data-ready='1'][data-status='done'], {root}[data-ready='1'][data-status='recorded']")
+    page.wait_for_selector(
+        f"{root}[data-ready='1'][data-status='done'], {root}[data-ready='1'][data-status='recorded']"
+    )
     settled(page)
     assert page.locator(root).evaluate(DRAWN) == [True, True]

@@ -65,8 +65,13 @@ def test_write_then_step_with_the_keys(visit):
     assert state["count"] == "219" and state["step"] == "218"
     player = page.locator(PLAYER)
     for key, expected in (
-        ("ArrowLeft", 217), ("ArrowLeft", 216), ("ArrowRight", 217), ("Home", 0), ("End", 218), ("ArrowRight", 218),
-    ):  # fmt: skip
+        ("ArrowLeft", 217),
+        ("ArrowLeft", 216),
+        ("ArrowRight", 217),
+        ("Home", 0),
+        ("End", 218),
+        ("ArrowRight", 218),
+    ):
         player.press(key)
         page.wait_for_selector(f"{PLAYER}[data-step='{expected}']")
     layer = int(data(page)["layer"])
@@ -209,11 +214,7 @@ def test_find_a_word(visit):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "The prompt is empty."),
-        ("word " * 4200, "tokens; at most 4,096 can be read here"),
-    ],
+    ("text", "said"), [("", "The prompt is empty."), ("word " * 4200, "tokens; at most 4,096 can be read here")]
 )
 def test_bad_prompts_are_one_sentence_and_the_text_stays(visit, text, said):
     page = visit("/next_word")
@@ -225,7 +226,9 @@ def test_bad_prompts_are_one_sentence_and_the_text_stays(visit, text, said):
     assert data(page)["run"] == run
 
 
-@pytest.mark.parametrize("text", ["😀 wörld", "<script>document.title='x'</script>", "<img src=x onerror=alert(1)>", "שלום", "a\tb\x07"])
+@pytest.mark.parametrize(
+    "text", ["😀 wörld", "<script>document.title='x'</script>", "<img src=x onerror=alert(1)>", "שלום", "a\tb\x07"]
+)
 def test_odd_prompts_are_shown_as_they_are(visit, text):
     page = visit("/next_word?" + urlencode({"text": text, "n": 3}))
     done(page)
@@ -238,7 +241,11 @@ def test_odd_prompts_are_shown_as_they_are(visit, text):
 
 @pytest.mark.parametrize(
     ("query", "said"),
-    [("seed=abc", "seed=abc, but that must be a whole number"), ("model=..%2F..%2Fetc", "There is no model"), ("n=1e9", "n=1e9")],
+    [
+        ("seed=abc", "seed=abc, but that must be a whole number"),
+        ("model=..%2F..%2Fetc", "There is no model"),
+        ("n=1e9", "n=1e9"),
+    ],
 )
 def test_a_bad_address_is_one_sentence(visit, query, said):
     page = visit(f"/next_word?text=hello&{query}")
@@ -279,7 +286,10 @@ def test_a_narrow_screen_has_everything_below_each_other(visit):
     page = visit(link(n=20), width=390, height=844)
     done(page)
     assert page.locator("[data-testid='stMain']").evaluate("e => e.scrollWidth <= e.clientWidth + 1")
-    order = [page.locator(f"[data-ready] .{name}").bounding_box()["y"] for name in ("mx-text", "mx-grid", "mx-ring", "mx-step")]
+    order = [
+        page.locator(f"[data-ready] .{name}").bounding_box()["y"]
+        for name in ("mx-text", "mx-grid", "mx-ring", "mx-step")
+    ]
     assert order == sorted(order)
     for button in page.locator(".mx-buttons button").all():
         box = button.bounding_box()

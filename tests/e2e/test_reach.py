@@ -6,8 +6,9 @@ from urllib.parse import parse_qs, urlencode, urlparse
 import numpy as np
 import pytest
 
-from app import compute, reach_measure
-from app.figures.reach_payload import Choice
+from app import compute
+from app.reach import measure as reach_measure
+from app.reach.payload import Choice
 from tests.e2e.browser import settled
 
 pytestmark = pytest.mark.browser

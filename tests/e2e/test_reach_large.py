@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 import torch
 
-from app.runs import RunSpec
+from app.session.runs import RunSpec
 from mistral_core.analysis.influence import default_replacement, forward_influence
 from mistral_core.checkpoint import load_model, save_mistral
 from mistral_core.config import MISTRAL_7B

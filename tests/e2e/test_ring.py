@@ -44,9 +44,11 @@ def trace(n: int = 70) -> Trace:
     """The same run by the core alone."""
     loaded = compute.load("storyteller")
     request = GenerationRequest(
-        prompt_ids=tuple(loaded.tokenizer.encode(PROMPT)), max_new_tokens=n, seed=0,
+        prompt_ids=tuple(loaded.tokenizer.encode(PROMPT)),
+        max_new_tokens=n,
+        seed=0,
         sampling=SamplingSettings(temperature=0.8, top_p=0.95),
-    )  # fmt: skip
+    )
     run = Run(loaded.model, loaded.tokenizer, request, plan=RecordingPlan())
     list(run.prefill())
     while not run.finish_reason:

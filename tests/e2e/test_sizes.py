@@ -22,9 +22,17 @@ pytestmark = pytest.mark.browser
 PROBE = Path(__file__).with_name("sizes.js")
 MOST_BYTES = 8_000_000
 LONG = MistralConfig(
-    dim=32, n_layers=8, n_heads=8, n_kv_heads=2, head_dim=4, hidden_dim=32, vocab_size=300, norm_eps=1e-5,
-    rope_theta=1e4, sliding_window=16,
-)  # fmt: skip
+    dim=32,
+    n_layers=8,
+    n_heads=8,
+    n_kv_heads=2,
+    head_dim=4,
+    hidden_dim=32,
+    vocab_size=300,
+    norm_eps=1e-5,
+    rope_theta=1e4,
+    sliding_window=16,
+)
 WIDE = replace(LONG, n_layers=32, n_heads=32, n_kv_heads=8, sliding_window=4096)
 """The layers, heads and window of Mistral 7B; dimensions as small as they can be."""
 SHAPES = {
@@ -40,7 +48,12 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sizes")
     for name, (config, length) in SHAPES.items():
         ids = tuple(np.random.default_rng(1).integers(40, 120, length).tolist())
-        run = Run(random_model(config, seed=2, std=TINY_STD), ByteTokenizer(), GenerationRequest(prompt_ids=ids, max_new_tokens=0), plan=RecordingPlan())
+        run = Run(
+            random_model(config, seed=2, std=TINY_STD),
+            ByteTokenizer(),
+            GenerationRequest(prompt_ids=ids, max_new_tokens=0),
+            plan=RecordingPlan(),
+        )
         list(run.prefill())
         replace(run.trace(), model_name="large/random").save(folder / f"{name}.safetensors")
     return folder
@@ -87,7 +100,11 @@ def played(page, title: str, seconds: float = 3) -> dict[str, float]:
     page.locator("[data-act='play']").click()
     found = root.evaluate(f"root => mxPlay(root, {seconds})")
     page.locator("[data-act='play']").click()
-    return {"steps_a_second": round(found["steps"], 1), "frames_a_second": round(found["frames"], 1), "longest_frame_ms": round(found["longest"])}
+    return {
+        "steps_a_second": round(found["steps"], 1),
+        "frames_a_second": round(found["frames"], 1),
+        "longest_frame_ms": round(found["longest"]),
+    }
 
 
 @pytest.mark.parametrize("title", list(ROOTS))
@@ -118,7 +135,9 @@ def test_a_long_ring_is_a_barcode_with_eight_slots_around_the_pointer(large):
         page.wait_for_selector(f"{ROOTS['Ring']}[data-step='{step}']")
         wanted = [(step % 100 - 4 + i) % 100 for i in range(8)]
         held = [max((p for p in range(step + 1) if p % 100 == slot), default=None) for slot in wanted]
-        made = page.locator("[data-part='ring'] g[data-p]").evaluate_all("nodes => nodes.map(node => Number(node.dataset.p))")
+        made = page.locator("[data-part='ring'] g[data-p]").evaluate_all(
+            "nodes => nodes.map(node => Number(node.dataset.p))"
+        )
         assert sorted(made) == sorted(p for p in held if p is not None), step
     slider.fill("150")
     bar = page.locator(".mx-barcode")
@@ -126,7 +145,9 @@ def test_a_long_ring_is_a_barcode_with_eight_slots_around_the_pointer(large):
     pixel = "(bar, x) => [...bar.getContext('2d').getImageData(x, 5, 1, 1).data].slice(0, 3)"
     pointer = bar.evaluate(pixel, round(width * 0.5) + 1)
     assert pointer[0] > 150 > pointer[2], "the write pointer stands in the middle, in orange"
-    page.locator("[data-part='ring'] g[data-p='53'] rect").click(position={"x": 6, "y": 5})  # made 97 steps ago, behind the pointer: the next but two to go
+    page.locator("[data-part='ring'] g[data-p='53'] rect").click(
+        position={"x": 6, "y": 5}
+    )  # made 97 steps ago, behind the pointer: the next but two to go
     assert (root.get_attribute("data-slot"), root.get_attribute("data-held")) == ("53", "53")
     assert "overwritten by position 153, in 3 steps" in page.locator("[data-part='slot-words']").inner_text()
     for _ in range(3):
@@ -135,7 +156,11 @@ def test_a_long_ring_is_a_barcode_with_eight_slots_around_the_pointer(large):
     page.locator("[data-part='slot']").select_option("follow")
     box = page.locator("[data-part='atlas']").bounding_box()
     page.mouse.click(box["x"] + 4.2 * 14 + 7.5 / 100 * (box["width"] - 2 - 4.2 * 14), box["y"] + box["height"] / 4)
-    assert (root.get_attribute("data-layer"), root.get_attribute("data-slot"), root.get_attribute("data-held")) == ("2", "7", "107")
+    assert (root.get_attribute("data-layer"), root.get_attribute("data-slot"), root.get_attribute("data-held")) == (
+        "2",
+        "7",
+        "107",
+    )
 
 
 def test_keys_and_values_over_the_budget_come_slot_by_slot(large, files):
@@ -153,7 +178,10 @@ def test_keys_and_values_over_the_budget_come_slot_by_slot(large, files):
         if slot == 3:
             page.get_by_text("all the numbers").click()
         page.wait_for_selector(".th-table tbody tr")
-        row = [float(number.replace("−", "-")) for number in page.locator(".th-table tbody tr").nth(17).inner_text().split()]
+        row = [
+            float(number.replace("−", "-"))
+            for number in page.locator(".th-table tbody tr").nth(17).inner_text().split()
+        ]
         keys, values = trace.keys(2)[position], trace.values(2)[position]
         assert row == pytest.approx([17, *np.stack([keys[:, 17], values[:, 17]], 1).ravel()], abs=6e-5)
     root.press("ArrowRight")

@@ -20,13 +20,29 @@ from mistral_core.model import Transformer, random_model
 torch.set_num_threads(1)
 MIB = 2**20
 TINY = MistralConfig(
-    dim=16, n_layers=3, n_heads=4, n_kv_heads=2, head_dim=6, hidden_dim=24, vocab_size=40, norm_eps=1e-5,
-    rope_theta=500.0, sliding_window=5,
-)  # fmt: skip
+    dim=16,
+    n_layers=3,
+    n_heads=4,
+    n_kv_heads=2,
+    head_dim=6,
+    hidden_dim=24,
+    vocab_size=40,
+    norm_eps=1e-5,
+    rope_theta=500.0,
+    sliding_window=5,
+)
 SEED = MistralConfig(
-    dim=256, n_layers=8, n_heads=8, n_kv_heads=2, head_dim=32, hidden_dim=896, vocab_size=4096, norm_eps=1e-5,
-    rope_theta=1e4, sliding_window=16,
-)  # fmt: skip
+    dim=256,
+    n_layers=8,
+    n_heads=8,
+    n_kv_heads=2,
+    head_dim=32,
+    hidden_dim=896,
+    vocab_size=4096,
+    norm_eps=1e-5,
+    rope_theta=1e4,
+    sliding_window=16,
+)
 
 
 @pytest.mark.parametrize("tied", [False, True])
@@ -34,8 +50,13 @@ def test_parameters_are_those_of_the_network(tied):
     config = MistralConfig(**{**TINY.to_params(), "tied_embeddings": tied})
     model = Transformer(config)
     counts = parameter_count(config)
-    prefixes = {"embedding": "tok_embeddings", "attention": ".attention.", "feed_forward": ".feed_forward.",
-                "norms": "norm.weight", "output": "output"}  # fmt: skip
+    prefixes = {
+        "embedding": "tok_embeddings",
+        "attention": ".attention.",
+        "feed_forward": ".feed_forward.",
+        "norms": "norm.weight",
+        "output": "output",
+    }
     for part, sign in prefixes.items():
         assert counts[part] == sum(p.numel() for name, p in model.named_parameters() if sign in name), part
     assert counts["total"] == sum(parameter.numel() for parameter in model.parameters())

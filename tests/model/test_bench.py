@@ -144,9 +144,14 @@ def test_latencies_have_a_tail():
 def test_load_ratios_are_against_the_weights():
     def run(seconds, peak):
         return {
-            "seconds_wall": seconds, "seconds_cpu": seconds, "before_bytes": 50, "peak_bytes": 50 + peak,
-            "peak_over_before_bytes": peak, "weights_bytes": 100, "peak_was_reset": True,
-        }  # fmt: skip
+            "seconds_wall": seconds,
+            "seconds_cpu": seconds,
+            "before_bytes": 50,
+            "peak_bytes": 50 + peak,
+            "peak_over_before_bytes": peak,
+            "weights_bytes": 100,
+            "peak_was_reset": True,
+        }
 
     memory = [run(1, 110), run(1, 130)]
     found = load.summary({"first": [run(2, 150)] * 2, "memory": memory, "huggingface": [run(6, 250)] * 2})

@@ -87,10 +87,14 @@ def test_a_cancelled_parent_is_written_on(tiny_model, tokenizer):
 
 
 OTHERS = {
-    "seed": {"seed": 6}, "temperature": {"sampling": SamplingSettings(temperature=0.5)}, "chunk": {"chunk_size": 3},
-    "stop": {"stop": ("x",)}, "top_k": {"sampling": SamplingSettings(top_k=2)}, "prompt": {"prompt_ids": (*PROMPT[:-1], 78)},
+    "seed": {"seed": 6},
+    "temperature": {"sampling": SamplingSettings(temperature=0.5)},
+    "chunk": {"chunk_size": 3},
+    "stop": {"stop": ("x",)},
+    "top_k": {"sampling": SamplingSettings(top_k=2)},
+    "prompt": {"prompt_ids": (*PROMPT[:-1], 78)},
     "shorter prompt": {"prompt_ids": PROMPT[:5]},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("other", OTHERS)
@@ -113,16 +117,23 @@ def test_a_prompt_made_of_what_was_written_is_another_request(tiny_model, tokeni
 
 def test_shared_length_ends_at_the_first_difference(tiny_model, tokenizer):
     parent = written(tiny_model, tokenizer, asked(forced=((9, 60), (12, 61))), plan=FULL).trace()
-    for forced, length in [(((9, 60), (12, 61)), 19), (((9, 60), (12, 62)), 12), (((9, 60),), 12), (((12, 61),), 9),
-                           (((9, 60), (12, 61), (15, 3)), 15), ((), 9)]:  # fmt: skip
+    for forced, length in [
+        (((9, 60), (12, 61)), 19),
+        (((9, 60), (12, 62)), 12),
+        (((9, 60),), 12),
+        (((12, 61),), 9),
+        (((9, 60), (12, 61), (15, 3)), 15),
+        ((), 9),
+    ]:
         assert shared_length(parent, asked(forced=forced)) == length
     assert shared_length(parent.truncated(10), asked(forced=((9, 60), (12, 62)))) == 10
     assert shared_length(parent.truncated(6), asked(forced=((9, 60), (12, 62)))) == 0
 
 
-@pytest.mark.parametrize("hooks", [
-    ("hook_logits",), ("hook_logits", "attention.hook_rot_k"), ("attention.hook_rot_k", "attention.hook_v"), (),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "hooks",
+    [("hook_logits",), ("hook_logits", "attention.hook_rot_k"), ("attention.hook_rot_k", "attention.hook_v"), ()],
+)
 def test_a_parent_without_keys_values_or_logits_is_read_again(tiny_model, tokenizer, hooks):
     plan = RecordingPlan(hooks=hooks)
     parent = written(tiny_model, tokenizer, asked(), plan=plan).trace()

@@ -30,9 +30,17 @@ torch.set_num_threads(1)
 BUNDLED = Path(__file__).parents[2] / "assets/models/storyteller"
 TOKENIZER = BUNDLED / "tokenizer.model"
 TINY = MistralConfig(
-    dim=16, n_layers=2, n_heads=4, n_kv_heads=2, head_dim=6, hidden_dim=24, vocab_size=4100, norm_eps=1e-5,
-    rope_theta=500.0, sliding_window=5,
-)  # fmt: skip
+    dim=16,
+    n_layers=2,
+    n_heads=4,
+    n_kv_heads=2,
+    head_dim=6,
+    hidden_dim=24,
+    vocab_size=4100,
+    norm_eps=1e-5,
+    rope_theta=500.0,
+    sliding_window=5,
+)
 TOKENS = torch.randint(3, 4096, (2, 13), generator=torch.Generator().manual_seed(0))
 
 
@@ -116,10 +124,19 @@ def test_saved_folders_run_the_same_in_transformers(tmp_path, tied):
 def test_folders_written_by_transformers_run_the_same_here(tmp_path, tied, shard_size):
     transformers = pytest.importorskip("transformers")
     theirs_config = transformers.MistralConfig(
-        hidden_size=16, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=6,
-        intermediate_size=24, vocab_size=4100, rms_norm_eps=1e-5, sliding_window=5, tie_word_embeddings=tied,
-        rope_parameters={"rope_type": "default", "rope_theta": 500.0}, initializer_range=0.4,
-    )  # fmt: skip
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=6,
+        intermediate_size=24,
+        vocab_size=4100,
+        rms_norm_eps=1e-5,
+        sliding_window=5,
+        tie_word_embeddings=tied,
+        rope_parameters={"rope_type": "default", "rope_theta": 500.0},
+        initializer_range=0.4,
+    )
     torch.manual_seed(3)
     theirs = transformers.MistralForCausalLM(theirs_config).eval()
     theirs.set_attn_implementation("eager")
@@ -350,9 +367,17 @@ print(bare, peak(), sum(parameter.nbytes for parameter in model.parameters()))
 @pytest.mark.parametrize("file_dtype", [torch.bfloat16, torch.float32])
 def test_peak_memory_is_the_weights_and_a_fifth(tmp_path, file_dtype):
     config = MistralConfig(
-        dim=1024, n_layers=4, n_heads=16, n_kv_heads=4, head_dim=64, hidden_dim=3584, vocab_size=4096,
-        norm_eps=1e-5, rope_theta=1e4, sliding_window=16,
-    )  # fmt: skip
+        dim=1024,
+        n_layers=4,
+        n_heads=16,
+        n_kv_heads=4,
+        head_dim=64,
+        hidden_dim=3584,
+        vocab_size=4096,
+        norm_eps=1e-5,
+        rope_theta=1e4,
+        sliding_window=16,
+    )
     model = Transformer.__new__(Transformer)  # only what saving reads: making random weights would take seconds
     torch.nn.Module.__init__(model)
     model.config = config

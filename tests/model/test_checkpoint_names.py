@@ -17,9 +17,17 @@ from mistral_core.checkpoint_names import (
 from mistral_core.config import ConfigNotice, MistralConfig
 
 TINY = MistralConfig(
-    dim=16, n_layers=2, n_heads=4, n_kv_heads=2, head_dim=6, hidden_dim=24, vocab_size=4100, norm_eps=1e-5,
-    rope_theta=500.0, sliding_window=5,
-)  # fmt: skip
+    dim=16,
+    n_layers=2,
+    n_heads=4,
+    n_kv_heads=2,
+    head_dim=6,
+    hidden_dim=24,
+    vocab_size=4100,
+    norm_eps=1e-5,
+    rope_theta=500.0,
+    sliding_window=5,
+)
 
 
 @pytest.fixture
@@ -41,8 +49,14 @@ def edit(path, **changes):
 
 def test_config_json_of_transformers_4_and_5_and_every_head_dim(hf_folder):
     path = hf_folder / "config.json"
-    edit(path, rope_theta="absent", rope_parameters={"rope_theta": 500.0, "rope_type": "default"}, torch_dtype="absent",
-         dtype="float32", layer_types=["sliding_attention"] * 2)  # fmt: skip
+    edit(
+        path,
+        rope_theta="absent",
+        rope_parameters={"rope_theta": 500.0, "rope_type": "default"},
+        torch_dtype="absent",
+        dtype="float32",
+        layer_types=["sliding_attention"] * 2,
+    )
     assert load_config(hf_folder) == TINY
     for head_dim in ("absent", None):
         edit(path, head_dim=head_dim, sliding_window=None, layer_types="absent")
@@ -117,8 +131,10 @@ def test_of_two_configurations_the_one_with_weights_is_read(tmp_path, consolidat
 
 
 def test_a_configuration_is_read_without_torch():
-    code = "import sys; from mistral_core.checkpoint_names import load_config; load_config(sys.argv[1]); " \
-        "from mistral_core import registry, tokenizer; print('torch' in sys.modules)"  # fmt: skip
+    code = (
+        "import sys; from mistral_core.checkpoint_names import load_config; load_config(sys.argv[1]); "
+        "from mistral_core import registry, tokenizer; print('torch' in sys.modules)"
+    )
     root = Path(__file__).parents[2]
     command = [sys.executable, "-c", code, str(root / "assets/models/storyteller")]
     assert subprocess.run(command, check=True, capture_output=True, text=True, cwd=root).stdout == "False\n"

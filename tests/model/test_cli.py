@@ -23,9 +23,17 @@ from mistral_core.trace import RecordingPlan, Trace
 ROOT = Path(__file__).parents[2]
 BUNDLED = ROOT / "assets/models/storyteller"
 SHAPE = MistralConfig(
-    dim=16, n_layers=2, n_heads=4, n_kv_heads=2, head_dim=4, hidden_dim=24, vocab_size=4096, norm_eps=1e-5,
-    rope_theta=100.0, sliding_window=4,
-)  # fmt: skip
+    dim=16,
+    n_layers=2,
+    n_heads=4,
+    n_kv_heads=2,
+    head_dim=4,
+    hidden_dim=24,
+    vocab_size=4096,
+    norm_eps=1e-5,
+    rope_theta=100.0,
+    sliding_window=4,
+)
 PROMPT = ["--prompt", "Once upon a time"]
 
 
@@ -62,9 +70,11 @@ def fine(cli):
 def core_run(folder, prompt, n, plan=None, **settings):
     loaded = load_model(folder)
     request = GenerationRequest(
-        prompt_ids=tuple(loaded.tokenizer.encode(prompt)), max_new_tokens=n, seed=settings.pop("seed", 0),
+        prompt_ids=tuple(loaded.tokenizer.encode(prompt)),
+        max_new_tokens=n,
+        seed=settings.pop("seed", 0),
         sampling=SamplingSettings(**settings),
-    )  # fmt: skip
+    )
     run = Run(loaded.model, loaded.tokenizer, request, plan=plan or RecordingPlan())
     for _ in run.prefill():
         pass

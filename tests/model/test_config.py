@@ -11,9 +11,17 @@ import pytest
 from mistral_core.config import MISTRAL_7B, ConfigNotice, MistralConfig
 
 GOOD = {
-    "dim": 16, "n_layers": 5, "n_heads": 4, "n_kv_heads": 2, "head_dim": 6, "hidden_dim": 24, "vocab_size": 40,
-    "norm_eps": 1e-5, "rope_theta": 500.0, "sliding_window": 5,
-}  # fmt: skip
+    "dim": 16,
+    "n_layers": 5,
+    "n_heads": 4,
+    "n_kv_heads": 2,
+    "head_dim": 6,
+    "hidden_dim": 24,
+    "vocab_size": 40,
+    "norm_eps": 1e-5,
+    "rope_theta": 500.0,
+    "sliding_window": 5,
+}
 SIZES = ["dim", "n_layers", "n_heads", "n_kv_heads", "head_dim", "hidden_dim", "vocab_size"]
 MISTRAL_7B_V01_PARAMS = """{"dim": 4096, "n_layers": 32, "head_dim": 128, "hidden_dim": 14336, "n_heads": 32,
 "n_kv_heads": 8, "norm_eps": 1e-05, "sliding_window": 4096, "vocab_size": 32000}"""

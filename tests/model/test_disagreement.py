@@ -18,9 +18,17 @@ from mistral_core.model import Transformer, random_model
 from tests.conftest import TINY, TINY_STD
 
 SHAPE = MistralConfig(
-    dim=8, n_layers=1, n_heads=1, n_kv_heads=1, head_dim=4, hidden_dim=2, vocab_size=6, norm_eps=1e-12,
-    rope_theta=1e16, sliding_window=3,
-)  # fmt: skip
+    dim=8,
+    n_layers=1,
+    n_heads=1,
+    n_kv_heads=1,
+    head_dim=4,
+    hidden_dim=2,
+    vocab_size=6,
+    norm_eps=1e-12,
+    rope_theta=1e16,
+    sliding_window=3,
+)
 LOUD, QUIET, QUERY, FILLER = 0, 1, 2, 3
 """LOUD draws attention and carries nothing; QUIET draws little and decides; FILLER neither."""
 

@@ -18,16 +18,26 @@ from mistral_core.tokenizer import SentencePieceTokenizer
 from mistral_core.trace import RecordingPlan
 
 CONFIG = MistralConfig(
-    dim=16, n_layers=2, n_heads=4, n_kv_heads=2, head_dim=6, hidden_dim=24, vocab_size=4096, norm_eps=1e-5,
-    rope_theta=1e4, sliding_window=4,
-)  # fmt: skip
+    dim=16,
+    n_layers=2,
+    n_heads=4,
+    n_kv_heads=2,
+    head_dim=6,
+    hidden_dim=24,
+    vocab_size=4096,
+    norm_eps=1e-5,
+    rope_theta=1e4,
+    sliding_window=4,
+)
 SAMPLING = SamplingSettings(temperature=1.0, top_k=50)
 
 
 def loaded(seed: int = 0):
     tokenizer = SentencePieceTokenizer(bundled_root() / "storyteller" / "tokenizer.model")
     model = random_model(CONFIG, seed=seed, std=0.3)
-    return SimpleNamespace(name=f"random{seed}", model_hash=f"hash{seed}", model=model, tokenizer=tokenizer, config=CONFIG)
+    return SimpleNamespace(
+        name=f"random{seed}", model_hash=f"hash{seed}", model=model, tokenizer=tokenizer, config=CONFIG
+    )
 
 
 def request(seed: int = 0, n: int = 12, **more) -> GenerationRequest:

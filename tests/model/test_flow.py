@@ -20,11 +20,20 @@ def trace_of(patterns, windows):
     length = len(patterns[0])
     config = replace(TINY, n_layers=len(patterns), n_heads=patterns[0].shape[1], n_kv_heads=1, sliding_window=windows)
     return Trace(
-        config=config, model_name="hand", model_hash="", token_ids=np.arange(length), positions=np.arange(length),
-        token_texts=("",) * length, token_labels=("",) * length, text="", n_prompt=length,
-        probability=np.full(length, np.nan), rank=np.full(length, -1), settings={},
+        config=config,
+        model_name="hand",
+        model_hash="",
+        token_ids=np.arange(length),
+        positions=np.arange(length),
+        token_texts=("",) * length,
+        token_labels=("",) * length,
+        text="",
+        n_prompt=length,
+        probability=np.full(length, np.nan),
+        rank=np.full(length, -1),
+        settings={},
         arrays={layer_hook(layer, "attention.hook_pattern"): pattern for layer, pattern in enumerate(patterns)},
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module", params=[(5, 5, 5), (3, 1, 4), (4, None, 2)])

@@ -139,9 +139,18 @@ def test_an_end_token_in_the_prompt_does_not_stop(tiny_model, tokenizer):
     assert (run.finish_reason, run.n_read) == ("length", 7)
 
 
-@pytest.mark.parametrize(("stop", "length"), [
-    (("d",), 4), (("bcd",), 4), (("abcdef",), 6), (("zz", "cde"), 5), (("é",), 8), (("f\u00e9",), 8), (("nothere",), 8),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("stop", "length"),
+    [
+        (("d",), 4),
+        (("bcd",), 4),
+        (("abcdef",), 6),
+        (("zz", "cde"), 5),
+        (("é",), 8),
+        (("f\u00e9",), 8),
+        (("nothere",), 8),
+    ],
+)
 def test_stop_strings_also_across_tokens(tiny_model, tokenizer, stop, length):
     """One byte a token: the text ends with the token that completes the string, also one of two bytes."""
     run = written(tiny_model, tokenizer, asked(8, stop=stop, forced=spelled("abcdefé")))
@@ -197,13 +206,19 @@ def test_generate_asks_before_every_chunk_and_token(tiny_model, tokenizer, monke
     assert len(steps) == max(0, after - 3)
 
 
-@pytest.mark.parametrize(("changes", "sentence"), [
-    ({"prompt_ids": ()}, "the prompt has no tokens"), ({"max_new_tokens": -1}, "max_new_tokens is -1"),
-    ({"chunk_size": 0}, "chunk_size is 0"), ({"stop": ("a", "")}, "a stop string is empty"),
-    ({"forced": ((6, 3),)}, "position 6 cannot be forced; tokens are chosen at 7 to 18"),
-    ({"forced": ((19, 3),)}, "position 19 cannot be forced"), ({"seed": -1}, "seed is -1"),
-    ({"seed": 2**64}, "seed is"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"prompt_ids": ()}, "the prompt has no tokens"),
+        ({"max_new_tokens": -1}, "max_new_tokens is -1"),
+        ({"chunk_size": 0}, "chunk_size is 0"),
+        ({"stop": ("a", "")}, "a stop string is empty"),
+        ({"forced": ((6, 3),)}, "position 6 cannot be forced; tokens are chosen at 7 to 18"),
+        ({"forced": ((19, 3),)}, "position 19 cannot be forced"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**64}, "seed is"),
+    ],
+)
 def test_impossible_requests_are_refused(changes, sentence):
     with pytest.raises(ValueError, match=sentence):
         asked(**changes)

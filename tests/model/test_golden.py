@@ -17,9 +17,17 @@ torch.set_num_threads(1)
 BUNDLED = Path(__file__).parents[2] / "assets/models/storyteller"
 BOUND = 1e-4
 TINY = MistralConfig(
-    dim=16, n_layers=2, n_heads=4, n_kv_heads=2, head_dim=6, hidden_dim=24, vocab_size=4096, norm_eps=1e-5,
-    rope_theta=500.0, sliding_window=5,
-)  # fmt: skip
+    dim=16,
+    n_layers=2,
+    n_heads=4,
+    n_kv_heads=2,
+    head_dim=6,
+    hidden_dim=24,
+    vocab_size=4096,
+    norm_eps=1e-5,
+    rope_theta=500.0,
+    sliding_window=5,
+)
 
 
 def relative_error(golden, model):

@@ -16,7 +16,10 @@ from mistral_core.model import random_model
 from tests.conftest import TINY, TINY_STD
 
 LENGTH, SWAPPED, EXPLAINED, STEPS = 30, 77, 9, 5
-CUTS = {"none": [], "before, across and after the source": [cut_edge(2, 4), cut_edge(9, 12, 1), cut_wall(13, LENGTH, 2)]}
+CUTS = {
+    "none": [],
+    "before, across and after the source": [cut_edge(2, 4), cut_edge(9, 12, 1), cut_wall(13, LENGTH, 2)],
+}
 
 
 def network(windows):
@@ -49,8 +52,10 @@ def test_reading_on_from_the_source_gives_what_whole_passes_give(windows, source
     config = model.config
     left = reachable(config, LENGTH, source, CUTS[cuts]) & reaching(config, LENGTH, target, CUTS[cuts])
     assert np.array_equal(found.through != 0, left[:, source : target + 1])
-    expected = [backward_influence(model, one, target, EXPLAINED, cuts=CUTS[cuts]).log_prob
-                for one in (ids, [*ids[:source], SWAPPED, *ids[source + 1 :]])]  # fmt: skip
+    expected = [
+        backward_influence(model, one, target, EXPLAINED, cuts=CUTS[cuts]).log_prob
+        for one in (ids, [*ids[:source], SWAPPED, *ids[source + 1 :]])
+    ]
     assert [found.log_prob_before, found.log_prob_after] == pytest.approx(expected, rel=1e-10)
 
 

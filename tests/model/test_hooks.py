@@ -105,8 +105,12 @@ def test_two_interleaved_runs_record_only_their_own(tiny_model, tokenizer, draw_
 
 
 def test_a_suspended_run_leaves_no_sink_behind(tiny_model, tokenizer):
-    run = Run(tiny_model, tokenizer, GenerationRequest(prompt_ids=(1, 7, 9), max_new_tokens=2, chunk_size=1),
-              plan=RecordingPlan())  # fmt: skip
+    run = Run(
+        tiny_model,
+        tokenizer,
+        GenerationRequest(prompt_ids=(1, 7, 9), max_new_tokens=2, chunk_size=1),
+        plan=RecordingPlan(),
+    )
     reading = run.prefill()
     next(reading)
     probe = HookPoint()

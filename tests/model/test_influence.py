@@ -348,15 +348,18 @@ def test_the_command_prints_what_the_core_measures(loaded, at_hand, capsys):
     assert f"{expected.forward.kl[12]:.3g}" in printed
 
 
-@pytest.mark.parametrize(("flags", "reason"), [
-    (["--source", "40"], "source 40 is not in the text"),
-    (["--source", "8", "--target", "99"], "target 99 is not in the text"),
-    (["--source", "8", "--layer", "9"], "--layer is 9; rows are 0"),
-    (["--source", "8", "--replacement", "boys and girls"], "choose a word that is one token"),
-    (["--source", "8", "--cut", "8:8"], "would lose its own key"),
-    (["--source", "8", "--cut", "a:b"], "must be KEY:QUERY"),
-    (["--source", "8", "--cut-layer", "8"], "layer 8 cannot be cut"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        (["--source", "40"], "source 40 is not in the text"),
+        (["--source", "8", "--target", "99"], "target 99 is not in the text"),
+        (["--source", "8", "--layer", "9"], "--layer is 9; rows are 0"),
+        (["--source", "8", "--replacement", "boys and girls"], "choose a word that is one token"),
+        (["--source", "8", "--cut", "8:8"], "would lose its own key"),
+        (["--source", "8", "--cut", "a:b"], "must be KEY:QUERY"),
+        (["--source", "8", "--cut-layer", "8"], "layer 8 cannot be cut"),
+    ],
+)
 def test_wrong_flags_are_one_sentence(at_hand, capsys, flags, reason):
     assert main(["influence", "--text", TEXT, *flags]) == 2
     captured = capsys.readouterr()

@@ -36,8 +36,9 @@ def test_every_named_tensor_equals_the_loops(window, draw_tokens):
     assert set(seen.values) == set(expected)
     for name, value in expected.items():
         assert tuple(seen[name].shape[1:]) == value.shape, name
-        np.testing.assert_allclose(seen[name][0], value, atol=1e-12 * max(1, np.abs(value[np.isfinite(value)]).max()),
-                                   rtol=0, err_msg=name)  # fmt: skip
+        np.testing.assert_allclose(
+            seen[name][0], value, atol=1e-12 * max(1, np.abs(value[np.isfinite(value)]).max()), rtol=0, err_msg=name
+        )
 
 
 def test_result_is_off_unless_asked_for(tiny_model, draw_tokens, monkeypatch):

@@ -30,21 +30,36 @@ def theirs(model: Transformer) -> transformers.MistralForCausalLM:
     window = c.sliding_window
     assert window is None or isinstance(window, int)
     config = transformers.MistralConfig(
-        vocab_size=c.vocab_size, hidden_size=c.dim, intermediate_size=c.hidden_dim, num_hidden_layers=c.n_layers,
-        num_attention_heads=c.n_heads, num_key_value_heads=c.n_kv_heads, head_dim=c.head_dim, rms_norm_eps=c.norm_eps,
-        rope_parameters={"rope_type": "default", "rope_theta": c.rope_theta}, sliding_window=window,
-        tie_word_embeddings=c.tied_embeddings, attn_implementation="eager", max_position_embeddings=4096,
-        pad_token_id=None, bos_token_id=1, eos_token_id=2,
-    )  # fmt: skip
+        vocab_size=c.vocab_size,
+        hidden_size=c.dim,
+        intermediate_size=c.hidden_dim,
+        num_hidden_layers=c.n_layers,
+        num_attention_heads=c.n_heads,
+        num_key_value_heads=c.n_kv_heads,
+        head_dim=c.head_dim,
+        rms_norm_eps=c.norm_eps,
+        rope_parameters={"rope_type": "default", "rope_theta": c.rope_theta},
+        sliding_window=window,
+        tie_word_embeddings=c.tied_embeddings,
+        attn_implementation="eager",
+        max_position_embeddings=4096,
+        pad_token_id=None,
+        bos_token_id=1,
+        eos_token_id=2,
+    )
     other = transformers.MistralForCausalLM(config).to(model.tok_embeddings.weight.dtype).eval()
     ours = model.state_dict()
     state = {"model.embed_tokens.weight": ours["tok_embeddings.weight"], "model.norm.weight": ours["norm.weight"]}
     state["lm_head.weight"] = ours["tok_embeddings.weight" if c.tied_embeddings else "output.weight"]
     names = {
-        "self_attn.v_proj": "attention.wv", "self_attn.o_proj": "attention.wo", "mlp.gate_proj": "feed_forward.w1",
-        "mlp.down_proj": "feed_forward.w2", "mlp.up_proj": "feed_forward.w3", "input_layernorm": "attention_norm",
+        "self_attn.v_proj": "attention.wv",
+        "self_attn.o_proj": "attention.wo",
+        "mlp.gate_proj": "feed_forward.w1",
+        "mlp.down_proj": "feed_forward.w2",
+        "mlp.up_proj": "feed_forward.w3",
+        "input_layernorm": "attention_norm",
         "post_attention_layernorm": "ffn_norm",
-    }  # fmt: skip
+    }
     for layer in range(c.n_layers):
         for hf, name in names.items():
             state[f"model.layers.{layer}.{hf}.weight"] = ours[f"layers.{layer}.{name}.weight"]

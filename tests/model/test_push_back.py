@@ -35,17 +35,44 @@ BUNDLED = Path(__file__).parents[2] / "assets/models/storyteller"
 SNOW = CANDIDATES[0]
 SWAPS = [
     (SNOW, 22),
-    (Case(opening="{} was tired, and the road was long and dark. At last, when the moon had come up over the trees,",
-          words=("She", "He"), answers=("she", "he"), question=""), 24),
-    (Case(opening="The {} lived in a castle on a high hill above the sea.", words=("queen", "king"),
-          answers=("she", "he"), question="Every morning, when the sun came up over the water,"),
-     24),
-    (Case(opening="There was once a poor {} who had nothing in the world but a little cat. One day, when there was no "
-          "more bread in the house,", words=("woman", "man"), answers=("she", "he"), question=""),
-     24),
-    (Case(opening="The {} walked along the river until it was quite dark. Then, because the night was cold,",
-          words=("princess", "prince"), answers=("she", "he"), question=""), 18),
-]  # fmt: skip
+    (
+        Case(
+            opening="{} was tired, and the road was long and dark. At last, when the moon had come up over the trees,",
+            words=("She", "He"),
+            answers=("she", "he"),
+            question="",
+        ),
+        24,
+    ),
+    (
+        Case(
+            opening="The {} lived in a castle on a high hill above the sea.",
+            words=("queen", "king"),
+            answers=("she", "he"),
+            question="Every morning, when the sun came up over the water,",
+        ),
+        24,
+    ),
+    (
+        Case(
+            opening="There was once a poor {} who had nothing in the world but a little cat. One day, when there was no "
+            "more bread in the house,",
+            words=("woman", "man"),
+            answers=("she", "he"),
+            question="",
+        ),
+        24,
+    ),
+    (
+        Case(
+            opening="The {} walked along the river until it was quite dark. Then, because the night was cold,",
+            words=("princess", "prince"),
+            answers=("she", "he"),
+            question="",
+        ),
+        18,
+    ),
+]
 """Cases, and how far the swapped word stands from the answer."""
 
 
@@ -167,9 +194,11 @@ def test_the_profile_is_what_single_measurements_give(tiny_model, draw_tokens):
         grid, kl = np.array([one for one, _ in values]), np.array([one for _, one in values])
         assert found.count[distance] == len(values)
         for name, expected in {
-            "change_mean": grid.mean(0), "change_median": np.median(grid, 0),
-            "change_low": np.quantile(grid, 0.1, 0), "change_high": np.quantile(grid, 0.9, 0),
-        }.items():  # fmt: skip
+            "change_mean": grid.mean(0),
+            "change_median": np.median(grid, 0),
+            "change_low": np.quantile(grid, 0.1, 0),
+            "change_high": np.quantile(grid, 0.9, 0),
+        }.items():
             np.testing.assert_allclose(getattr(found, name)[:, distance], expected, rtol=1e-12, atol=0, err_msg=name)
         assert found.kl_mean[distance] == pytest.approx(kl.mean(), rel=1e-12)
         assert found.kl_median[distance] == pytest.approx(np.median(kl), rel=1e-12)

@@ -128,8 +128,11 @@ def test_a_layer_that_is_cut_moves_nothing_sideways_and_keeps_every_own_key():
     config = shaped((5, 5, 5))
     left = reachable(config, LENGTH, 4, [cut_layer(1, LENGTH)])
     assert [np.flatnonzero(row).tolist() for row in left] == [
-        [4], list(range(4, 9)), list(range(4, 9)), list(range(4, 13))
-    ]  # fmt: skip
+        [4],
+        list(range(4, 9)),
+        list(range(4, 9)),
+        list(range(4, 13)),
+    ]
 
 
 def test_a_wall_in_all_layers_lets_nothing_pass():

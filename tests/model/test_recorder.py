@@ -138,11 +138,14 @@ def test_attention_is_never_wider_than_the_text():
     assert recorder.arrays["layers.0.attention.hook_pattern"].shape == (LENGTH, TINY.n_heads, LENGTH)
 
 
-@pytest.mark.parametrize(("plan", "sentence"), [
-    (RecordingPlan(hooks=("hook_nothing",)), "no hook is called 'hook_nothing'; hooks are "),
-    (RecordingPlan(layers=(0, 3)), r"layers \[3\] are not in this model; it has layers 0 to 2"),
-    (RecordingPlan(layers=(-1,)), r"layers \[-1\]"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("plan", "sentence"),
+    [
+        (RecordingPlan(hooks=("hook_nothing",)), "no hook is called 'hook_nothing'; hooks are "),
+        (RecordingPlan(layers=(0, 3)), r"layers \[3\] are not in this model; it has layers 0 to 2"),
+        (RecordingPlan(layers=(-1,)), r"layers \[-1\]"),
+    ],
+)
 def test_unknown_hooks_and_layers_are_refused(plan, sentence):
     with pytest.raises(ValueError, match=sentence):
         plan.names(TINY)

@@ -19,7 +19,7 @@ from mistral_core.sampling import (
     sampling_stages,
     softmax,
     uniform,
-)  # fmt: skip
+)
 
 INF = float("inf")
 
@@ -129,10 +129,16 @@ def test_the_stages_follow_in_order_each_on_the_one_before():
         for token in {int(t) for t in history}:
             by_hand[token] = by_hand[token] / 1.3 if by_hand[token] > 0 else by_hand[token] * 1.3
         np.testing.assert_allclose(stages[1].logits, by_hand)
-        for stage, step in zip(stages[2:], (
-            lambda x: apply_temperature(x, 0.7), lambda x: keep_top_k(x, 6), lambda x: keep_top_p(x, 0.8),
-            lambda x: keep_min_p(x, 0.1),
-        ), strict=True):  # fmt: skip
+        for stage, step in zip(
+            stages[2:],
+            (
+                lambda x: apply_temperature(x, 0.7),
+                lambda x: keep_top_k(x, 6),
+                lambda x: keep_top_p(x, 0.8),
+                lambda x: keep_min_p(x, 0.1),
+            ),
+            strict=True,
+        ):
             by_hand = step(by_hand)
             np.testing.assert_array_equal(stage.logits, by_hand)
             np.testing.assert_allclose(stage.probs.sum(), 1)
@@ -166,9 +172,19 @@ def test_overflowed_logits_are_refused(bad):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("temperature", -0.1), ("temperature", math.nan), ("temperature", INF), ("top_k", -1), ("top_p", 0.0),
-     ("top_p", 1.1), ("min_p", -0.1), ("min_p", 1.5), ("repetition_penalty", 0.0), ("repetition_penalty", INF)],
-)  # fmt: skip
+    [
+        ("temperature", -0.1),
+        ("temperature", math.nan),
+        ("temperature", INF),
+        ("top_k", -1),
+        ("top_p", 0.0),
+        ("top_p", 1.1),
+        ("min_p", -0.1),
+        ("min_p", 1.5),
+        ("repetition_penalty", 0.0),
+        ("repetition_penalty", INF),
+    ],
+)
 def test_settings_out_of_bounds_are_refused_by_name(name, value):
     with pytest.raises(ValueError, match=f"{name} is .*must be"):
         SamplingSettings(**{name: value})

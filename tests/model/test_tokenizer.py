@@ -11,10 +11,26 @@ from mistral_core.tokenizer import SentencePieceTokenizer, StreamingDecoder, tok
 MODEL = Path(__file__).parents[2] / "assets/models/storyteller/tokenizer.model"
 NEWLINE, BYTE_0 = 3, 4
 TEXTS = [
-    "Once upon a time there was a king.", "", " ", "  two  spaces  ", "\n", "\n\nlines\n", "tab\tand\r\nreturn",
-    "😀 👩‍👩‍👧 flags 🇫🇷", "naïve café — “quotes” …", "שלום עולם", "مرحبا بالعالم", "日本語", "a\x00b\x1b[31m\x7f",
-    "<s> </s> <unk> <0xE2>", "<script>alert(1)</script>", "zero\u200bwidth", "e\u0301", "\U0010ffff", "\ufffd",
-]  # fmt: skip
+    "Once upon a time there was a king.",
+    "",
+    " ",
+    "  two  spaces  ",
+    "\n",
+    "\n\nlines\n",
+    "tab\tand\r\nreturn",
+    "😀 👩‍👩‍👧 flags 🇫🇷",
+    "naïve café — “quotes” …",
+    "שלום עולם",
+    "مرحبا بالعالم",
+    "日本語",
+    "a\x00b\x1b[31m\x7f",
+    "<s> </s> <unk> <0xE2>",
+    "<script>alert(1)</script>",
+    "zero\u200bwidth",
+    "e\u0301",
+    "\U0010ffff",
+    "\ufffd",
+]
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +127,15 @@ def train(folder, **settings):
     text = folder / "text.txt"
     text.write_text("the king and the queen went to the sea\nthe queen saw a ship  there\n" * 20)
     sentencepiece.SentencePieceTrainer.train(
-        input=str(text), model_prefix=str(folder / "t"), vocab_size=300, model_type="bpe", byte_fallback=True,
-        hard_vocab_limit=False, minloglevel=2, **settings,
-    )  # fmt: skip
+        input=str(text),
+        model_prefix=str(folder / "t"),
+        vocab_size=300,
+        model_type="bpe",
+        byte_fallback=True,
+        hard_vocab_limit=False,
+        minloglevel=2,
+        **settings,
+    )
     return folder / "t.model"
 
 

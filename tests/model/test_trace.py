@@ -17,8 +17,15 @@ from mistral_core.generation import GenerationRequest, Run
 from mistral_core.trace import RecordingPlan, Trace, TraceError, offset_width, row_shape
 from tests.conftest import TINY
 
-PLAN = RecordingPlan(hooks=("hook_logits", "attention.hook_pattern", "attention.hook_attn_scores",
-                            "attention.hook_rot_k", "attention.hook_v"))  # fmt: skip
+PLAN = RecordingPlan(
+    hooks=(
+        "hook_logits",
+        "attention.hook_pattern",
+        "attention.hook_attn_scores",
+        "attention.hook_rot_k",
+        "attention.hook_v",
+    )
+)
 
 
 def trace_of(model, tokenizer, n_new=6, plan=PLAN) -> Trace:
@@ -120,19 +127,25 @@ DAMAGE = {
     "tokens missing": (lambda h, t: t.pop("token_ids") is None or None, "token_ids"),
     "prompt longer than the text": (lambda h, t: {**h, "n_prompt": 12}, "n_prompt is 12 for 11 tokens"),
     "prompt is no number": (lambda h, t: {**h, "n_prompt": "5"}, "n_prompt is '5'"),
-    "array too short": (lambda h, t: t.update({"arrays/hook_logits": t["arrays/hook_logits"][:2]}), "hook_logits is .2, 300."),
+    "array too short": (
+        lambda h, t: t.update({"arrays/hook_logits": t["arrays/hook_logits"][:2]}),
+        "hook_logits is .2, 300.",
+    ),
     "array of other heads": (
-        lambda h, t: t.update({"arrays/layers.0.attention.hook_v": np.zeros((11, 3, 6), np.float32)}), "not .11, 2, 6.",
+        lambda h, t: t.update({"arrays/layers.0.attention.hook_v": np.zeros((11, 3, 6), np.float32)}),
+        "not .11, 2, 6.",
     ),
     "array of an unknown name": (lambda h, t: t.update({"arrays/x.y.z": np.zeros((11, 3))}), "damaged"),
     "array of an unknown layer": (
-        lambda h, t: t.update({"arrays/layers.9.attention.hook_pattern": np.zeros((11, 6, 5), np.float32)}), "damaged",
+        lambda h, t: t.update({"arrays/layers.9.attention.hook_pattern": np.zeros((11, 6, 5), np.float32)}),
+        "damaged",
     ),
     "attention wider than its window": (
-        lambda h, t: t.update({"arrays/layers.0.attention.hook_pattern": np.zeros((11, 6, 7), np.float32)}), "not .11, 6, 5.",
+        lambda h, t: t.update({"arrays/layers.0.attention.hook_pattern": np.zeros((11, 6, 7), np.float32)}),
+        "not .11, 6, 5.",
     ),
     "two rows of tokens": (lambda h, t: t.update({"token_ids": np.zeros((11, 2), np.int64)}), "token_ids is .11, 2."),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -227,8 +240,12 @@ def test_a_trace_taken_midway_does_not_change_while_the_run_goes_on(tiny_model, 
 
 def test_truncated_is_the_run_as_it_was(tiny_model, tokenizer, trace):
     """At every length: equal to the Trace that the run gave at that moment."""
-    run = Run(tiny_model, tokenizer, GenerationRequest(prompt_ids=tuple(trace.token_ids[:5].tolist()), max_new_tokens=6,
-                                                       seed=3, forced=((6, 40),)), plan=PLAN)  # fmt: skip
+    run = Run(
+        tiny_model,
+        tokenizer,
+        GenerationRequest(prompt_ids=tuple(trace.token_ids[:5].tolist()), max_new_tokens=6, seed=3, forced=((6, 40),)),
+        plan=PLAN,
+    )
     list(run.prefill())
     while not run.finish_reason:
         same(trace.truncated(run.n_read), run.trace())
@@ -281,6 +298,11 @@ assert stages[-1].kept == 3 and trace.pattern(0).shape[0] == len(trace) == {len(
 heavy = {{"torch", "streamlit", "plotly", "transformers"}} & set(sys.modules)
 assert not heavy, heavy
 """
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False,
-                          cwd=Path(__file__).parents[2])  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
     assert done.returncode == 0, done.stderr

@@ -23,9 +23,17 @@ from mistral_core.verify import CHECKS, CheckResult, Substitutes, table, to_json
 verify_module = sys.modules["mistral_core.verify"]
 TOKENIZER = Path(__file__).parents[2] / "assets/models/storyteller/tokenizer.model"
 SHAPE = MistralConfig(
-    dim=16, n_layers=3, n_heads=6, n_kv_heads=2, head_dim=4, hidden_dim=24, vocab_size=4096, norm_eps=1e-5,
-    rope_theta=100.0, sliding_window=5,
-)  # fmt: skip
+    dim=16,
+    n_layers=3,
+    n_heads=6,
+    n_kv_heads=2,
+    head_dim=4,
+    hidden_dim=24,
+    vocab_size=4096,
+    norm_eps=1e-5,
+    rope_theta=100.0,
+    sliding_window=5,
+)
 
 
 def load_random(folder, config, seed=3):
@@ -252,8 +260,10 @@ def test_a_check_that_breaks_off_is_a_failure_and_the_others_run(loaded, monkeyp
     only(monkeypatch, "cached decode", "explicit attention")
     results = verify(loaded, substitutes=Substitutes(decode=broken))
     assert [(line.check, line.ok) for line in results] == [
-        ("cached decode", False), ("explicit attention", True), ("explicit attention", True),
-    ]  # fmt: skip
+        ("cached decode", False),
+        ("explicit attention", True),
+        ("explicit attention", True),
+    ]
     assert "out of memory" in results[0].note
 
 
@@ -352,8 +362,12 @@ def test_table_and_json():
     assert lines[-1] == "1 of 2 lines ok, 1 FAILED, 1 do not apply"
     (first, *_) = to_json(results)
     assert {key: first[key] for key in ("check", "compared", "max_abs_error", "bound", "ok")} == {
-        "check": "a", "compared": "x with y", "max_abs_error": 2e-5, "bound": 1e-4, "ok": True,
-    }  # fmt: skip
+        "check": "a",
+        "compared": "x with y",
+        "max_abs_error": 2e-5,
+        "bound": 1e-4,
+        "ok": True,
+    }
 
 
 def test_variants_share_weights_and_leave_the_model_alone(loaded):

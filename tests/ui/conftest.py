@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from app import compute, reach_panel
-from app.runs import Record
+from app import compute
+from app.reach import panel as reach_panel
+from app.session.runs import Record
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import compute, desk, player_panel, state
+from app import compute
 from app.navigation import ENTRIES
-from app.runs import RunSpec, position_from_query, spec_from_query
+from app.next_word import panel as player_panel
+from app.session import actions, state
+from app.session.runs import RunSpec, position_from_query, spec_from_query
 from mistral_core import registry
 from mistral_core.sampling import SamplingSettings
 
@@ -65,9 +67,13 @@ def test_the_start_page_does_not_import_torch():
         "print(bool(at.exception), 'torch' in sys.modules)"
     )
     out = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True,
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
         env={**os.environ, compute.WARM_UP_VARIABLE: "0", "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    )
     assert out.stdout.split()[-2:] == ["False", "False"], out.stdout + out.stderr
 
 
@@ -76,7 +82,7 @@ def test_writing_makes_the_text_that_the_settings_name():
     length(at, 12)
     press(at, "Write")
     found = wait(at)
-    trace = desk.trace_of(found.record)
+    trace = actions.trace_of(found.record)
     assert len(trace) == trace.n_prompt + 12
     again = RunSpec(model=found.model, text=found.prompt, sampling=found.sampling, seed=found.seed, new_tokens=12)
     assert found.record.spec == again and found.record.name == again.name
@@ -86,13 +92,17 @@ def test_reading_only_gives_every_word_its_probability():
     at = app("next_word")
     length(at, 0)
     press(at, "Read")
-    trace = desk.trace_of(wait(at).record)
+    trace = actions.trace_of(wait(at).record)
     assert len(trace) == trace.n_prompt and (trace.probability[1:] > 0).all()
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("", "The prompt is empty."), ("   \n", "The prompt is empty."), ("word " * 5000, "at most 4,096 can be read here")],
+    [
+        ("", "The prompt is empty."),
+        ("   \n", "The prompt is empty."),
+        ("word " * 5000, "at most 4,096 can be read here"),
+    ],
 )
 def test_a_bad_prompt_is_refused_and_what_was_there_stays(text, said):
     at = app("next_word")
@@ -104,13 +114,15 @@ def test_a_bad_prompt_is_refused_and_what_was_there_stays(text, said):
     assert at.text_area(key=state.PROMPT).value == text
 
 
-@pytest.mark.parametrize("text", ["😀 héllo", "<script>alert(1)</script>", "שלום עולם", "a\x00b\x07c", "*bold* $x$ :smile:"])
+@pytest.mark.parametrize(
+    "text", ["😀 héllo", "<script>alert(1)</script>", "שלום עולם", "a\x00b\x07c", "*bold* $x$ :smile:"]
+)
 def test_odd_text_is_read(text):
     at = app("next_word")
     length(at, 2)
     at.text_area(key=state.PROMPT).set_value(text).run()
     press(at, "Write")
-    trace = desk.trace_of(wait(at).record)
+    trace = actions.trace_of(wait(at).record)
     assert "".join(trace.token_texts[: trace.n_prompt]) == text
 
 
@@ -120,7 +132,7 @@ def test_two_sessions_stay_apart():
     press(first, "Write")
     wait(first)
     assert kept(first).session != kept(second).session
-    assert kept(second).record.name == desk.RECORDING_NAME
+    assert kept(second).record.name == actions.RECORDING_NAME
 
 
 def test_a_branch_forces_its_token_and_shares_the_beginning():
@@ -128,15 +140,15 @@ def test_a_branch_forces_its_token_and_shares_the_beginning():
     length(at, 15)
     press(at, "Write")
     found = wait(at)
-    parent = desk.trace_of(found.record)
+    parent = actions.trace_of(found.record)
     position = parent.n_prompt + 4
-    desk.branch(found, {"run": found.current, "position": position, "token_id": 500})
-    child = desk.trace_of(wait(at).record)
+    actions.branch(found, {"run": found.current, "position": position, "token_id": 500})
+    child = actions.trace_of(wait(at).record)
     assert found.record.parent is not None and found.record.branched_at == position
     assert child.token_ids[position] == 500
     assert child.token_ids[:position].tolist() == parent.token_ids[:position].tolist()
     found.notice = ""
-    desk.branch(found, {"run": "no such run", "position": 1, "token_id": 5})
+    actions.branch(found, {"run": "no such run", "position": 1, "token_id": 5})
     assert found.notice == "That run is no longer here; choose another one."
 
 
@@ -145,20 +157,26 @@ def test_a_run_can_be_saved_and_opened_again():
     length(at, 5)
     press(at, "Write")
     found = wait(at)
-    data = desk.trace_bytes(found.record)
-    desk.open_file(found, "mine.safetensors", data)
+    data = actions.trace_bytes(found.record)
+    actions.open_file(found, "mine.safetensors", data)
     assert found.current == "file mine.safetensors" and not found.notice
     assert player_panel.payload(found).packed
-    desk.open_file(found, "bad.safetensors", data[:100])
-    assert found.notice.startswith("Bad.safetensors was not opened") or found.notice.startswith("bad.safetensors was not")
+    actions.open_file(found, "bad.safetensors", data[:100])
+    assert found.notice.startswith("Bad.safetensors was not opened") or found.notice.startswith(
+        "bad.safetensors was not"
+    )
     assert found.current == "file mine.safetensors"
 
 
 def test_an_address_names_its_run():
     spec = RunSpec(
-        model="m", text="a b\n<c>", sampling=SamplingSettings(temperature=0.5, top_k=7, top_p=0.9), seed=3, new_tokens=9,
+        model="m",
+        text="a b\n<c>",
+        sampling=SamplingSettings(temperature=0.5, top_k=7, top_p=0.9),
+        seed=3,
+        new_tokens=9,
         forced=((12, 3), (14, 5)),
-    )  # fmt: skip
+    )
     assert spec_from_query(json.loads(json.dumps(spec.query())), "other") == spec
     assert spec_from_query({}, "m") is None
     assert position_from_query({"t": "5", "layer": "2", "head": "3"}) == {"t": 5, "layer": 2, "head": 3}
@@ -186,7 +204,7 @@ def test_a_bad_address_is_a_sentence_and_changes_nothing(query, said):
     at.run()
     assert not at.exception
     assert any(said.lower() in warning.value.lower() for warning in at.warning), [w.value for w in at.warning]
-    assert kept(at).record.name == desk.RECORDING_NAME
+    assert kept(at).record.name == actions.RECORDING_NAME
 
 
 def test_the_models_page_shows_the_ledger_and_the_card():

@@ -13,9 +13,20 @@ from mistral_core.training.texts import find_texts
 from mistral_core.training.trainer import Habits, Trainer
 
 SMALL = Settings(
-    dim=16, n_layers=2, n_heads=4, n_kv_heads=2, window=4, vocab_size=300, context=32, batch=4, tokens=2560, warmup=3,
-    validations=4, dropout=0.2, seed=3,
-)  # fmt: skip
+    dim=16,
+    n_layers=2,
+    n_heads=4,
+    n_kv_heads=2,
+    window=4,
+    vocab_size=300,
+    context=32,
+    batch=4,
+    tokens=2560,
+    warmup=3,
+    validations=4,
+    dropout=0.2,
+    seed=3,
+)
 """20 steps of 128 tokens, with dropout."""
 FIXED = Habits(precision="float32", compile_mode="off", checkpoint_seconds=1e9, sample_tokens=5)
 

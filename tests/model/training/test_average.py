@@ -120,9 +120,26 @@ def test_a_training_that_goes_on_meets_the_texts_in_an_order_of_its_own(two, mea
     (tmp_path / "training.json").write_text("{cut off")
     assert unmet_seed(tmp_path) == 0
     command = [
-        "train", "--from", str(two[0].folder), "--corpus", str(corpus.folder), "--context", "32", "--batch", "4",
-        "--tokens", "256", "--warmup", "1", "--validations", "1", "--precision", "float32", "--compile", "off",
-    ]  # fmt: skip
+        "train",
+        "--from",
+        str(two[0].folder),
+        "--corpus",
+        str(corpus.folder),
+        "--context",
+        "32",
+        "--batch",
+        "4",
+        "--tokens",
+        "256",
+        "--warmup",
+        "1",
+        "--validations",
+        "1",
+        "--precision",
+        "float32",
+        "--compile",
+        "off",
+    ]
     for flags, expected in (([], SMALL.seed + 1), (["--seed", "3"], 3)):
         out = tmp_path / f"run{len(flags)}"
         assert main([*command, "--out", str(out), *flags]) == 0

@@ -143,15 +143,18 @@ def test_the_vocabulary_keeps_every_text_and_is_the_same_twice(tmp_path):
     assert (tokenizer.bos_id, tokenizer.eos_id) == (1, 2)
 
 
-@pytest.mark.parametrize(("files", "reason"), [
-    ({}, "holds no .txt or .txt.xz file"),
-    ({"a.txt": b"\xff\xfe\x00\x01\x02"}, "not text in UTF-8"),
-    ({"a.txt": b"PK\x00\x00\x00data"}, "NUL bytes"),
-    ({"a.txt.xz": b"no archive"}, "not a complete .xz file"),
-    ({"a.txt": b"\n \n\n"}, "holds no text"),
-    ({"a.txt": b"word"}, "too short to hold a part out"),
-    ({"a.txt": b"one two\n\n" * 60, "b.txt": b"\xff"}, "b.txt is not text"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({}, "holds no .txt or .txt.xz file"),
+        ({"a.txt": b"\xff\xfe\x00\x01\x02"}, "not text in UTF-8"),
+        ({"a.txt": b"PK\x00\x00\x00data"}, "NUL bytes"),
+        ({"a.txt.xz": b"no archive"}, "not a complete .xz file"),
+        ({"a.txt": b"\n \n\n"}, "holds no text"),
+        ({"a.txt": b"word"}, "too short to hold a part out"),
+        ({"a.txt": b"one two\n\n" * 60, "b.txt": b"\xff"}, "b.txt is not text"),
+    ],
+)
 def test_what_is_no_text_is_refused_and_leaves_nothing(tmp_path, files, reason):
     folder = tmp_path / "texts"
     folder.mkdir()
@@ -247,9 +250,9 @@ def numbered(corpus, **lengths):
     return replace(corpus, sources=sources)
 
 
-@pytest.mark.parametrize("lengths", [
-    {"a": 20, "b": 500, "c": 30}, {"a": 20, "b": 500}, dict.fromkeys(map(str, range(30)), 20)
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "lengths", [{"a": 20, "b": 500, "c": 30}, {"a": 20, "b": 500}, dict.fromkeys(map(str, range(30)), 20)]
+)
 def test_files_shorter_than_a_sequence_are_read_with_the_others(corpus, lengths):
     made = numbered(corpus, **lengths)
     total = sum(lengths.values())
@@ -270,10 +273,13 @@ def test_a_short_source_that_a_mix_names_is_refused(corpus):
     assert Batches(made, replace(SMALL, phases=((0, (("b", 1.0),)),))).next(0).shape == (1, 4, 33)
 
 
-@pytest.mark.parametrize(("change", "reason"), [
-    ({"context": 100_000}, r"all the text has .* fewer than the 100,001 of one training sequence.*--context"),
-    ({"phases": ((0, (("novels", 1.0),)),)}, "names 'novels'; this corpus has rhymes, tales"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"context": 100_000}, r"all the text has .* fewer than the 100,001 of one training sequence.*--context"),
+        ({"phases": ((0, (("novels", 1.0),)),)}, "names 'novels'; this corpus has rhymes, tales"),
+    ],
+)
 def test_a_run_that_a_corpus_cannot_feed_is_refused(corpus, tmp_path, change, reason, start):
     with pytest.raises(ValueError, match=reason):
         start(tmp_path / "run", settings=replace(SMALL, **change))

@@ -26,10 +26,33 @@ from .conftest import SMALL, stories
 
 LEARNS = replace(SMALL, dim=32, tokens=60 * 256, batch=8, dropout=0.0, warmup=5, validations=3, muon_rate=0.02)
 FLAGS = [
-    "--dim", "16", "--layers", "1", "--heads", "2", "--kv-heads", "1", "--window", "4", "--vocab", "300",
-    "--context", "16", "--batch", "2", "--warmup", "1", "--validations", "1", "--threads", "1",
-    "--precision", "float32", "--compile", "off",
-]  # fmt: skip
+    "--dim",
+    "16",
+    "--layers",
+    "1",
+    "--heads",
+    "2",
+    "--kv-heads",
+    "1",
+    "--window",
+    "4",
+    "--vocab",
+    "300",
+    "--context",
+    "16",
+    "--batch",
+    "2",
+    "--warmup",
+    "1",
+    "--validations",
+    "1",
+    "--threads",
+    "1",
+    "--precision",
+    "float32",
+    "--compile",
+    "off",
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,9 +96,14 @@ def test_a_tiny_training_learns_more_than_the_frequencies(trained, corpus):
 
 def test_the_folder_is_a_model_that_verifies(exported, trained, corpus):
     assert sorted(path.name for path in exported.folder.iterdir()) == [
-        "MODEL_CARD.md", "config.json", "golden.safetensors", "loss-curve.svg", "model.safetensors", "tokenizer.model",
+        "MODEL_CARD.md",
+        "config.json",
+        "golden.safetensors",
+        "loss-curve.svg",
+        "model.safetensors",
+        "tokenizer.model",
         "training.json",
-    ]  # fmt: skip
+    ]
     assert not (exported.folder.parent / ".unfinished").exists()
     loaded = load_model(exported.folder)
     for name, tensor in trained.best_model().state_dict().items():
@@ -90,10 +118,18 @@ def test_the_card_states_what_was_measured(exported, trained):
     card = (exported.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     evaluation = exported.evaluation
     for fact in (
-        "# tales", f"{evaluation.bits_per_byte:.4f} bits per byte", f"{evaluation.bytes:,} bytes", "written for a test",
-        f"{trained.tokens_seen:,} in 60 steps of 256", trained.choice.machine, "- `dim`: 32", "- `muon_rate`: 0.02",
-        "| tales | 285 |", "| rhymes | 95 |", "exact reach: 6 positions back",
-    ):  # fmt: skip
+        "# tales",
+        f"{evaluation.bits_per_byte:.4f} bits per byte",
+        f"{evaluation.bytes:,} bytes",
+        "written for a test",
+        f"{trained.tokens_seen:,} in 60 steps of 256",
+        trained.choice.machine,
+        "- `dim`: 32",
+        "- `muon_rate`: 0.02",
+        "| tales | 285 |",
+        "| rhymes | 95 |",
+        "exact reach: 6 positions back",
+    ):
         assert fact in card
     assert "`adamw_rate`" not in card
     for seed, text in exported.samples:
@@ -284,21 +320,24 @@ def test_the_list_of_works_travels_with_the_model_and_the_card_names_it(cli, tmp
     assert "attribution.csv" not in card
 
 
-@pytest.mark.parametrize(("flags", "reason"), [
-    (["--dim", "15", "--heads", "2"], "dim is 15"),
-    (["--tokens", "many"], "'many' is not a number of tokens"),
-    (["--mix", "tales"], "'tales' is not a mix"),
-    (["--mix", "wide=1"], "this corpus has rhymes, tales"),
-    (["--mix", "50%:tales=1"], "the first must begin at 0"),
-    (["--schedule", "up"], "not a schedule"),
-    (["--schedule", "100%:1,50%:0"], "each must come after the one before"),
-    (["--dropout", "1"], "dropout is 1.0"),
-    (["--name", "../x"], "must be a plain name"),
-    (["--device", "tpu"], "'tpu' is not a device"),
-    (["--threads", "0"], "--threads is 0"),
-    (["--from", "storyteller", "--dim", "16"], "dim is 16, but storyteller has 256"),
-    (["--context", "100000"], "fewer than the 100,001"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        (["--dim", "15", "--heads", "2"], "dim is 15"),
+        (["--tokens", "many"], "'many' is not a number of tokens"),
+        (["--mix", "tales"], "'tales' is not a mix"),
+        (["--mix", "wide=1"], "this corpus has rhymes, tales"),
+        (["--mix", "50%:tales=1"], "the first must begin at 0"),
+        (["--schedule", "up"], "not a schedule"),
+        (["--schedule", "100%:1,50%:0"], "each must come after the one before"),
+        (["--dropout", "1"], "dropout is 1.0"),
+        (["--name", "../x"], "must be a plain name"),
+        (["--device", "tpu"], "'tpu' is not a device"),
+        (["--threads", "0"], "--threads is 0"),
+        (["--from", "storyteller", "--dim", "16"], "dim is 16, but storyteller has 256"),
+        (["--context", "100000"], "fewer than the 100,001"),
+    ],
+)
 def test_what_is_wrong_is_one_sentence(cli, texts, tmp_path, flags, reason):
     rest = [] if "--from" in flags else ["--vocab", "300"]
     code, _, err = cli("--data", texts, "--out", tmp_path / "run", *rest, *flags)

@@ -11,15 +11,7 @@ from mistral_core.checkpoint import load_model
 from mistral_core.cli import main
 from mistral_core.registry import bundled_root
 from mistral_core.training import family
-from mistral_core.training.family import (
-    BASE,
-    MEMBERS,
-    Member,
-    collect,
-    plan,
-    train_member,
-    write_results,
-)
+from mistral_core.training.family import BASE, MEMBERS, Member, collect, plan, train_member, write_results
 from mistral_core.training.family_results import RESULTS_FILE, Result, table
 from mistral_core.training.measure import pieces_of
 from mistral_core.training.relay import relay_settings, write_relay_texts
@@ -34,9 +26,17 @@ BASE_OF_TESTS = replace(SMALL, tokens=512, validations=1, phases=((0, ()),))
 
 def result(name, seed, bits, **changes):
     return Result(
-        name=name, group="twins", seed=seed, changes=changes, parameters=1000, cache_bytes=2000, tokens=4096,
-        seconds=1.0, bits_per_byte=bits, short_bits_per_byte=bits + 1,
-    )  # fmt: skip
+        name=name,
+        group="twins",
+        seed=seed,
+        changes=changes,
+        parameters=1000,
+        cache_bytes=2000,
+        tokens=4096,
+        seconds=1.0,
+        bits_per_byte=bits,
+        short_bits_per_byte=bits + 1,
+    )
 
 
 def test_a_twin_differs_from_the_baseline_in_one_setting():

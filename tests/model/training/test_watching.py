@@ -22,8 +22,11 @@ def test_settings_survive_json_and_name_what_is_not_default():
 
     assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
     assert settings.not_default() == {
-        "dim": 64, "phases": settings.phases, "schedule": settings.schedule, "window": None
-    }  # fmt: skip
+        "dim": 64,
+        "phases": settings.phases,
+        "schedule": settings.schedule,
+        "window": None,
+    }
     assert Settings().not_default() == {}
     with pytest.raises(ValueError, match="unknown keys: depth"):
         Settings.from_json({"depth": 3})
@@ -36,13 +39,20 @@ def test_the_text_is_read_as_often_as_asked_or_a_little_less(steps, times):
     assert settings.steps == steps and min(steps, times) / 2 < len(read) <= times
 
 
-@pytest.mark.parametrize(("change", "reason"), [
-    ({"context": 1}, "context is 1"), ({"batch": 0}, "batch is 0"), ({"dropout": 1.0}, "dropout is 1.0"),
-    ({"muon_rate": float("nan")}, "muon_rate is nan"),
-    ({"n_kv_heads": 3}, "divisors of n_heads"), ({"phases": ()}, "must begin at 0"),
-    ({"phases": ((0, (("a", 1.0), ("a", 2.0))),)}, "each source can be named once"),
-    ({"phases": ((0, (("a", 0.0),)),)}, "one above 0"), ({"schedule": ((5, 1.0), (5, 0.0))}, "after the one before"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"context": 1}, "context is 1"),
+        ({"batch": 0}, "batch is 0"),
+        ({"dropout": 1.0}, "dropout is 1.0"),
+        ({"muon_rate": float("nan")}, "muon_rate is nan"),
+        ({"n_kv_heads": 3}, "divisors of n_heads"),
+        ({"phases": ()}, "must begin at 0"),
+        ({"phases": ((0, (("a", 1.0), ("a", 2.0))),)}, "each source can be named once"),
+        ({"phases": ((0, (("a", 0.0),)),)}, "one above 0"),
+        ({"schedule": ((5, 1.0), (5, 0.0))}, "after the one before"),
+    ],
+)
 def test_settings_out_of_bounds_are_refused(change, reason):
     with pytest.raises(ValueError, match=reason):
         replace(Settings(), **change)
@@ -50,8 +60,12 @@ def test_settings_out_of_bounds_are_refused(change, reason):
 
 def test_counts_and_mixes_read_as_people_write_them():
     assert [parse_count(text) for text in ("8192", "150k", "22.8M", "1b", "8_192")] == [
-        8192, 150_000, 22_800_000, 10**9, 8192
-    ]  # fmt: skip
+        8192,
+        150_000,
+        22_800_000,
+        10**9,
+        8192,
+    ]
     assert parse_phase("27M:core=3, simple=1", 100) == (27_000_000, (("core", 3.0), ("simple", 1.0)))
     for wrong in ("-5", "40%", "M", "inf"):
         with pytest.raises(ValueError, match="not a number of tokens"):

@@ -1,0 +1,275 @@
+// The attention page: takes payloads, owns the playhead and the choices, lets every panel draw the same moment.
+
+const PICTURES = { head: "one layer", mean: "all, mean", max: "all, max", rollout: "rollout" };
+const SHAPES = { band: "band", square: "triangle" };
+const PANELS = { pictures: "pictures", numbers: "numbers" };
+
+class Atlas extends Values {
+  constructor(host) {
+    super(host, {
+      aimed: null,
+      chosen: null,
+      shape: "band",
+      picture: "head",
+      panel: "pictures",
+      hidden: false,
+      finding: null,
+      extras: null,
+    });
+    this.text = new WordPanel(this);
+    this.thumbs = new ThumbPanel(this);
+    this.large = new LargePanel(this);
+    this.table = new TablePanel(this);
+    this.side = new FindingPanel(this);
+    this.timeline = new Timeline(this);
+    this.bind({
+      scores: (button) => {
+        Object.assign(button, { textContent: "reading the text again …", disabled: true });
+        this.trigger("scores", { run: this.run.id, n: performance.now() });
+      },
+      sink: () => this.set({ hidden: !this.hidden }),
+    });
+  }
+
+  /** Two payloads one behind the other: the run's growth, and what was derived from it if that is new. */
+  unpack(bytes) {
+    const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+    return { ...super.unpack(bytes.subarray(4, 4 + length)), more: super.unpack(bytes.subarray(4 + length)) };
+  }
+
+  absorb(run, payload) {
+    const change = super.absorb(run, payload);
+    if (payload.more.header.key) this.absorbExtras(run, payload.more);
+    return change;
+  }
+
+  arrived({ more }) {
+    this.extras = this.run.extras ?? null;
+    this.finding = more.header.finding;
+  }
+
+  open(run, { at }) {
+    Object.assign(this, { run, target: null, moved: false });
+    this.chosen = this.aimed = null;
+    this.text.reset();
+    this.fillPickers(run);
+    const view = views.get(run.id);
+    const last = run.count - 1;
+    const place = placeOf(run.id, at);
+    if (view) Object.assign(this, view);
+    if (place)
+      takePlace(this, place); // another page may have moved the place; what was shown how stays
+    else if (view) this.goQuietly(view.end ? last : view.t, view.layer, view.head);
+    else this.goQuietly(last, Math.floor(run.layers / 2), 0);
+    if (!run.meta.pattern || run.meta.pattern.mean) this.head = -1;
+  }
+
+  remember() {
+    keepPlace(this);
+    const { t, layer, head, shape, picture, panel, hidden } = this;
+    views.set(this.run.id, {
+      t,
+      layer,
+      head,
+      shape,
+      picture,
+      panel,
+      hidden,
+      end: t >= this.run.count - 1 && this.target === null,
+    });
+  }
+
+  go(position, how) {
+    if (how.by === "hand") this.chosen = this.aimed = null;
+    super.go(position, how);
+  }
+
+  set(changes) {
+    Object.assign(this, changes);
+    this.draw();
+  }
+
+  pick(layer, head) {
+    this.picture = "head";
+    super.pick(layer, head);
+  }
+
+  /** Jumps to one of the two edges of a disagreement; its attention is the mean of all heads. */
+  choose(edge) {
+    this.go(edge.query, { by: "hand" });
+    this.picture = "mean";
+    this.chosen = this.aimed = { query: edge.query, key: edge.key };
+    this.draw();
+  }
+
+  shown() {
+    const { shape, picture, panel, extras, finding } = this;
+    return {
+      shape,
+      picture,
+      panel,
+      sink: this.hides() ? "hidden" : "shown",
+      extras: extras?.key ?? "",
+      scores: extras?.scores ? "1" : "0",
+      finding: finding?.state ?? "",
+    };
+  }
+
+  drawPictures() {
+    if (this.panel === "pictures") this.thumbs.draw();
+    else this.table.draw();
+    this.large.draw();
+    this.side.draw();
+  }
+
+  drawBar() {
+    const { run, extras } = this;
+    if (this.picture !== "head" && !extras?.bands?.[this.picture]) this.picture = "head";
+    this.drawChips(plural(run.count, "token"));
+    this.part("seen").textContent = quoted(shorten(run.labels[this.query()], 18));
+    this.drawChoices();
+  }
+
+  drawChoices() {
+    const { run, extras } = this;
+    const { provenance } = run.meta;
+    this.part("all-badge").textContent =
+      this.hides() || this.panel === "numbers" || run.heads < 2 ? "derived" : provenance;
+    for (const name of ["one-badge", "text-badge"]) {
+      this.part(name).textContent = this.hides() || this.picture !== "head" || this.head < 0 ? "derived" : provenance;
+    }
+    const pictures = Object.entries(PICTURES).filter(([name]) => name === "head" || extras?.bands?.[name]);
+    segmented(this.part("shape"), Object.entries(SHAPES), this.shape, (shape) => this.set({ shape }));
+    segmented(this.part("picture"), pictures, this.picture, (picture) => this.set({ picture }));
+    segmented(this.part("panel"), Object.entries(PANELS), this.panel, (panel) => this.set({ panel }));
+    const sink = this.root.querySelector("[data-act=sink]");
+    sink.hidden = !extras?.hidden || run.heads < 2;
+    sink.setAttribute("aria-pressed", this.hidden);
+    sink.disabled = this.picture !== "head";
+    this.part("pictures").hidden = this.panel !== "pictures";
+    this.part("numbers").hidden = this.panel !== "numbers";
+    this.part("one-title").textContent =
+      this.picture === "head" ? `Layer ${this.layer + 1}, ${this.headName()}` : `All layers: ${this.picture}`;
+    this.part("one-note").textContent = this.note();
+    const mayRead =
+      this.picture === "head" &&
+      this.head >= 0 &&
+      run.meta.status !== "running" &&
+      this.finding?.state !== "impossible";
+    const button = this.root.querySelector("[data-act=scores]");
+    button.hidden = !mayRead || !extras || Boolean(extras.scores);
+    if (this.readFor !== extras?.key) Object.assign(button, { textContent: "get the scores too", disabled: false });
+    this.readFor = extras?.key;
+    this.drawLegends();
+  }
+
+  note() {
+    const { run } = this;
+    const caution =
+      "Derived, and attention is not influence: a weight says where values are fetched, not what they do.";
+    if (this.picture === "mean") return `Average over all layers and heads. ${caution}`;
+    if (this.picture === "max") return `The largest weight of any layer and head. ${caution}`;
+    if (this.picture === "rollout")
+      return `Mean of the heads, half of it the residual stream, multiplied through ${run.layers} layers. ${caution}`;
+    if (this.hides())
+      return `Derived: position 0 is left out and the rest scaled to sum to 1. Only the first ${grouped(this.extras.hidden.rows)} queries can see it.`;
+    if (this.head < 0) return `Derived: average of the ${run.meta.model.n_heads} heads of this layer.`;
+    const [group, ...lines] = this.table.lines(this.layer, this.head);
+    return [`Over this run: ${group}`, ...lines].join(" · ");
+  }
+
+  drawLegends() {
+    const { run } = this;
+    const left = [run.meta.note, ...(this.extras?.notes ?? [])].filter(
+      (text, i, all) => text && all.indexOf(text) === i,
+    );
+    const key = [run.id, this.panel, this.width(), run.meta.provenance, ...left].join();
+    if (key === this.legendKey) return;
+    this.legendKey = key;
+    const { n_heads: heads, n_kv_heads: shared } = run.meta.model;
+    const share =
+      run.heads < 2
+        ? ""
+        : heads === shared
+          ? "every head has its own key/value head"
+          : `frame: ${heads / shared} heads that share one key/value head (theory)`;
+    this.part("all-legend").replaceChildren(
+      ...(this.panel === "numbers"
+        ? ["Averages over the queries for which each is defined. Click a row to see the head."]
+        : [
+            legend("mx-key-attention", "weight (square root)"),
+            legend("mx-key-masked", "masked"),
+            el("span", {}, share),
+          ]),
+      ...left.map((text) => el("span", {}, ` ${text}.`)),
+    );
+    this.part("text-legend").replaceChildren(
+      "blue: weight of each key · underlined: ",
+      Number.isFinite(this.width()) ? `the ${grouped(Math.min(this.width(), run.count))} it can see` : "all it can see",
+    );
+  }
+
+  sentence() {
+    const { run, t } = this;
+    const found = this.strongest(t, 3).map(([weight, key]) => `${run.labels[key]} ${percent(weight)}`);
+    return `Position ${t}, ${run.labels[t]}, ${this.what()}: looks at ${found.join(", ")}.`;
+  }
+
+  /** A word under the pointer or in focus: it becomes the query everywhere. */
+  point(position, node = null) {
+    const known = position !== null && this.run && position < this.run.count ? position : null;
+    if (known === null) this.tip(null);
+    else if (node) {
+      const place = (node.querySelector(".mx-w") ?? node).getBoundingClientRect();
+      const lines = this.strongest(known, 3).map(
+        ([weight, key]) => `looks at ${quoted(this.run.labels[key])} (${key}) with ${percent(weight)}`,
+      );
+      this.tip({
+        x: place.left,
+        y: place.bottom - 8,
+        title: `${quoted(this.run.labels[known])}, position ${known}`,
+        lines: [...lines, this.what()],
+      });
+    }
+    if (known === this.hovered) return;
+    this.hovered = known;
+    this.again();
+  }
+
+  /** A cell under the pointer: query and key are marked in the text too. */
+  aim(cell, tip = null) {
+    this.tip(tip);
+    const before = this.aimed;
+    this.aimed = cell ?? this.chosen;
+    this.hovered = cell ? cell.query : null;
+    this.root.dataset.hover = cell ? `${cell.query},${cell.key}` : "";
+    if (before?.query !== this.aimed?.query || before?.key !== this.aimed?.key) this.again();
+  }
+
+  drawPointed() {
+    this.part("seen").textContent = quoted(shorten(this.run.labels[this.query()], 18));
+    this.text.draw();
+    this.large.draw();
+    if (this.panel === "pictures") this.thumbs.draw();
+  }
+
+  tip(what) {
+    const pop = this.part("pop");
+    pop.hidden = !what;
+    if (!what) return;
+    pop.replaceChildren(
+      el("p", { class: "mx-pop-title" }, el("b", { class: "mx-serif" }, what.title)),
+      ...what.lines.map((line) => el("p", {}, line)),
+    );
+    const frame = this.root.getBoundingClientRect();
+    const left = clamp(what.x - frame.left + 12, 0, Math.max(0, frame.width - pop.offsetWidth));
+    const below = what.y + 16 + pop.offsetHeight < innerHeight;
+    pop.style.transform = `translate(${Math.round(left)}px, ${Math.round(what.y - frame.top + (below ? 16 : -pop.offsetHeight - 12))}px)`;
+  }
+
+  known() {
+    return { ...super.known(), extras: this.extras?.key ?? "" };
+  }
+}
+
+export default serve("atlas", Atlas);

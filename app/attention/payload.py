@@ -1,0 +1,151 @@
+"""Packs what the attention page shows: the run as the player has it, and what is derived from its attention.
+
+Layout: `u32 little-endian length of the first part | first part | second part`, both as
+`player_payload` packs them. The first is the run itself, by growth. The second holds what is
+computed from the whole of it (the **extras**: numbers of the heads, maps across the layers, the
+pattern without position 0), under a key that tells the browser whether it has them already.
+
+Nothing here imports torch or Streamlit, so a recorded run is shown without either.
+
+Source: the layout is this project's own; the numbers are those of `mistral_core.analysis`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from app.shared.run_payload import pack_growth, pack_parts, unpack
+from mistral_core.analysis.flow import max_attention, mean_attention, rollout
+from mistral_core.analysis.heads import MEASURES, hide_sink, summarise
+from mistral_core.trace import Trace, layer_hook
+
+SCORES = "attention.hook_attn_scores"
+BAND_BUDGET = 4 * 2**20
+"""Bytes of one derived array; what is larger is left out and named."""
+PATTERN_WORK = 16 * 2**20
+"""Numbers of attention in a run from which nothing is derived: it would hold the page up."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Extras:
+    """What is derived from a run of a certain length.
+
+    Attributes:
+        key: names run and length; the browser keeps what it has under the same key.
+        header: names and counts. arrays: by name, see `derive`.
+        notes: one sentence for each thing that was left out.
+    """
+
+    key: str
+    header: Mapping[str, Any]
+    arrays: Mapping[str, np.ndarray]
+    notes: tuple[str, ...] = ()
+
+
+def derive(trace: Trace, key: str, scores: Trace | None = None) -> Extras:
+    """Numbers of the heads and maps across layers.
+
+    Arrays: `measures` `[6, n_layers, n_heads]` float32 (NaN = not defined in this run); `mean` and `max`
+    `[T, W]` and `rollout` `[T, reach + 1]`, by offset, as `round(65535 x value)`; `without_first`
+    `[rows, n_layers, n_heads, W]` likewise, for the queries that see position 0; `scores`
+    `[T, n_layers, n_heads, W]` float32 where the run has them.
+
+    Args:
+        scores: the same text, read again with its scores; default: those of the run itself, if any.
+    """
+    config = trace.config
+    try:
+        sizes = [trace.pattern(layer).size for layer in range(config.n_layers)]
+    except KeyError:
+        return Extras(key=key, header={}, arrays={}, notes=("attention was not recorded in this run",))
+    if sum(sizes) > PATTERN_WORK:
+        return Extras(key=key, header={}, arrays={}, notes=("this run is too long for numbers over all of it",))
+    summary = summarise(trace)
+    bands = {"mean": mean_attention(trace), "max": max_attention(trace)}
+    length, notes, arrays = len(trace), [], {}
+    arrays["measures"] = np.array([getattr(summary, name) for name in MEASURES], np.float32)
+    reach = config.exact_reach()
+    if 2 * length * min(length, length if reach is None else reach + 1) <= BAND_BUDGET:
+        bands["rollout"] = rollout(trace)[-1]
+    else:
+        notes.append("rollout is left out: this run is too long to send it")
+    for name, band in bands.items():
+        arrays[name] = _shares(band[:, :length])
+    arrays |= _hidden(trace, notes) | _scores(trace if scores is None else scores, notes)
+    header = {
+        "measures": list(MEASURES),
+        "queries": {name: counts.tolist() for name, counts in summary.queries.items()},
+    }
+    return Extras(key=key, header=header, arrays=arrays, notes=tuple(notes))
+
+
+def pack_atlas(
+    trace: Trace, *, run: str, start: int, extras: Extras | None, finding: Mapping[str, Any], **growth: Any
+) -> bytes:
+    """The bytes for `atlas(...)`.
+
+    Args:
+        start: first token that the browser lacks.
+        extras: from `derive`; `None` = the browser has them, or they are not ready.
+        finding: the state of the search for a disagreement.
+        growth: as for `player_payload.pack_growth`.
+
+    Raises:
+        ValueError: as `pack_growth`.
+    """
+    first = pack_growth(trace, run=run, start=start, **growth)
+    header: dict[str, Any] = {"finding": dict(finding)}
+    if extras is not None:
+        header |= {"key": extras.key, "notes": list(extras.notes), **extras.header}
+    second = pack_parts(header, {} if extras is None else extras.arrays)
+    return struct.pack("<I", len(first)) + first + second
+
+
+def unpack_atlas(payload: bytes) -> tuple[Any, Any]:
+    """Both parts, each as header and arrays; tests and tools use this."""
+    (length,) = struct.unpack_from("<I", payload)
+    return unpack(payload[4 : 4 + length]), unpack(payload[4 + length :])
+
+
+def _hidden(trace: Trace, notes: list[str]) -> dict[str, np.ndarray]:
+    """The pattern without position 0, for the queries that see it, unless that is too large."""
+    config, width = trace.config, _width(trace)
+    rows = min(width, len(trace))
+    if 2 * rows * config.n_layers * config.n_heads * width > BAND_BUDGET:
+        notes.append("position 0 cannot be hidden here: the windows are too wide to send them twice")
+        return {}
+    kept = np.zeros((rows, config.n_layers, config.n_heads, width))
+    for layer in range(config.n_layers):
+        hidden = hide_sink(trace.pattern(layer)[:rows])[:, :, :width]
+        kept[:, layer, :, : hidden.shape[2]] = hidden
+    return {"without_first": _shares(kept)}
+
+
+def _scores(trace: Trace, notes: list[str]) -> dict[str, np.ndarray]:
+    """The scores before the softmax, where they were recorded and are not too large."""
+    config = trace.config
+    if any(layer_hook(layer, SCORES) not in trace.arrays for layer in range(config.n_layers)):
+        return {}
+    layers = [trace[layer_hook(layer, SCORES)] for layer in range(config.n_layers)]
+    width = min(max(layer.shape[2] for layer in layers), len(trace))
+    if 4 * len(trace) * config.n_layers * config.n_heads * width > BAND_BUDGET:
+        notes.append("the scores of this run are too many to send")
+        return {}
+    found = np.full((len(trace), config.n_layers, config.n_heads, width), -np.inf, np.float32)
+    for index, layer in enumerate(layers):
+        found[:, index, :, : min(width, layer.shape[2])] = layer[:, :, :width]
+    return {"scores": found}
+
+
+def _width(trace: Trace) -> int:
+    """Keys that the widest layer can show of this run."""
+    return min(max(trace.pattern(layer).shape[2] for layer in range(trace.config.n_layers)), len(trace))
+
+
+def _shares(values: np.ndarray) -> np.ndarray:
+    return np.round(np.clip(values, 0, 1) * 65535).astype(np.uint16)

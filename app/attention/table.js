@@ -1,0 +1,188 @@
+// The numbers of the heads: a table to sort and to filter. Everything in it comes from Python.
+
+const MEASURES = {
+  distance: ["mean distance", "tokens", "how far back, on average"],
+  entropy: ["entropy", "bits", "how spread: 0 = one key, log2 W = all alike"],
+  oldest: ["on oldest key", "", "weight on the oldest key that is still visible"],
+  first: ["on position 0", "", "the sink; only the first W queries see it"],
+  previous: ["on previous", "", "weight on the token before"],
+  induction: ["induction", "", "weight on what followed an earlier, visible occurrence of the same token"],
+};
+
+class TablePanel {
+  constructor(player) {
+    this.player = player;
+    this.host = player.part("numbers");
+    this.sort = { by: "head", down: false };
+    this.only = { layer: -1, group: -1 };
+  }
+
+  number(name, layer, head) {
+    const { extras, run } = this.player;
+    const at = extras?.measures?.indexOf(name) ?? -1;
+    if (at < 0) return NaN;
+    const heads = run.meta.model.n_heads;
+    return extras.numbers[(at * run.layers + layer) * heads + head];
+  }
+
+  write(name, value) {
+    if (!Number.isFinite(value)) return "–";
+    return name === "distance" || name === "entropy" ? value.toFixed(2) : percent(value);
+  }
+
+  group(head) {
+    const { n_heads: heads, n_kv_heads: shared } = this.player.run.meta.model;
+    return Math.floor(head / (heads / shared));
+  }
+
+  lines(layer, head) {
+    const all = Object.entries(MEASURES).map(([name, [label, unit]]) =>
+      `${label} ${this.write(name, this.number(name, layer, head))} ${unit}`.trim(),
+    );
+    return [
+      `shares K/V head ${this.group(head) + 1}`,
+      ...(this.player.extras?.measures
+        ? [all.slice(0, 2).join(" · "), all.slice(2, 4).join(" · "), all.slice(4).join(" · ")]
+        : []),
+    ];
+  }
+
+  rows() {
+    const { run } = this.player;
+    const rows = [];
+    for (let layer = 0; layer < run.layers; layer++) {
+      for (let head = 0; head < run.meta.model.n_heads; head++) {
+        if (this.only.layer >= 0 && layer !== this.only.layer) continue;
+        if (this.only.group >= 0 && this.group(head) !== this.only.group) continue;
+        rows.push({ layer, head });
+      }
+    }
+    const { by, down } = this.sort;
+    if (by === "head") return down ? rows.reverse() : rows;
+    const value = (row) => this.number(by, row.layer, row.head);
+    const rank = (row) => (Number.isFinite(value(row)) ? value(row) : -Infinity);
+    return rows.sort((a, b) => (down ? rank(b) - rank(a) : rank(a) - rank(b)) || a.layer - b.layer || a.head - b.head);
+  }
+
+  draw() {
+    const { player } = this;
+    if (this.host.hidden) return;
+    const look = JSON.stringify([player.run.id, player.extras?.key, this.sort, this.only]);
+    if (look !== this.look) this.build(look);
+    for (const row of this.body.children) {
+      row.setAttribute(
+        "aria-selected",
+        Number(row.dataset.layer) === player.layer && Number(row.dataset.head) === player.head,
+      );
+    }
+  }
+
+  build(look) {
+    this.look = look;
+    const { player } = this;
+    const { run } = player;
+    if (!player.extras?.measures) {
+      this.body = el("tbody", {});
+      return this.host.replaceChildren(
+        el("p", { class: "mx-note" }, player.extras?.notes?.[0] ?? "The numbers come when the text has ended."),
+      );
+    }
+    const names = Object.keys(MEASURES);
+    this.body = el(
+      "tbody",
+      {},
+      ...this.rows().map(({ layer, head }) =>
+        el(
+          "tr",
+          {
+            "data-layer": layer,
+            "data-head": head,
+            tabindex: 0,
+            onclick: () => player.pick(layer, head),
+            onkeydown: (event) => {
+              if (event.key === "Enter") player.pick(layer, head);
+            },
+          },
+          el("td", {}, `L${layer + 1} H${head + 1}`),
+          el("td", {}, String(this.group(head) + 1)),
+          ...names.map((name) => el("td", {}, this.write(name, this.number(name, layer, head)))),
+        ),
+      ),
+    );
+    const head = (by, label, hint) => {
+      const on = this.sort.by === by;
+      const cell = el(
+        "th",
+        { scope: "col", "aria-sort": on ? (this.sort.down ? "descending" : "ascending") : null },
+        el(
+          "button",
+          { type: "button", title: hint, "data-sort": by, onclick: () => this.sortBy(by) },
+          label,
+          on ? (this.sort.down ? " ▼" : " ▲") : "",
+        ),
+      );
+      return cell;
+    };
+    const table = el(
+      "table",
+      {},
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          head("head", "head", "layer and head"),
+          el("th", { scope: "col" }, "K/V"),
+          ...names.map((name) =>
+            head(name, MEASURES[name][0] + (MEASURES[name][1] ? `, ${MEASURES[name][1]}` : ""), MEASURES[name][2]),
+          ),
+        ),
+      ),
+      this.body,
+    );
+    const scroll = el(
+      "div",
+      { class: "mx-scroll", tabindex: 0, role: "group", "aria-label": "Numbers of the heads" },
+      table,
+    );
+    const before = this.host.querySelector(".mx-scroll")?.scrollTop ?? 0;
+    this.host.replaceChildren(this.filters(run), scroll);
+    scroll.scrollTop = before;
+  }
+
+  filters(run) {
+    const pick = (name, label, count, word) => {
+      const box = el(
+        "select",
+        {
+          "aria-label": `Only this ${label}`,
+          "data-filter": name,
+          onchange: (event) => this.filter(name, Number(event.target.value)),
+        },
+        el("option", { value: -1 }, "all"),
+        ...Array.from({ length: count }, (_, i) => el("option", { value: i }, `${word}${i + 1}`)),
+      );
+      box.value = this.only[name];
+      return el("label", {}, `${label} `, box);
+    };
+    return el(
+      "div",
+      { class: "mx-filters" },
+      pick("layer", "layer", run.layers, ""),
+      pick("group", "K/V head", run.meta.model.n_kv_heads, ""),
+    );
+  }
+
+  filter(name, value) {
+    this.only[name] = value;
+    this.draw();
+    this.host.querySelector(`[data-filter=${name}]`)?.focus();
+  }
+
+  sortBy(by) {
+    this.sort = { by, down: this.sort.by === by ? !this.sort.down : by !== "head" };
+    this.draw();
+    this.host.querySelector(`[data-sort=${by}]`)?.focus();
+  }
+}

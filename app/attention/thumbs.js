@@ -1,0 +1,240 @@
+// Layers x heads: each head's attention over the whole run as a picture of its own, drawn pixel by pixel.
+
+class ThumbPanel {
+  constructor(player) {
+    this.player = player;
+    this.canvas = player.part("thumbs");
+    this.image = document.createElement("canvas");
+    this.canvas.addEventListener("click", (event) => {
+      const at = this.at(event);
+      if (at) player.pick(at.layer, at.head);
+    });
+    this.canvas.addEventListener("pointermove", (event) => this.hover(event));
+    this.canvas.addEventListener("pointerleave", () => player.tip(null));
+  }
+
+  heads() {
+    const { run } = this.player;
+    return run.pattern ? run.heads : 0;
+  }
+
+  layout(width, height) {
+    const { run, unit } = this.player;
+    const heads = this.heads();
+    const per = heads > 1 ? run.meta.model.n_heads / run.meta.model.n_kv_heads : 1;
+    const groups = Math.ceil(heads / per);
+    const left = 2 * unit;
+    const top = 2.3 * unit;
+    const bottom = 1.3 * unit;
+    const gap = heads > 12 || run.layers > 12 ? 2 : 5;
+    const apart = groups > 1 ? Math.min(10, 60 / groups) : 0;
+    const wide = (width - left - 4 - apart * (groups - 1) - gap * heads) / Math.max(heads, 1);
+    const high = (height - top - bottom - 3 - (gap + 3) * run.layers) / run.layers;
+    return {
+      left,
+      top,
+      bottom,
+      gap,
+      wide,
+      high,
+      per,
+      heads,
+      groups,
+      apart,
+      x: (head) => left + 3 + head * (wide + gap) + Math.floor(head / per) * apart,
+      y: (layer) => top + 2 + (run.layers - 1 - layer) * (high + gap + 3),
+    };
+  }
+
+  draw() {
+    const { player } = this;
+    const pen = player.pen(this.canvas);
+    if (!pen) return;
+    const { g, width, height } = pen;
+    g.clearRect(0, 0, width, height);
+    if (!this.heads()) return;
+    this.box = this.layout(width, height);
+    this.render(this.canvas.width, this.canvas.height);
+    g.save();
+    g.setTransform(1, 0, 0, 1, 0, 0);
+    g.drawImage(this.image, 0, 0);
+    g.restore();
+    this.drawFrames(g);
+    this.drawHere(g);
+    this.describe();
+  }
+
+  /** The pixels of all heads: made anew only when what they show has changed; at most four times a second. */
+  render(width, height) {
+    const { player, box } = this;
+    const { run } = player;
+    const look = [run.id, player.shape, player.hides() ? 1 : 0, player.root.dataset.theme, width, height].join();
+    const same = look === this.look;
+    if (same && run.count === this.drawn) return;
+    const now = performance.now();
+    if (same && run.meta.status === "running" && now - (this.since ?? 0) < 250) return;
+    Object.assign(this, { look, drawn: run.count, since: now });
+    this.image.width = width;
+    this.image.height = height;
+    const ratio = devicePixelRatio || 1;
+    const g = this.image.getContext("2d");
+    const w = Math.max(1, Math.round(box.wide * ratio));
+    const h = Math.max(1, Math.round(box.high * ratio));
+    for (let layer = 0; layer < run.layers; layer++) {
+      for (let head = 0; head < box.heads; head++) {
+        g.putImageData(
+          this.paint(this.cells(layer, head, w, h), w, h),
+          Math.round(box.x(head) * ratio),
+          Math.round(box.y(layer) * ratio),
+        );
+      }
+    }
+  }
+
+  /** Rows = query, columns = offset (band) or key (triangle); a pixel holds the largest weight of its bin, -1 = masked. */
+  cells(layer, head, w, h) {
+    const { player } = this;
+    const { run } = player;
+    const n = run.count;
+    const width = Math.min(run.windows[layer], run.width, n);
+    const band = player.shape === "band";
+    const columns = band ? width : n;
+    const cells = new Float32Array(w * h).fill(-1);
+    for (let query = 0; query < n; query++) {
+      const top = Math.floor((query * h) / n);
+      const bottom = Math.max(top + 1, Math.floor(((query + 1) * h) / n));
+      for (let offset = 0; offset < width && offset <= query; offset++) {
+        const weight = player.weight(query, layer, head, offset);
+        const column = band ? offset : query - offset;
+        const left = Math.floor((column * w) / columns);
+        const right = Math.max(left + 1, Math.floor(((column + 1) * w) / columns));
+        for (let y = top; y < bottom; y++)
+          for (let x = left; x < right; x++) if (weight > cells[y * w + x]) cells[y * w + x] = weight;
+      }
+    }
+    return cells;
+  }
+
+  paint(cells, w, h) {
+    const { colour } = this.player;
+    const low = rgb(colour.card);
+    const high = rgb(colour.attention);
+    const masked = rgb(colour.hatch);
+    const image = new ImageData(w, h);
+    for (let i = 0; i < cells.length; i++) {
+      const share = shade(cells[i]);
+      for (let c = 0; c < 3; c++)
+        image.data[i * 4 + c] = cells[i] < 0 ? masked[c] : low[c] + (high[c] - low[c]) * share;
+      image.data[i * 4 + 3] = 255;
+    }
+    return image;
+  }
+
+  /** Heads that share a key/value head stand in one frame, in its colour and under its name. */
+  drawFrames(g) {
+    const { box, player } = this;
+    const { run, colour, unit } = player;
+    g.textBaseline = "alphabetic";
+    for (let group = 0; group < box.groups && box.heads > 1; group++) {
+      const from = group * box.per;
+      const x = box.x(from) - 3;
+      const wide = box.x(from + box.per - 1) + box.wide + 3 - x;
+      g.strokeStyle = MX_GROUPS[group % MX_GROUPS.length];
+      g.lineWidth = 2;
+      for (let layer = 0; layer < run.layers; layer++) g.strokeRect(x, box.y(layer) - 3, wide, box.high + 6);
+      g.font = `600 ${0.8 * unit}px ${colour.sans}`;
+      g.textAlign = "left";
+      g.fillStyle = g.strokeStyle;
+      g.fillRect(x, 0.12 * unit, 0.7 * unit, 0.7 * unit);
+      g.fillStyle = colour.ink;
+      g.fillText(
+        fit(wide > 7 * unit ? `K/V head ${group + 1}` : `${group + 1}`, wide - unit, g.font),
+        x + unit,
+        0.78 * unit,
+      );
+    }
+    g.font = `${0.75 * unit}px ${colour.sans}`;
+    g.textAlign = "center";
+    const every = box.wide < 1.3 * unit ? 4 : 1;
+    for (let head = 0; head < box.heads; head += every) {
+      g.fillStyle = head === player.head ? colour.ink : colour.soft;
+      g.fillText(box.heads > 1 ? head + 1 : "mean of the heads", box.x(head) + box.wide / 2, 1.85 * unit);
+    }
+    g.textAlign = "left";
+    g.textBaseline = "middle";
+    for (let layer = 0; layer < run.layers; layer += box.high < 0.8 * unit ? 4 : 1) {
+      g.fillStyle = layer === player.layer ? colour.ink : colour.soft;
+      g.font = `${layer === player.layer ? 700 : 400} ${0.75 * unit}px ${colour.sans}`;
+      g.fillText(`L${layer + 1}`, 0, box.y(layer) + box.high / 2);
+    }
+  }
+
+  /** The query as a line through every head, and the chosen head in ink. */
+  drawHere(g) {
+    const { box, player } = this;
+    const { run, colour, unit } = player;
+    const query = player.query();
+    g.fillStyle = colour.query;
+    for (let layer = 0; layer < run.layers; layer++) {
+      const y = box.y(layer) + ((query + 0.5) * box.high) / run.count;
+      for (let head = 0; head < box.heads; head++) g.fillRect(box.x(head) - 2, y - 0.5, 3, 1.5);
+    }
+    g.strokeStyle = colour.ink;
+    g.lineWidth = 2.5;
+    const chosen =
+      player.head < 0 ? Array.from({ length: box.heads }, (_, i) => i) : [Math.min(player.head, box.heads - 1)];
+    for (const head of chosen) g.strokeRect(box.x(head) - 1, box.y(player.layer) - 1, box.wide + 2, box.high + 2);
+    g.fillStyle = colour.soft;
+    g.font = `${0.7 * unit}px ${colour.sans}`;
+    g.textAlign = "left";
+    g.textBaseline = "bottom";
+    const height = box.y(0) + box.high + box.bottom + 2;
+    g.fillText(
+      player.shape === "band"
+        ? "across: looks at (key), 0 tokens back at the left · down: from (query)"
+        : "across: looks at (key), position · down: from (query)",
+      box.left,
+      height,
+    );
+  }
+
+  at(event) {
+    const { box } = this;
+    if (!box || !this.heads()) return null;
+    const place = this.canvas.getBoundingClientRect();
+    const x = event.clientX - place.left;
+    const y = event.clientY - place.top;
+    for (let layer = 0; layer < this.player.run.layers; layer++) {
+      if (y < box.y(layer) - 3 || y > box.y(layer) + box.high + 3) continue;
+      if (x < box.left) return { layer, head: -1 };
+      for (let head = 0; head < box.heads; head++) {
+        if (x >= box.x(head) - 3 && x <= box.x(head) + box.wide + 3) return { layer, head: box.heads > 1 ? head : -1 };
+      }
+    }
+    return null;
+  }
+
+  hover(event) {
+    const { player } = this;
+    const at = this.at(event);
+    if (!at) return player.tip(null);
+    const lines = at.head < 0 ? ["mean of its heads"] : player.table.lines(at.layer, at.head);
+    player.tip({
+      x: event.clientX,
+      y: event.clientY,
+      title: at.head < 0 ? `layer ${at.layer + 1}` : `layer ${at.layer + 1}, head ${at.head + 1}`,
+      lines,
+    });
+  }
+
+  describe() {
+    const { run, shape } = this.player;
+    const { n_layers: layers, n_heads: heads, n_kv_heads: shared } = run.meta.model;
+    this.canvas.setAttribute(
+      "aria-label",
+      `Attention of ${plural(layers, "layer")} with ${plural(heads, "head")} each over ${plural(run.count, "token")}, as ` +
+        `${shape === "band" ? "bands by tokens back" : "triangles"}; ${heads / shared} heads share a key/value head. ` +
+        `Chosen: layer ${this.player.layer + 1}, ${this.player.headName()}.`,
+    );
+  }
+}

@@ -1,0 +1,91 @@
+// The text, coloured by what one token looks at, with arcs from it to the keys that it reads.
+
+const ARCS = 16;
+const FAINT = 0.015;
+
+class WordPanel extends TextPanel {
+  constructor(player) {
+    super(player);
+    this.arcs = svg("svg", { class: "mx-arcs", "aria-hidden": "true" });
+    this.host.append(this.arcs);
+  }
+
+  /** Fill = weight of the token's key for the query; underlined = inside the window; grey = masked. */
+  draw() {
+    const { player } = this;
+    const { run, hovered, colour } = player;
+    const query = player.query();
+    this.grow();
+    const hits = new Set(this.hits);
+    const width = player.width();
+    for (const [position, entry] of this.spans) {
+      const distance = query - position;
+      const inside = distance >= 0 && distance < width;
+      let look = "mx-tok" + (position < run.meta.n_prompt ? " mx-prompt" : "");
+      if (distance === 0) look += " mx-now";
+      else if (inside) look += " mx-in";
+      else look += distance < 0 ? " mx-later" : " mx-before";
+      if (position === hovered || position === player.aimed?.key) look += " mx-hover";
+      if (hits.has(position)) look += " mx-hit";
+      const weight = inside && distance ? player.value(query, distance) : 0;
+      const fill = weight >= FAINT / 3 ? blend(colour.card, colour.attention, shade(weight)) : "";
+      const key = `${look}|${fill}`;
+      if (entry.look === key) continue;
+      entry.look = key;
+      entry.node.className = look;
+      entry.ink.style.background = fill;
+      entry.ink.style.color = fill ? inkOn(fill) : "";
+      entry.node.tabIndex = distance === 0 ? 0 : -1;
+      if (distance === 0) this.name(entry.node, run, position);
+    }
+    this.drawArcs(query, width);
+  }
+
+  drawArcs(query, width) {
+    const { player } = this;
+    const from = this.anchor(query);
+    const found = [];
+    for (let offset = 1; from && offset < width && offset <= query; offset++) {
+      const weight = player.value(query, offset);
+      if (weight >= FAINT) found.push([weight, query - offset]);
+    }
+    found.sort((a, b) => b[0] - a[0]);
+    const paths = [];
+    for (const [weight, key] of found.slice(0, ARCS).reverse()) {
+      const to = this.anchor(key);
+      if (!to) continue;
+      const lift = Math.min(28, 8 + Math.abs(from.x - to.x) * 0.12);
+      const top = Math.min(from.y, to.y) - lift;
+      const path = svg("path", {
+        d: `M${from.x} ${from.y} C${from.x} ${top} ${to.x} ${top} ${to.x} ${to.y}`,
+        "stroke-width": (0.75 + 3 * weight).toFixed(2),
+        "stroke-opacity": (0.3 + 0.7 * shade(weight)).toFixed(2),
+        "data-key": key,
+      });
+      paths.push(path);
+    }
+    const aimed = player.aimed && player.aimed.query === query ? this.anchor(player.aimed.key) : null;
+    if (aimed && from && player.aimed.key !== query) {
+      const top = Math.min(from.y, aimed.y) - 14;
+      paths.push(
+        svg("path", {
+          class: "mx-arc-chosen",
+          d: `M${from.x} ${from.y} C${from.x} ${top} ${aimed.x} ${top} ${aimed.x} ${aimed.y}`,
+          "stroke-width": 2,
+        }),
+      );
+    }
+    this.arcs.style.height = `${this.flow.offsetHeight}px`;
+    this.arcs.replaceChildren(...paths);
+  }
+
+  drawBands() {} // hops belong to the player; here the arcs say what is looked at
+
+  /** Top centre of a word, in the coordinates of what is scrolled. */
+  anchor(position) {
+    const place = this.spans.get(position)?.ink.getClientRects()[0];
+    if (!place) return null;
+    const frame = this.host.getBoundingClientRect();
+    return { x: place.left - frame.left + place.width / 2, y: place.top - frame.top + this.host.scrollTop + 2 };
+  }
+}

@@ -1,1 +1,0 @@
-"""Streamlit components (v2): the html, css and js files lie beside the Python that mounts them."""

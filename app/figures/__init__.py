@@ -1,1 +1,0 @@
-"""Arrays in, packed bytes or figures out; no Streamlit and no torch here."""

@@ -1,0 +1,279 @@
+// The state grid: rows are states (tokens, after layer 1 ... L), columns are positions. The staircase is theory
+// (what could reach the prediction); the blue cells are the keys that this step's query reads in each layer (model).
+
+const MAX_COLUMNS = 240;
+
+class GridPanel {
+  constructor(player) {
+    this.player = player;
+    this.canvas = player.part("grid");
+    this.cell = null;
+    this.canvas.addEventListener("pointermove", (event) => this.hover(event));
+    this.canvas.addEventListener("pointerleave", () => {
+      this.cell = null;
+      player.point(null);
+    });
+    this.canvas.addEventListener("click", (event) => {
+      const cell = this.at(event);
+      if (!cell) return;
+      if (cell.row < player.run.layers) player.layer = cell.row;
+      if (cell.position < player.run.count) player.go(cell.position, { by: "hand" });
+    });
+  }
+
+  /** Where things are: by position, or by hops when layers or windows are many. */
+  layout(width, height) {
+    const { run, t, unit } = this.player;
+    const narrow = width < 26 * unit;
+    const left = (narrow ? 3.2 : 4.4) * unit;
+    const right = width - 0.5 * unit;
+    const top = 0.3 * unit;
+    const bottom = height - 1.7 * unit;
+    const rows = run.layers + 1;
+    const finite = Number.isFinite(run.reach);
+    const byHops =
+      finite && (run.smallest > 64 || run.layers > 12) && run.total > Math.max(1.5 * run.smallest, MAX_COLUMNS);
+    let columns = Math.min(run.total, MAX_COLUMNS);
+    if (run.total > MAX_COLUMNS && finite) columns = Math.min(run.reach + 2 * run.smallest, MAX_COLUMNS);
+    columns = Math.max(columns, 24);
+    const first = Math.max(0, t - columns + 1);
+    const wide = (right - left) / columns;
+    const x = byHops
+      ? (position) =>
+          right -
+          wide -
+          ((right - left - wide) * Math.min(this.hopsBack(run, t - position), run.layers + 1)) / (run.layers + 1)
+      : (position) => left + (position - first) * wide;
+    const box = { left, right, top, bottom, rows, row: (bottom - top) / rows, columns, first, wide, byHops, x, narrow };
+    box.y = (row) => bottom - (row + 1) * box.row;
+    if (byHops) box.first = Math.max(0, t - run.reach - run.smallest);
+    return box;
+  }
+
+  /** Hops back as a number with a fraction, so that each layer's window is equally wide. */
+  hopsBack(run, distance) {
+    if (distance <= 0) return distance;
+    for (let k = 1; k < run.cumulative.length; k++) {
+      if (distance <= run.cumulative[k]) {
+        return k - 1 + (distance - run.cumulative[k - 1]) / (run.cumulative[k] - run.cumulative[k - 1]);
+      }
+    }
+    return run.layers + (distance - run.reach) / run.smallest;
+  }
+
+  /** First position that state row `row` of the cone can depend on. */
+  edge(row) {
+    const { run, t } = this.player;
+    return Math.max(0, t - run.cumulative[run.layers - row]);
+  }
+
+  draw() {
+    const pen = this.player.pen(this.canvas);
+    if (!pen) return;
+    const { g, width, height } = pen;
+    const box = this.layout(width, height);
+    this.box = box;
+    g.clearRect(0, 0, width, height);
+    for (let row = 0; row < box.rows; row++) this.drawRow(g, box, row);
+    this.drawColumns(g, box);
+    this.drawStaircase(g, box);
+    this.drawAxis(g, box);
+    this.drawHover(g, box);
+    this.describe();
+  }
+
+  drawRow(g, box, row) {
+    const { player } = this;
+    const { run, t, colour, unit } = player;
+    const gap = Math.min(0.16 * unit, box.row * 0.14);
+    const y = box.y(row);
+    const high = box.row - gap;
+    const from = Math.max(box.left, box.x(this.edge(row)));
+    const last = Math.min(box.right, box.x(t) + box.wide);
+    g.fillStyle = colour.hatching;
+    g.fillRect(box.left, y, Math.max(0, Math.min(from, last) - box.left), high);
+    g.fillStyle = colour.cell;
+    g.fillRect(from, y, Math.max(0, last - from), high);
+    if (box.wide >= 3 && !box.byHops) {
+      g.fillStyle = colour.card;
+      g.beginPath();
+      for (let p = this.edge(row) + 1; p <= t; p++) g.rect(Math.round(box.x(p)) - 0.5, y, 1, high);
+      g.fill();
+    }
+    if (row < run.layers && run.pattern) this.drawReads(g, box, row, y, high);
+    g.fillStyle = colour.query;
+    const seam = Math.max(box.wide, 3);
+    g.fillRect(last - seam, y, seam, high);
+    if (last < box.right) {
+      g.fillStyle = colour.ground;
+      g.fillRect(last, y, box.right - last, high);
+    }
+    const chosen = row === player.layer;
+    g.font = `${chosen ? "600 " : ""}${0.72 * unit}px ${colour.sans}`;
+    g.textAlign = "right";
+    g.textBaseline = "middle";
+    g.fillStyle = chosen ? colour.attention : colour.soft;
+    const label = row === 0 ? "tokens" : box.narrow ? `L${row}` : `after L${row}`;
+    if (box.row > 0.8 * unit || row % 4 === 0) g.fillText(label, box.left - 0.45 * unit, y + high / 2);
+  }
+
+  /** Keys that layer row + 1 reads from this row; where columns are thinner than a pixel, the largest of the bin. */
+  drawReads(g, box, row, y, high) {
+    const { run, t, colour, head } = this.player;
+    const reach = Math.min(run.windows[row], t + 1 - box.first, run.width);
+    let bin = -1;
+    let top = 0;
+    const flush = () => {
+      if (bin < 0) return;
+      g.fillStyle = blend(colour.card, colour.attention, shade(top));
+      g.fillRect(bin, y, Math.max(1, box.wide - (box.wide >= 3 ? 0.5 : 0)), high);
+    };
+    for (let offset = reach - 1; offset >= 0; offset--) {
+      const at = box.wide >= 1 && !box.byHops ? box.x(t - offset) : Math.floor(box.x(t - offset));
+      const weight = run.weight(t, row, head, offset);
+      if (at !== bin) {
+        flush();
+        bin = at;
+        top = 0;
+      }
+      top = Math.max(top, weight);
+    }
+    flush();
+    if (row === this.player.layer) {
+      const from = box.x(t - reach + 1);
+      g.strokeStyle = colour.attention;
+      g.lineWidth = 1.5;
+      g.strokeRect(from, y + 0.75, box.x(t) + box.wide - from - 0.75, high - 1.5);
+    }
+  }
+
+  drawColumns(g, box) {
+    const { run, t, colour } = this.player;
+    const prompt = run.meta.n_prompt;
+    if (box.byHops || prompt <= box.first || prompt > t) return;
+    g.strokeStyle = colour.soft;
+    g.lineWidth = 1;
+    g.setLineDash([2, 3]);
+    g.beginPath();
+    g.moveTo(Math.round(box.x(prompt)) + 0.5, box.y(0));
+    g.lineTo(Math.round(box.x(prompt)) + 0.5, box.bottom);
+    g.stroke();
+    g.setLineDash([]);
+  }
+
+  drawStaircase(g, box) {
+    const { run, t, colour, unit } = this.player;
+    g.strokeStyle = colour.ink;
+    g.lineWidth = Math.max(2, 0.13 * unit);
+    g.lineJoin = "round";
+    g.beginPath();
+    const first = Math.max(0, box.first);
+    const right = box.x(t) + box.wide;
+    g.moveTo(right, box.y(run.layers) - 1);
+    g.lineTo(box.x(t), box.y(run.layers) - 1);
+    for (let row = run.layers; row >= 0; row--) {
+      const at = Math.max(box.left, box.x(Math.max(this.edge(row), first)));
+      g.lineTo(at, box.y(row) - 1);
+      g.lineTo(at, row ? box.y(row - 1) - 1 : box.bottom);
+    }
+    g.stroke();
+    g.fillStyle = colour.ink;
+    g.font = `600 ${0.68 * unit}px ${colour.sans}`;
+    g.textAlign = "right";
+    g.textBaseline = "middle";
+    const every = box.row < 0.8 * unit ? 4 : 1;
+    for (let row = run.layers - 1; row >= 0; row -= every) {
+      const back = run.cumulative[run.layers - row];
+      const at = box.x(t - back);
+      if (t - back < 0 || at - box.left < 1.6 * unit) continue;
+      const label = grouped(back);
+      const wide = g.measureText(label).width + 0.5 * unit;
+      const y = box.y(row) + box.row * 0.46;
+      g.fillStyle = colour.card;
+      g.fillRect(at - wide - 0.1 * unit, y - 0.5 * unit, wide - 0.1 * unit, unit);
+      g.fillStyle = colour.ink;
+      g.fillText(label, at - 0.35 * unit, y + 1);
+    }
+  }
+
+  drawAxis(g, box) {
+    const { run, t, colour, unit } = this.player;
+    g.font = `${0.7 * unit}px ${colour.sans}`;
+    g.fillStyle = colour.soft;
+    g.textBaseline = "top";
+    const y = box.bottom + 0.35 * unit;
+    if (box.byHops) {
+      for (let k = 0; k <= run.layers; k += run.layers > 12 ? 4 : 1) {
+        g.textAlign = k ? "center" : "right";
+        g.fillText(k ? `${k}` : "hops back  0", box.right - ((box.right - box.left) * k) / (run.layers + 1), y);
+      }
+      return;
+    }
+    const step = [10, 20, 50, 100, 200, 500].find((size) => size * box.wide > 2.8 * unit) ?? 1000;
+    g.textAlign = "center";
+    const here = clamp(box.x(t) + box.wide / 2, box.left + unit, box.right - unit);
+    for (let p = Math.ceil(box.first / step) * step; p < box.first + box.columns; p += step) {
+      const x = box.x(p) + box.wide / 2;
+      if (Math.abs(x - here) > 2.1 * unit && x < box.right - 3.6 * unit) g.fillText(p, x, y);
+    }
+    if (here < box.right - 5.4 * unit) {
+      g.textAlign = "right";
+      g.fillText("position", box.right, y);
+      g.textAlign = "center";
+    }
+    g.fillStyle = colour.query;
+    g.font = `600 ${0.7 * unit}px ${colour.sans}`;
+    g.fillText(t, here, y);
+  }
+
+  drawHover(g, box) {
+    const { hovered, colour, t } = this.player;
+    if (hovered === null || hovered > t || hovered < box.first) return;
+    g.strokeStyle = colour.ink;
+    g.lineWidth = 1;
+    const x = box.x(hovered);
+    g.strokeRect(Math.round(x) - 0.5, box.top - 1, Math.max(3, Math.round(box.wide) + 1), box.bottom - box.top + 2);
+  }
+
+  at(event) {
+    const { box } = this;
+    const place = this.canvas.getBoundingClientRect();
+    const x = event.clientX - place.left;
+    const y = event.clientY - place.top;
+    if (!box || x < box.left || x > box.right || y < box.top || y > box.bottom) return null;
+    const row = clamp(Math.floor((box.bottom - y) / box.row), 0, box.rows - 1);
+    if (!box.byHops) return { row, position: box.first + Math.floor((x - box.left) / box.wide) };
+    let position = this.player.t;
+    while (position > box.first && box.x(position) > x) position--;
+    return { row, position };
+  }
+
+  hover(event) {
+    const { player } = this;
+    const cell = this.at(event);
+    if (!cell || cell.position > player.t) return player.point(null);
+    this.cell = cell;
+    const { run, t, layer, head } = player;
+    const distance = t - cell.position;
+    const row = cell.row;
+    const lines = [];
+    const inside = cell.position >= this.edge(row);
+    if (row < run.layers && distance < run.windows[row] && run.pattern) {
+      lines.push(
+        `read by layer ${row + 1} with weight ${percent(run.weight(t, row, head, distance))} (${player.headName()})`,
+      );
+    } else lines.push(inside ? "can arrive by relay: later states have read it" : "cannot reach this prediction");
+    const title = `${row ? `after layer ${row}` : "embedding"}, position ${cell.position}, ${distance} back`;
+    player.point(cell.position, null, { x: event.clientX, y: event.clientY, title, lines, layer });
+  }
+
+  describe() {
+    const { run, t, player } = { ...this.player, player: this.player };
+    const from = this.edge(0);
+    this.canvas.setAttribute(
+      "aria-label",
+      `State grid for position ${t}: after ${run.layers} layers the prediction can depend on positions ${from} to ${t}; ` +
+        `each layer reads at most ${plural(Math.min(t + 1, run.smallest), "key")} directly, ${player.headName()}.`,
+    );
+  }
+}

@@ -1,0 +1,266 @@
+// The ring of one layer as two rails: above the order of the text, below the order of the slots (position mod W).
+// A slot holds a key and a value *made at* a position. The write pointer is orange; what it overwrote is struck.
+
+const RING_MAX = 64;
+const NEAR_POINTER = 8;
+
+class RingPanel {
+  constructor(player) {
+    this.player = player;
+    this.host = player.part("ring");
+    this.host.addEventListener("pointerover", (event) => {
+      const slot = event.target.closest("[data-p]");
+      player.point(slot ? Number(slot.dataset.p) : null, slot);
+    });
+    this.host.addEventListener("pointerleave", () => player.point(null));
+    this.host.addEventListener("click", (event) => {
+      const slot = event.target.closest("[data-p]");
+      if (slot) player.go(Number(slot.dataset.p), { by: "hand" });
+    });
+  }
+
+  draw() {
+    const { player } = this;
+    const { run, t, layer } = player;
+    const window = run.windows[layer];
+    const ring = Number.isFinite(window);
+    player
+      .part("ring-title")
+      .replaceChildren(
+        ring
+          ? `The ring in layer ${layer + 1}: slot = position mod ${window}`
+          : `Keys and values in layer ${layer + 1}: no window, nothing is overwritten`,
+      );
+    const size = ring ? window : Math.max(16, t + 1);
+    const slots = ring && window <= RING_MAX ? window : Math.min(16, size);
+    const shown = this.shown(t, window, slots);
+    const vertical = this.player.size(this.host).width < 26 * player.unit;
+    const moved = this.last !== undefined && t === this.last + 1 && !calm();
+    this.last = t;
+    if (window > RING_MAX || !ring) this.drawLong(shown, window, vertical, moved);
+    else this.host.replaceChildren(this.rails(shown, window, vertical, moved));
+    this.legend(window);
+  }
+
+  /** Marks the hovered token without drawing the rails again. */
+  mark() {
+    for (const group of this.host.querySelectorAll("[data-p]")) {
+      group.classList.toggle("mx-hover", Number(group.dataset.p) === this.player.hovered);
+    }
+  }
+
+  /** What each slot on screen holds: its number, the position it was made at (-1 = empty), what it lost. */
+  shown(t, window, slots) {
+    const list = [];
+    if (!Number.isFinite(window)) {
+      for (let p = Math.max(0, t - slots + 1); p <= t; p++) list.push({ slot: p, position: p, lost: -1 });
+      return list;
+    }
+    const pointer = t % window;
+    const all = window <= RING_MAX;
+    const from = all ? 0 : pointer - NEAR_POINTER / 2;
+    for (let i = 0; i < (all ? slots : NEAR_POINTER); i++) {
+      const slot = (((from + i) % window) + window) % window;
+      const position = t - ((((t - slot) % window) + window) % window);
+      const lost = slot === pointer && t >= window ? t - window : -1;
+      list.push({ slot, position: position < 0 ? -1 : position, lost });
+    }
+    return list;
+  }
+
+  /** Places along the rail, in rail units; `flip` draws top to bottom for narrow screens. */
+  rails(shown, window, flip, moved) {
+    const { player } = this;
+    const { run, t, unit } = player;
+    const n = shown.length;
+    const length = flip ? n * 1.9 * unit : Math.max(this.player.size(this.host).width, 20 * unit);
+    const depth = flip ? this.player.size(this.host).width : 11.2 * unit;
+    const pitch = length / n;
+    const inText = shown.filter((slot) => slot.position >= 0).sort((a, b) => a.position - b.position);
+    const place = new Map(inText.map((slot, i) => [slot, (i + n - inText.length + 0.5) * pitch]));
+    const art = svg(
+      "svg",
+      flip
+        ? { width: depth, height: length, viewBox: `0 0 ${depth} ${length}`, role: "img" }
+        : { width: length, height: depth, viewBox: `0 0 ${length} ${depth}`, role: "img" },
+    );
+    art.setAttribute("aria-label", this.sentence(shown, window));
+    const geometry = flip
+      ? { word: depth * 0.3, start: depth * 0.32, end: depth * 0.5, box: depth * 0.5, high: depth * 0.23 }
+      : { word: 0.95 * unit, start: 2.4 * unit, end: 5.1 * unit, box: 5.1 * unit, high: 2.7 * unit };
+    shown.forEach((slot, i) => {
+      const here = (i + 0.5) * pitch;
+      const group = svg("g", { class: "mx-slot" + (slot.position === t ? " mx-write" : "") });
+      if (slot.position >= 0) {
+        group.dataset.p = slot.position;
+        if (slot.position === player.hovered) group.classList.add("mx-hover");
+        group.append(this.line(place.get(slot), here, geometry, flip));
+        group.append(...this.word(slot, place.get(slot), geometry, pitch, flip));
+      }
+      group.append(...this.box(slot, here, geometry, pitch, flip, moved));
+      art.append(group);
+    });
+    return art;
+  }
+
+  line(from, to, geometry, flip) {
+    const { start, end } = geometry;
+    const half = (start + end) / 2;
+    const d = flip
+      ? `M${start} ${from}C${half} ${from} ${half} ${to} ${end} ${to}`
+      : `M${from} ${start}C${from} ${half} ${to} ${half} ${to} ${end}`;
+    return svg("path", { class: "mx-wire", d });
+  }
+
+  word(slot, at, geometry, pitch, flip) {
+    const { run, unit } = this.player;
+    const dense = !flip && pitch < 2.2 * unit;
+    const named = !dense || slot.position === this.player.t || slot.position % 4 === 0;
+    const font = `${slot.position === this.player.t ? "700 " : ""}${0.93 * unit}px ${this.player.colour.serif}`;
+    const word = fit(run.labels[slot.position], flip ? geometry.word - 2.4 * unit : pitch - 3, font);
+    if (flip) {
+      return [
+        svg(
+          "text",
+          { class: "mx-rail-word", x: geometry.word - 2.2 * unit, y: at + 0.3 * unit, "text-anchor": "end" },
+          word,
+        ),
+        svg(
+          "text",
+          { class: "mx-rail-num", x: geometry.word, y: at + 0.28 * unit, "text-anchor": "end" },
+          String(slot.position),
+        ),
+      ];
+    }
+    if (!named) return [];
+    return [
+      svg("text", { class: "mx-rail-word", x: at, y: geometry.word, "text-anchor": "middle" }, dense ? "" : word),
+      svg(
+        "text",
+        { class: "mx-rail-num", x: at, y: geometry.word + 0.95 * unit, "text-anchor": "middle" },
+        String(slot.position),
+      ),
+    ];
+  }
+
+  box(slot, here, geometry, pitch, flip, moved) {
+    const { run, t, layer, head, unit, colour } = this.player;
+    const empty = slot.position < 0;
+    const weight = empty ? 0 : run.weight(t, layer, head, t - slot.position);
+    const level = Number.isFinite(weight) ? shade(weight) : 0;
+    const thick = Math.min(pitch - 0.2 * unit, flip ? 1.6 * unit : 4 * unit);
+    const rect = flip
+      ? { x: geometry.box, y: here - thick / 2, width: geometry.high, height: thick }
+      : { x: here - thick / 2, y: geometry.box, width: thick, height: geometry.high };
+    const box = svg("rect", { class: "mx-box" + (empty ? " mx-empty" : ""), rx: 0.25 * unit, ...rect });
+    const fill = blend(colour.card, colour.attention, level);
+    if (!empty) box.style.fill = fill;
+    const middle = { x: rect.x + rect.width / 2, y: rect.y + rect.height / 2 };
+    const parts = [box];
+    if (!empty) {
+      const tip = svg(
+        "title",
+        {},
+        `slot ${slot.slot}: K, V made at ${quoted(run.labels[slot.position])}, ` +
+          `position ${slot.position}; attention ${percent(weight)}`,
+      );
+      parts.push(tip);
+      const small = thick < 2 * unit;
+      const label = (dx, dy, text) =>
+        svg(
+          "text",
+          {
+            class: "mx-kv",
+            style: `fill: ${inkOn(fill)}`,
+            x: middle.x + dx,
+            y: middle.y + dy,
+            "text-anchor": "middle",
+          },
+          text,
+        );
+      if (flip) parts.push(label(0, 0.27 * unit, `K,V @${slot.position}`));
+      else if (thick > 1.6 * unit)
+        parts.push(
+          label(0, -0.2 * unit, small ? "KV" : "K,V"),
+          label(0, 0.85 * unit, small ? String(slot.position) : `@${slot.position}`),
+        );
+    }
+    parts.push(
+      flip
+        ? svg(
+            "text",
+            { class: "mx-rail-num", x: rect.x + rect.width + 1.3 * unit, y: here + 0.28 * unit, "text-anchor": "end" },
+            String(slot.slot),
+          )
+        : svg(
+            "text",
+            { class: "mx-rail-num", x: here, y: geometry.box + geometry.high + 0.95 * unit, "text-anchor": "middle" },
+            thick > 1.6 * unit || slot.slot % 4 === 0 || slot.position === t ? String(slot.slot) : "",
+          ),
+    );
+    if (slot.lost >= 0) parts.push(this.lost(slot, here, rect, flip, moved));
+    if (slot.position === t && moved) box.classList.add("mx-hop");
+    return parts;
+  }
+
+  /** The word whose key and value have just been overwritten leaves below its slot. */
+  lost(slot, here, rect, flip, moved) {
+    const { run, unit } = this.player;
+    const word = shorten(run.labels[slot.lost], flip ? 6 : 12);
+    const width = this.player.size(this.host).width;
+    const attributes = flip
+      ? { x: rect.x + rect.width + 1.7 * unit, y: here + 0.28 * unit, "text-anchor": "start" }
+      : { x: clamp(here, 3 * unit, width - 3 * unit), y: rect.y + rect.height + 2.1 * unit, "text-anchor": "middle" };
+    const text = svg("text", { class: "mx-lost" + (moved ? " mx-leave" : ""), ...attributes });
+    text.append(svg("tspan", { class: "mx-struck" }, word), ` @${slot.lost}`);
+    return text;
+  }
+
+  /** A window too long for single slots: a barcode of all of it, and the slots around the pointer enlarged. */
+  drawLong(shown, window, vertical, moved) {
+    const art = this.rails(shown, window, vertical, moved);
+    const bar = el("canvas", {
+      class: "mx-barcode",
+      role: "img",
+      "aria-label": "All slots; shade is attention weight",
+    });
+    this.host.replaceChildren(bar, art);
+    const pen = this.player.pen(bar);
+    if (!pen) return;
+    const { run, t, layer, head, colour } = this.player;
+    const size = Number.isFinite(window) ? window : Math.max(16, t + 1);
+    const bins = new Float64Array(Math.ceil(pen.width));
+    for (let offset = 0; offset < Math.min(size, t + 1); offset++) {
+      const at = Math.floor((((t - offset) % size) / size) * bins.length);
+      const weight = run.weight(t, layer, head, offset);
+      if (weight > bins[at]) bins[at] = weight;
+    }
+    pen.g.fillStyle = colour.cell;
+    pen.g.fillRect(0, 0, (Math.min(size, t + 1) / size) * pen.width, pen.height);
+    bins.forEach((weight, i) => {
+      if (!weight) return;
+      pen.g.fillStyle = blend(colour.card, colour.attention, shade(weight));
+      pen.g.fillRect(i, 0, Math.max(1, pen.width / size), pen.height);
+    });
+    pen.g.fillStyle = colour.query;
+    pen.g.fillRect(Math.min(((t % size) / size) * pen.width, pen.width - 3), 0, 3, pen.height);
+  }
+
+  sentence(shown, window) {
+    const { run, t, layer } = this.player;
+    if (!Number.isFinite(window)) return `Layer ${layer + 1} keeps all ${t + 1} keys and values.`;
+    const held = Math.min(t + 1, window);
+    const lost =
+      t >= window ? ` It overwrote the key and value made at ${run.labels[t - window]}, position ${t - window}.` : "";
+    return `Layer ${layer + 1}, ${held} of ${window} slots in use; position ${t} was written into slot ${t % window}.${lost}`;
+  }
+
+  legend(window) {
+    const { run, t, layer, player } = { ...this.player, player: this.player };
+    const asker = quoted(shorten(run.labels[t], 14));
+    const what = run.pattern ? `blue: attention from ${asker}, ${player.headName()}` : run.meta.note;
+    const order = Number.isFinite(window) ? "above: order of the text · below: order of the slots · " : "";
+    const made = layer ? `made from the states after L${layer}` : "made from the token embeddings";
+    player.part("ring-legend").textContent = `${order}${made} · ${what}`;
+  }
+}

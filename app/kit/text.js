@@ -1,0 +1,223 @@
+// The text panel: one span per token, coloured by hops or by probability, with a popover and a strip map.
+
+const LONG_TEXT = 600;
+const VIEW = 420;
+const HOP_LEVELS = 8;
+
+class TextPanel {
+  constructor(player) {
+    this.player = player;
+    this.host = player.part("story");
+    this.flow = el("div", {});
+    this.bands = el("div", { "aria-hidden": "true" });
+    this.host.append(this.flow, this.bands);
+    this.spans = new Map();
+    this.from = 0;
+    this.colourBy = "hops";
+    this.hits = [];
+    this.host.addEventListener("click", (event) => {
+      const beyond = event.target.closest(".mx-more");
+      if (beyond) return player.go(Number(beyond.dataset.to), { by: "hand" });
+      const position = this.positionOf(event.target);
+      if (position !== null) player.go(position, { by: "hand" });
+    });
+    this.host.addEventListener("pointerover", (event) => player.point(this.positionOf(event.target), event.target));
+    this.host.addEventListener("pointerleave", () => player.point(null));
+    this.host.addEventListener("focusin", (event) => player.point(this.positionOf(event.target), event.target));
+    this.host.addEventListener("focusout", () => player.point(null));
+    this.bindFind();
+  }
+
+  positionOf(node) {
+    const token = node.closest?.("[data-p]");
+    return token ? Number(token.dataset.p) : null;
+  }
+
+  bindFind() {
+    const box = this.player.part("find");
+    box.addEventListener("input", () => {
+      this.find(box.value);
+      this.player.draw();
+    });
+    box.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") this.nextHit(event.shiftKey ? -1 : 1);
+      if (event.key === "Escape") {
+        box.value = "";
+        this.find("");
+        this.player.draw();
+      }
+      event.stopPropagation();
+    });
+  }
+
+  /** Positions of the tokens in which a match begins; a match may run over several tokens. */
+  find(needle) {
+    const wanted = needle.trim().toLowerCase();
+    const { run } = this.player;
+    this.hits = [];
+    if (wanted) {
+      const starts = [];
+      let text = "";
+      for (const piece of run.texts) {
+        starts.push(text.length);
+        text += piece;
+      }
+      text = text.toLowerCase();
+      let token = 0;
+      for (let at = text.indexOf(wanted); at >= 0 && this.hits.length < 500; at = text.indexOf(wanted, at + 1)) {
+        while (token + 1 < starts.length && starts[token + 1] <= at) token++;
+        if (this.hits.at(-1) !== token) this.hits.push(token);
+      }
+    }
+    this.player.part("found").textContent = wanted
+      ? this.hits.length
+        ? plural(this.hits.length, "hit")
+        : "not in this text"
+      : "";
+  }
+
+  nextHit(direction) {
+    if (!this.hits.length) return;
+    const { t } = this.player;
+    const later = this.hits.filter((hit) => hit > t);
+    const earlier = this.hits.filter((hit) => hit < t);
+    this.player.go(direction > 0 ? (later[0] ?? this.hits[0]) : (earlier.at(-1) ?? this.hits.at(-1)), { by: "hand" });
+  }
+
+  reset() {
+    this.spans.clear();
+    this.flow.replaceChildren();
+    this.from = 0;
+    this.to = 0;
+    this.find(this.player.part("find").value);
+  }
+
+  /** Very long texts keep about VIEW tokens in the page, around the playhead. */
+  frame() {
+    const { run, t } = this.player;
+    if (run.count <= LONG_TEXT) return [0, run.count];
+    const inside = this.from < this.to && t >= this.from + (this.from ? 200 : 0) && t < this.to;
+    const keep = inside && (t < this.to - 50 || this.to >= run.count) && this.to - this.from <= LONG_TEXT;
+    if (keep) return [this.from, Math.min(run.count, Math.max(this.to, Math.min(this.from + LONG_TEXT, run.count)))];
+    const from = clamp(t - Math.floor(VIEW * 0.7), 0, Math.max(0, run.count - VIEW));
+    return [from, Math.min(run.count, from + VIEW)];
+  }
+
+  grow() {
+    const { run } = this.player;
+    const [from, to] = this.frame();
+    if (from !== this.from || to < this.to) {
+      this.spans.clear();
+      this.flow.replaceChildren();
+      this.to = from;
+      if (from) this.flow.append(this.more(from - 1, `${plural(from, "earlier token")} … `));
+    }
+    this.from = from;
+    const added = document.createDocumentFragment();
+    for (let position = this.to; position < to; position++) added.append(this.token(run, position));
+    this.to = to;
+    if (added.childElementCount || this.later !== run.count - to) {
+      this.later = run.count - to;
+      this.after?.remove();
+      this.after = this.later ? this.more(to, ` … ${plural(this.later, "later token")}`) : null;
+      if (this.after) added.append(this.after);
+    }
+    this.flow.append(added);
+  }
+
+  /** Where the shown part of a long text ends; a click goes on there. */
+  more(to, words) {
+    return el("button", { type: "button", class: "mx-more", "data-to": to }, words);
+  }
+
+  /** Leading white space stays outside the coloured word, so that a line break falls where the text has one. */
+  token(run, position) {
+    const text = run.texts[position];
+    const space = text.match(/^\s*/)[0];
+    const word = text.slice(space.length);
+    const shown = word || (text ? "" : run.labels[position]);
+    const ink = el("span", { class: "mx-w" }, shown);
+    const node = el("span", { class: "mx-tok", "data-p": position }, space.replace(/\n/g, ""), ink);
+    if (/\n/.test(text)) {
+      ink.textContent = "↵";
+      ink.classList.add("mx-mark");
+      node.append(el("br"));
+    } else if (!word) ink.classList.add("mx-mark");
+    if (position < run.meta.n_prompt) node.classList.add("mx-prompt");
+    this.spans.set(position, { node, ink, look: "" });
+    return node;
+  }
+
+  draw() {
+    const { run, t, hovered } = this.player;
+    this.grow();
+    const hits = new Set(this.hits);
+    const byHops = this.colourBy === "hops";
+    const nearest = run.windows[run.layers - 1];
+    for (const [position, entry] of this.spans) {
+      const distance = t - position;
+      const hops = distance >= 0 ? run.hops(distance) : -2;
+      let look = "mx-tok" + (position < run.meta.n_prompt ? " mx-prompt" : "");
+      if (distance === 0) look += " mx-now";
+      else if (distance < 0) look += " mx-later";
+      else if (byHops && hops < 0) look += " mx-out";
+      if (distance >= 0 && distance < nearest) look += " mx-in";
+      if (distance === nearest - 1 || (position === 0 && distance >= 0 && distance < nearest)) look += " mx-in-first";
+      if (position === hovered) look += " mx-hover";
+      if (hits.has(position)) look += " mx-hit";
+      const level = byHops && hops > 0 ? Math.ceil((hops * HOP_LEVELS) / run.layers) : 0;
+      const tint = !byHops && distance >= 0 ? this.tint(run.p(position)) : "";
+      const key = `${look}|${level}|${tint}`;
+      if (entry.look === key) continue;
+      entry.look = key;
+      entry.node.className = look;
+      entry.ink.dataset.h = level || "";
+      entry.ink.dataset.tint = tint;
+      entry.node.tabIndex = distance === 0 ? 0 : -1;
+      if (distance === 0) this.name(entry.node, run, position);
+    }
+  }
+
+  name(node, run, position) {
+    node.setAttribute("role", "button");
+    node.setAttribute("aria-label", `${run.labels[position]}, position ${position}, current token`);
+  }
+
+  /** 0 = likely ... 4 = below 1 %. */
+  tint(probability) {
+    if (!Number.isFinite(probability)) return "";
+    return probability >= 0.5 ? 0 : probability >= 0.2 ? 1 : probability >= 0.05 ? 2 : probability >= 0.01 ? 3 : 4;
+  }
+
+  /** A small number where each hop begins. Laid over the text, so that the text itself need not move. */
+  drawBands() {
+    const { run, t } = this.player;
+    const marks = [];
+    const frame = this.host.getBoundingClientRect();
+    for (let k = 1; this.colourBy === "hops" && k <= run.layers && run.meta.mode === "desk"; k++) {
+      const entry = this.spans.get(t - run.cumulative[k]);
+      if (!entry || (run.layers > 12 && k % 4)) continue;
+      const place = entry.ink.getClientRects()[0];
+      if (!place || place.bottom < frame.top - 99 || place.top > frame.bottom + 99) continue;
+      const mark = el("span", { class: "mx-band" }, String(k));
+      const x = place.left - frame.left - 2;
+      mark.style.transform = `translate(${x}px, ${place.top - frame.top + this.host.scrollTop - 0.34 * rem()}px)`;
+      marks.push(mark);
+    }
+    this.bands.replaceChildren(...marks);
+  }
+
+  /** Scrolls the panel, never the page. */
+  keepInView() {
+    const entry = this.spans.get(this.player.t);
+    if (!entry) return;
+    const box = this.host.getBoundingClientRect();
+    const word = entry.node.getBoundingClientRect();
+    if (!box.height || !word.height) return;
+    const below = word.bottom - box.bottom + word.height * 1.2;
+    const above = word.top - box.top - word.height * 1.2;
+    if (below > 0)
+      this.host.scrollTop += this.player.run.meta.status === "running" ? below : Math.max(below, box.height * 0.25);
+    else if (above < 0) this.host.scrollTop += above;
+  }
+}

@@ -1,0 +1,1 @@
+"""The page next_word."""

@@ -1,0 +1,152 @@
+// The next word: bars for the twenty likeliest, before and after each sampling stage. A click branches.
+
+class BarsPanel {
+  constructor(player) {
+    this.player = player;
+    this.stage = null;
+    this.host = player.part("bars");
+    this.host.addEventListener("click", (event) => {
+      const row = event.target.closest("[data-id]");
+      if (row && !row.disabled) player.branch(Number(row.dataset.id));
+    });
+    this.rows = [];
+  }
+
+  /** The stages that do something under these settings; the model's own is always the first. */
+  draw() {
+    const { run, t, player } = { ...this.player, player: this.player };
+    const label = run.labels[t];
+    player.part("asker").textContent = quoted(shorten(label ?? "", 18));
+    const step = run.steps[t];
+    if (!step) return this.empty(run);
+    const names = step.names;
+    const visible = names.filter((name) => !this.idle(name));
+    if (!visible.includes(this.stage)) this.stage = visible.at(-1);
+    const stale = step.key !== run.stageKey;
+    segmented(
+      player.part("stages"),
+      visible.map((name) => [name, name]),
+      this.stage,
+      (value) => {
+        this.stage = value;
+        player.draw();
+      },
+    );
+    this.host.classList.toggle("mx-stale", stale);
+    const k = step.ids.length;
+    const at = names.indexOf(this.stage);
+    const next = t + 1 < run.count ? run.ids[t + 1] : null;
+    const largest = Math.max(...step.probs.subarray(0, k), ...step.probs.subarray(at * k, (at + 1) * k));
+    const scale = [0.1, 0.25, 0.5, 1].find((end) => largest <= end) ?? 1; // said in the note: bars of two steps compare
+    const rows = [...step.ids].map((id, i) => ({
+      id,
+      name: run.nameOf(id),
+      model: step.probs[i],
+      after: step.probs[at * k + i],
+      chosen: id === next,
+      known: true,
+    }));
+    if (next !== null && !rows.some((row) => row.chosen)) {
+      rows.splice(9, 0, {
+        id: next,
+        name: run.labels[t + 1],
+        model: run.p(t + 1),
+        after: NaN,
+        chosen: true,
+        rank: run.rankOf(t + 1),
+      });
+    }
+    this.fill(rows, scale, at === 0);
+    this.note(run, t, step, at, scale);
+  }
+
+  /** Stages without a slider are shown only if the run uses them. */
+  idle(name) {
+    const { settings, sampling } = this.player.run.meta;
+    const used = { ...settings, ...sampling };
+    return (name === "min-p" && !used.min_p) || (name === "repetition penalty" && (used.repetition_penalty ?? 1) === 1);
+  }
+
+  empty(run) {
+    this.host.replaceChildren(
+      el(
+        "p",
+        { class: "mx-note" },
+        run.steps.length
+          ? "The alternatives of this step are on their way."
+          : "Alternatives were not kept in this run.",
+      ),
+    );
+    this.rows = [];
+    this.player.part("bars-note").textContent = "";
+  }
+
+  fill(rows, scale, modelOnly) {
+    if (this.rows.length === 0) this.host.replaceChildren();
+    while (this.rows.length > rows.length) this.rows.pop().node.remove();
+    while (this.rows.length < rows.length) this.rows.push(this.row());
+    const mayBranch = this.player.mayBranch();
+    rows.forEach((row, i) => {
+      const view = this.rows[i];
+      const after = modelOnly ? row.model : row.after;
+      view.node.dataset.id = row.id;
+      view.node.disabled = !mayBranch || row.chosen;
+      view.node.className = "mx-row" + (row.chosen ? " mx-chosen" : "") + (after === 0 ? " mx-cut" : "");
+      view.word.textContent = row.name;
+      view.outline.style.width = `${(100 * row.model) / scale}%`;
+      view.fill.style.width = `${(100 * (after || 0)) / scale}%`;
+      view.before.textContent = percent(row.model);
+      view.after.textContent = modelOnly
+        ? ""
+        : row.known
+          ? after === 0
+            ? "cut"
+            : percent(after)
+          : `rank ${row.rank + 1}`;
+      const fate = row.chosen
+        ? "chosen in this run"
+        : after === 0
+          ? "cut; click to branch all the same"
+          : "click to branch";
+      view.node.title = mayBranch || row.chosen ? fate : "";
+      view.node.setAttribute("aria-label", `${row.name}: model ${percent(row.model)}, now ${percent(after)}, ${fate}`);
+    });
+  }
+
+  row() {
+    const view = {
+      word: el("span", { class: "mx-word" }),
+      outline: el("i", { class: "mx-outline" }),
+      fill: el("i", { class: "mx-fill" }),
+      before: el("span", { class: "mx-num mx-before" }),
+      after: el("span", { class: "mx-num" }),
+    };
+    view.node = el(
+      "button",
+      { type: "button" },
+      view.word,
+      el("span", { class: "mx-bar-track" }, view.outline, view.fill),
+      view.before,
+      view.after,
+    );
+    this.host.append(view.node);
+    return view;
+  }
+
+  note(run, t, step, at, scale) {
+    const bits = run.bits(t);
+    const parts = [
+      at > 0
+        ? `columns: model, after ${step.names[at]}; a full bar is ${percent(scale)}`
+        : `a full bar is ${percent(scale)}`,
+    ];
+    if (Number.isFinite(bits)) {
+      parts.push(
+        `the model alone: ${bits.toFixed(1)} bits, like ${plural(Math.max(1, Math.round(2 ** bits)), "equally likely word")}`,
+      );
+    }
+    if (at > 0)
+      parts.push(`after ${step.names[at]}: ${grouped(step.kept[at])} of ${plural(run.meta.model.vocab, "token")} left`);
+    this.player.part("bars-note").textContent = parts.join(" · ");
+  }
+}

@@ -1,0 +1,205 @@
+// The right-hand side: what this step did, in sentences; the sampling sliders; branches and their comparison.
+
+const SLIDERS = [
+  {
+    name: "temperature",
+    label: "temperature",
+    min: 0,
+    max: 2,
+    step: 0.05,
+    show: (v) => v.toFixed(2),
+    say: (v) => (v === 0 ? "0, always the likeliest" : v.toFixed(2)),
+  },
+  { name: "top_k", label: "top-k", min: 0, max: 200, step: 1, show: (v) => (v === 0 ? "off" : String(v)) },
+  { name: "top_p", label: "top-p", min: 0.05, max: 1, step: 0.01, show: (v) => (v >= 1 ? "off" : v.toFixed(2)) },
+];
+
+class SidePanels {
+  constructor(player) {
+    this.player = player;
+    this.inputs = new Map();
+    this.compareWith = "";
+    this.send = throttled(() => player.emit("sampling", this.values()), 80);
+    this.buildSampling();
+  }
+
+  buildSampling() {
+    const host = this.player.part("sampling");
+    for (const slider of SLIDERS) {
+      const out = el("output", {});
+      const input = el("input", {
+        type: "range",
+        min: slider.min,
+        max: slider.max,
+        step: slider.step,
+        "aria-label": slider.label,
+      });
+      input.addEventListener("input", () => {
+        this.show(slider.name);
+        this.send();
+      });
+      input.addEventListener("keydown", (event) => event.stopPropagation());
+      this.inputs.set(slider.name, { input, out, slider });
+      host.append(el("label", { class: "mx-slide" }, el("span", {}, slider.label), input, out));
+    }
+    this.note = el("p", { class: "mx-note" });
+    host.append(this.note);
+  }
+
+  values() {
+    return Object.fromEntries([...this.inputs].map(([name, { input }]) => [name, Number(input.value)]));
+  }
+
+  show(name) {
+    const { input, out, slider } = this.inputs.get(name);
+    if (input.hidden) return void (out.textContent = "–");
+    const value = Number(input.value);
+    out.textContent = slider.show(value);
+    input.setAttribute("aria-valuetext", (slider.say ?? slider.show)(value));
+    input.style.setProperty("--mx-fill", `${(100 * (value - slider.min)) / (slider.max - slider.min)}%`);
+    return undefined;
+  }
+
+  /** Sliders follow Python only when the values there really changed, never under the hand that moves them. */
+  takeSampling(sampling) {
+    const said = JSON.stringify([sampling, sampling ? "" : this.player.run?.id]);
+    if (said === this.said) return;
+    this.said = said;
+    const active = this.player.root.getRootNode().activeElement;
+    for (const [name, { input }] of this.inputs) {
+      const value = (sampling ?? this.player.run?.meta.settings ?? {})[name];
+      input.hidden = !Number.isFinite(value);
+      if (input !== active && Number.isFinite(value)) input.value = value;
+      input.disabled = !sampling;
+      this.show(name);
+    }
+    this.note.textContent = sampling
+      ? "The bars follow at once; the next text uses these settings."
+      : "This recording keeps its own settings.";
+  }
+
+  draw() {
+    this.drawStep();
+    this.drawBranches();
+  }
+
+  drawStep() {
+    const { run, t, layer } = this.player;
+    const window = run.windows[layer];
+    const ring = Number.isFinite(window);
+    const word = (position) => el("b", { class: "mx-serif" }, shorten(run.labels[position] ?? "", 16));
+    const number = (value) => el("b", {}, grouped(value));
+    const lines = [];
+    lines.push([
+      "read ",
+      el("b", { class: "mx-q mx-serif" }, shorten(run.labels[t] ?? "", 16)),
+      " at position ",
+      number(t),
+    ]);
+    lines.push(
+      ring
+        ? ["its key and value went to slot ", number(t % window), ` = ${t} mod ${window}`]
+        : ["stored its key and value; no window"],
+    );
+    if (ring && t >= window) lines.push(["there they replaced those of ", word(t - window), ` (${t - window})`]);
+    else if (ring) lines.push([`the slot was empty; first overwrite at position ${window}`]);
+    lines.push(["each query reads ", number(Math.min(t + 1, window)), ` of ${plural(t + 1, "key")}`]);
+    if (Number.isFinite(run.reach)) {
+      lines.push([`exact reach, ${run.layers} layers: `, number(run.reach), " back"]);
+      const out = Math.max(0, t - run.reach);
+      lines.push(
+        out
+          ? ["out of reach: ", el("s", {}, this.excerpt(out)), ` (${plural(out, "token")})`]
+          : ["nothing is out of reach yet"],
+      );
+    } else lines.push(["every earlier token is within reach"]);
+    const next =
+      t + 1 < run.count
+        ? ["next: ", word(t + 1), `; the model gave it ${percent(run.p(t + 1))}, rank ${run.rankOf(t + 1) + 1}`]
+        : [run.meta.status === "running" ? "next: being computed" : "next: not chosen yet"];
+    lines.push(
+      t + 1 < run.meta.n_prompt
+        ? ["next: ", word(t + 1), ` (given; the model gave it ${percent(run.p(t + 1))})`]
+        : next,
+    );
+    this.player.part("step").replaceChildren(...lines.map((line) => el("p", {}, ...line)));
+  }
+
+  excerpt(out) {
+    const { run } = this.player;
+    const words = run.texts.slice(0, out).join("").trim().split(/\s+/);
+    return words.length > 4 ? `${words.slice(0, 2).join(" ")} … ${words.at(-1)}` : words.join(" ");
+  }
+
+  drawBranches() {
+    const { run, player } = { ...this.player, player: this.player };
+    const { branches } = run.meta;
+    const panel = player.root.querySelector(".mx-branches");
+    panel.hidden = branches.length < 2;
+    player.root.dataset.forked = branches.some((branch) => branch.parent) ? "1" : "0";
+    if (panel.hidden) return;
+    const said = JSON.stringify([branches, run.id, this.compareWith, runs.get(this.compareWith)?.count, run.count]);
+    if (said === this.saidBranches) return;
+    this.saidBranches = said;
+    player.part("branches").replaceChildren(
+      ...branches.map((branch) =>
+        el(
+          "button",
+          {
+            type: "button",
+            class: "mx-branch",
+            "aria-current": branch.run === run.id ? "true" : null,
+            onclick: () => branch.run !== run.id && player.trigger("open", { run: branch.run }),
+          },
+          el("b", { class: "mx-serif" }, branch.label),
+          el("span", { class: "mx-soft" }, branch.parent ? ` from position ${branch.at}` : ""),
+        ),
+      ),
+    );
+    this.drawCompare(branches.filter((branch) => branch.run !== run.id));
+  }
+
+  /** Where two branches split, and how each goes on. */
+  drawCompare(others) {
+    const { run, player } = { ...this.player, player: this.player };
+    const choice = el(
+      "select",
+      { "aria-label": "Compare with" },
+      el("option", { value: "" }, "compare with …"),
+      ...others.map((branch) => el("option", { value: branch.run }, branch.label)),
+    );
+    choice.value = others.some((branch) => branch.run === this.compareWith) ? this.compareWith : "";
+    choice.addEventListener("change", () => {
+      this.compareWith = choice.value;
+      player.draw();
+    });
+    const host = player.part("compare");
+    host.replaceChildren(choice);
+    if (!choice.value) return undefined;
+    const other = runs.get(choice.value);
+    if (!other || !other.count)
+      return host.append(el("p", { class: "mx-note" }, "Open that branch once, then it can be compared."));
+    let split = 0;
+    while (split < Math.min(run.count, other.count) && run.ids[split] === other.ids[split]) split++;
+    if (split === run.count && split === other.count) {
+      return host.append(el("p", { class: "mx-note" }, `They are the same so far: ${plural(split, "token")}.`));
+    }
+    const tail = (which) =>
+      shorten(
+        which.texts
+          .slice(split, split + 16)
+          .join("")
+          .trim() || "…",
+        90,
+      );
+    const lead = run.texts
+      .slice(Math.max(0, split - 4), split)
+      .join("")
+      .trim();
+    return host.append(
+      el("p", { class: "mx-note" }, `They share ${plural(split, "token")}, then after “… ${lead}”:`),
+      el("p", { class: "mx-serif mx-tail" }, el("b", { class: "mx-q" }, "this "), tail(run)),
+      el("p", { class: "mx-serif mx-tail" }, el("b", {}, "that "), tail(other)),
+    );
+  }
+}

@@ -1,0 +1,202 @@
+// One player on the page: takes payloads, owns the playhead, lets every panel draw the same moment.
+
+const MODES = { hops: "hops", probability: "probability" };
+
+class Player extends Playhead {
+  constructor(host, Grid = GridPanel) {
+    super(host);
+    this.text = new TextPanel(this);
+    this.bars = new BarsPanel(this);
+    this.grid = new Grid(this);
+    this.ring = new RingPanel(this);
+    this.side = new SidePanels(this);
+    this.timeline = new Timeline(this);
+    this.bind();
+  }
+
+  arrived({ header }) {
+    this.followAnew(header.follow);
+    this.side.takeSampling(header.sampling);
+  }
+
+  answer(header) {
+    if (header.mode !== "start") super.answer(header);
+  }
+
+  /** A button that makes the text grow also takes the eye to its end. */
+  followAnew(times) {
+    if (times === undefined || times === this.followed) return;
+    const first = this.followed === undefined;
+    this.followed = times;
+    if (first || this.timeline.playing) return;
+    this.target = null;
+    this.t = this.run.count - 1;
+  }
+
+  wait(header) {
+    this.root.dataset.mode = header.mode;
+    super.wait(header);
+  }
+
+  open(run, { at, mode, branches, status }) {
+    const before = this.run;
+    const view = views.get(run.id);
+    const place = mode === "start" ? null : placeOf(run.id, at);
+    Object.assign(this, { run, target: null, moved: false });
+    this.root.dataset.mode = mode;
+    this.text.reset();
+    this.fillPickers(run);
+    const split = branches.find((branch) => branch.run === run.id && branch.parent)?.at;
+    if (view) return this.restore(run, view, place);
+    if (place) takePlace(this, place);
+    else if (before && Number.isFinite(split)) {
+      this.goQuietly(split, this.layer, this.head);
+      this.target = split;
+    } else
+      this.goQuietly(
+        status === "running" ? run.count - 1 : mode === "start" ? 0 : run.count - 1,
+        Math.floor(run.layers / 2),
+        -1,
+      );
+    if (mode === "start") this.begin(run);
+  }
+
+  /** The page may mount the player anew at any time; what the hand had chosen stays, and the place follows other pages. */
+  restore(run, view, place) {
+    const again = run.meta.mode === "start" && view.t >= run.count - 1;
+    const end = Math.min(run.count - 1, view.target ?? Infinity);
+    this.goQuietly(again ? 0 : view.end ? end : view.t, view.layer, view.head);
+    this.target = view.target;
+    if (place) takePlace(this, place);
+    this.text.colourBy = view.colourBy;
+    this.bars.stage = view.stage;
+    if ((view.playing && this.t === view.t) || again) this.timeline.play();
+  }
+
+  remember() {
+    keepPlace(this);
+    views.set(this.run.id, {
+      t: this.t,
+      end: this.t >= this.run.count - 1,
+      layer: this.layer,
+      head: this.head,
+      target: this.target,
+      colourBy: this.text.colourBy,
+      stage: this.bars.stage,
+      playing: this.timeline.playing,
+    });
+  }
+
+  /** The start page plays by itself; with reduced motion it rests where all that it shows can be seen. */
+  begin(run) {
+    if (calm())
+      return this.goQuietly(
+        Math.min(run.count - 1, Number.isFinite(run.reach) ? run.reach + run.smallest + 3 : run.count - 1),
+        this.layer,
+        -1,
+      );
+    this.t = Math.min(run.meta.n_prompt - 1, run.count - 1);
+    this.timeline.play();
+  }
+
+  mayBranch() {
+    return this.run.meta.mode === "desk" && this.run.steps.length > 0;
+  }
+
+  branch(id) {
+    this.trigger("branch", { run: this.run.id, position: this.t + 1, token_id: id, n: this.run.count });
+  }
+
+  drawPictures() {
+    this.grid.draw();
+    this.ring.draw();
+    if (this.run.meta.mode !== "desk") return;
+    this.bars.draw();
+    this.side.draw();
+  }
+
+  drawBar() {
+    const { run, t } = this;
+    const { provenance } = run.meta;
+    const all = plural(run.count, "token");
+    this.drawChips(t + 1 < run.count ? `${grouped(t + 1)} of ${all} read` : all);
+    for (const name of ["grid-badge", "ring-badge", "bars-badge"]) {
+      this.part(name).textContent =
+        name === "bars-badge" && provenance === "model" && this.bars.stage !== "model" ? "derived" : provenance;
+    }
+    this.part("seen").textContent = shorten(run.labels[t], 18);
+    segmented(this.part("colour-by"), Object.entries(MODES), this.text.colourBy, (value) => {
+      this.text.colourBy = value;
+      this.draw();
+    });
+    this.drawTextLegend();
+  }
+
+  drawTextLegend() {
+    const { run } = this;
+    const averaged = run.meta.pattern?.mean ? run.meta.note : "";
+    const key = `${this.text.colourBy}|${run.id}|${run.meta.mode}|${averaged}`;
+    if (key === this.legendKey) return;
+    this.legendKey = key;
+    const sample = (kind, text) =>
+      el("span", { class: "mx-tok mx-sample " + kind }, el("span", { class: "mx-w" }, text));
+    const swatch = (attribute, value, text) => {
+      const node = sample("", text);
+      node.firstChild.dataset[attribute] = value;
+      return node;
+    };
+    const bracket = [
+      "bracket: the ",
+      el("b", { class: "mx-q" }, plural(run.smallest, "piece")),
+      " that one layer looks at · ",
+      sample("mx-out", "struck"),
+      `out of reach of all ${run.layers} layers · `,
+      el("i", {}, "italic"),
+      " given",
+    ];
+    this.part("text-legend").replaceChildren(
+      ...(run.meta.mode === "start"
+        ? bracket
+        : this.text.colourBy === "hops"
+          ? [
+              "hops away: ",
+              swatch("h", 1, "1"),
+              swatch("h", 4, String(Math.ceil(run.layers / 2))),
+              swatch("h", 8, String(run.layers)),
+              " ",
+              sample("mx-out", "out of reach"),
+            ]
+          : [
+              "probability of each word: ",
+              ...[
+                ["50 %", 0],
+                ["20", 1],
+                ["5", 2],
+                ["1", 3],
+                ["<1 %", 4],
+              ].map(([text, tint]) => swatch("tint", tint, text)),
+            ]),
+    );
+    this.part("grid-legend").replaceChildren(
+      legend("mx-key-edge", "exact edge, tokens back (theory)"),
+      legend("mx-key-attention", `read in this step (${run.meta.provenance})`),
+      legend("mx-key-cone", "only through relays"),
+      legend("mx-key-out", "cannot reach this prediction"),
+      averaged ? el("span", {}, averaged) : "",
+    );
+  }
+
+  drawPointed() {
+    this.text.draw();
+    this.grid.draw();
+    this.ring.mark();
+  }
+
+  emitAt() {
+    if (this.run.meta.mode !== "start") super.emitAt();
+  }
+
+  known() {
+    return { ...super.known(), stages_key: this.run.stageKey, stages_to: this.run.stagesTo };
+  }
+}

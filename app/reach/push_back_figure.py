@@ -1,0 +1,156 @@
+"""Push it back: what is left of a swapped word against its distance. A plotly figure of measured numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from app.theme import OKABE_ITO, THEMES, percent
+
+LOWEST = 1e-30
+"""Of the KL's axis; an exact 0 stands on it as an open mark."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One text: distance of the word in tokens, KL in nats, probabilities of the two answers before and after."""
+
+    distance: int
+    kl: float
+    first: tuple[float, float]
+    swapped: tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ordinary:
+    """Other words of the text at one distance: median and mean of their KL in nats, and how many they are."""
+
+    distance: int
+    median: float
+    mean: float
+    count: int
+
+
+def push_back_figure(
+    points: Sequence[Point],
+    words: tuple[str, str],
+    answers: tuple[str, str],
+    marks: Sequence[int],
+    reach: int | None,
+    guess: int | None = None,
+    theme: str = "light",
+    typical: Sequence[Ordinary] = (),
+) -> go.Figure:
+    """Probabilities of the answers above, KL on a log scale below, over the same distances.
+
+    Args:
+        points: nearest first. words: the word and its swap. answers: what each makes likely.
+        marks: W, 2W, 3W. reach: exact; `None` = unbounded. guess: the visitor's; `None` = none.
+        typical: ordinary words at the same distances, beside the chosen one.
+    """
+    colours = THEMES[theme]
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08, row_heights=[0.45, 0.55])
+    distances = [point.distance for point in points]
+    for which, answer in enumerate(answers):
+        for swapped, word in enumerate(words):
+            values = [(point.swapped if swapped else point.first)[which] for point in points]
+            figure.add_scatter(
+                x=distances,
+                y=values,
+                row=1,
+                col=1,
+                mode="lines+markers",
+                name=f"p({answer}) after {word}",
+                line={"color": OKABE_ITO[(0, 5)[which]], "dash": "dash" if swapped else "solid", "width": 2.5},
+                marker={"symbol": "circle-open" if swapped else "circle", "size": 7},
+                customdata=[percent(value) for value in values],
+                hovertemplate="%{x} tokens back: %{customdata}<extra>%{fullData.name}</extra>",
+            )
+    figure.add_scatter(
+        x=distances,
+        y=[max(point.kl, LOWEST) for point in points],
+        row=2,
+        col=1,
+        mode="lines+markers",
+        name="change of the prediction (KL, nats)",
+        line={"color": colours["influence"], "width": 3},
+        marker={"size": 8, "symbol": ["circle" if point.kl > 0 else "circle-open" for point in points]},
+        customdata=["exactly 0" if point.kl == 0 else f"{point.kl:.2g} nats" for point in points],
+        hovertemplate="%{x} tokens back: %{customdata}<extra>KL</extra>",
+    )
+    _add_ordinary(figure, typical, colours)
+    _mark(figure, marks, reach, guess, theme)
+    grid = {"gridcolor": colours["line"], "zeroline": False}
+    side = {**grid, "automargin": True, "title_standoff": 8}
+    last = max([*distances, *marks, reach or 0]) * 1.06
+    figure.update_xaxes(**grid, range=[0, last])
+    figure.update_xaxes(title="tokens between the word and the question", row=2, col=1)
+    figure.update_yaxes(**side, tickformat=".0%", rangemode="tozero", title="probability", row=1, col=1)
+    figure.update_yaxes(
+        **side,
+        type="log",
+        title="KL, nats",
+        range=[-31, 1.5],
+        row=2,
+        col=1,
+        tickvals=[1e-30, 1e-24, 1e-18, 1e-12, 1e-6, 1],
+        ticktext=["0", "10⁻²⁴", "10⁻¹⁸", "10⁻¹²", "10⁻⁶", "1"],
+    )
+    figure.update_layout(
+        meta={"provenance": "model"},
+        height=520,
+        margin={"l": 70, "r": 10, "t": 34, "b": 10},
+        legend={"orientation": "h", "y": -0.16, "x": 0},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": colours["ink"], "size": 14},
+        hoverlabel={"font": {"size": 14}},
+    )
+    return figure
+
+
+def _add_ordinary(figure: go.Figure, typical: Sequence[Ordinary], colours: Mapping[str, str]) -> None:
+    for name, symbol, dash in (("median", "diamond", "dot"), ("mean", "x", "dash")):
+        values = [row.median if name == "median" else row.mean for row in typical]
+        if not typical:
+            return
+        figure.add_scatter(
+            x=[row.distance for row in typical],
+            y=[max(value, LOWEST) for value in values],
+            row=2,
+            col=1,
+            mode="lines+markers",
+            name=f"ordinary words of the text, {name}",
+            line={"color": colours["soft"], "width": 1.75, "dash": dash},
+            marker={"size": 7, "symbol": symbol},
+            customdata=[
+                f"{'exactly 0' if value == 0 else f'{value:.2g} nats'} ({row.count} words)"
+                for value, row in zip(values, typical, strict=True)
+            ],
+            hovertemplate="%{x} tokens back: %{customdata}<extra>%{fullData.name}</extra>",
+        )
+
+
+def _mark(figure: go.Figure, marks: Sequence[int], reach: int | None, guess: int | None, theme: str) -> None:
+    colours = THEMES[theme]
+    lines = [(mark, f"{k}W" if k > 1 else "W", colours["soft"], "dot", 1.5) for k, mark in enumerate(marks, 1)]
+    if reach is not None:
+        lines.append((reach, f"exact reach {reach}", colours["ink"], "solid", 3))
+    if guess is not None:
+        lines.append((guess, "your guess", colours["surprise"], "dash", 2.5))
+    for place, label, colour, dash, width in lines:
+        figure.add_vline(x=place, line={"color": colour, "dash": dash, "width": width})
+        figure.add_annotation(
+            x=place,
+            y=1.0 if label != "your guess" else 0.93,
+            yref="paper",
+            yanchor="bottom",
+            text=label,
+            showarrow=False,
+            font={"color": colour, "size": 14},
+            xanchor="center",
+            bgcolor=colours["ground"],
+        )

@@ -1,0 +1,246 @@
+// The rings of all layers at once: a row for each layer, a cell for each slot, blue = attention weight in this step.
+// Where slots are thinner than a pixel, a pixel shows the largest weight of its bin.
+
+const CELL_TEXT = 64;
+const APART = 5;
+
+class AtlasPanel {
+  constructor(player) {
+    this.player = player;
+    this.canvas = player.part("atlas");
+    this.canvas.addEventListener("pointermove", (event) => this.hover(event));
+    this.canvas.addEventListener("pointerleave", () => player.point(null));
+    this.canvas.addEventListener("click", (event) => {
+      const cell = this.at(event);
+      if (!cell) return;
+      player.pickLayer(cell.layer, cell.slot);
+    });
+  }
+
+  /** Slots of a row; without a window every position has its own. */
+  slots(layer) {
+    const { run, t } = this.player;
+    return Number.isFinite(run.windows[layer]) ? run.windows[layer] : Math.max(16, t + 1);
+  }
+
+  layout(width, height) {
+    const { player } = this;
+    const { run, unit } = player;
+    const words = run.oneWindow && run.smallest <= CELL_TEXT;
+    const left = (width < 26 * unit ? 2 : 4.2) * unit;
+    const top = words ? 2.3 * unit : 0.4 * unit;
+    const bottom = height - 1.5 * unit;
+    const widest = Math.max(...run.windows.map((_, layer) => this.slots(layer)));
+    const shared = Math.max(...run.windows.filter(Number.isFinite), 1);
+    const right = width - 2;
+    const pitch = (layer) => (right - left) / (Number.isFinite(run.windows[layer]) ? shared : widest);
+    const row = (bottom - top) / run.layers;
+    return {
+      left,
+      right,
+      top,
+      bottom,
+      row,
+      pitch,
+      words,
+      narrow: width < 26 * unit,
+      y: (layer) => bottom - (layer + 1) * row,
+    };
+  }
+
+  draw() {
+    const pen = this.player.pen(this.canvas);
+    if (!pen) return;
+    const { g, width, height } = pen;
+    const { run } = this.player;
+    const box = this.layout(width, height);
+    this.box = box;
+    g.clearRect(0, 0, width, height);
+    for (let layer = 0; layer < run.layers; layer++) this.drawRow(g, box, layer);
+    if (box.words) this.drawWords(g, box);
+    this.drawAxis(g, box);
+    this.describe();
+  }
+
+  drawRow(g, box, layer) {
+    const { player } = this;
+    const { t, colour, unit } = player;
+    const slots = this.slots(layer);
+    const pitch = box.pitch(layer);
+    const y = box.y(layer);
+    const high = Math.max(1, box.row - Math.min(0.25 * unit, box.row * 0.2));
+    const chosen = layer === player.layer;
+    g.font = `${chosen ? "600 " : ""}${0.76 * unit}px ${colour.sans}`;
+    g.textAlign = "right";
+    g.textBaseline = "middle";
+    g.fillStyle = chosen ? colour.ink : colour.soft;
+    if (box.row > 0.85 * unit || layer % 4 === 3)
+      g.fillText(box.narrow ? `L${layer + 1}` : `layer ${layer + 1}`, box.left - 0.5 * unit, y + high / 2);
+    if (pitch > APART) this.drawCells(g, box, layer, y, high);
+    else this.drawThin(g, box, layer, y, high);
+    if (pitch > 1.9 * unit && box.row > 0.95 * unit) this.drawPositions(g, box, layer, y, high);
+    this.frame(g, box, layer, t % slots, colour.query, 2.5);
+    if (chosen && player.slot() !== t % slots) this.frame(g, box, layer, player.slot(), colour.ink, 2.5);
+    else if (chosen) this.frame(g, box, layer, t % slots, colour.ink, 1.25, 2);
+  }
+
+  drawCells(g, box, layer, y, high) {
+    const { run, t, colour, head } = this.player;
+    const slots = this.slots(layer);
+    const pitch = box.pitch(layer);
+    const wide = pitch - 2;
+    Object.assign(g, { strokeStyle: colour.line, lineWidth: 1 });
+    for (let slot = 0; slot < slots; slot++) {
+      const position = run.held(slot, t, slots);
+      const at = box.left + slot * pitch;
+      g.fillStyle =
+        position < 0 ? colour.hatching : this.blue(run.pattern ? run.weight(t, layer, head, t - position) : 0);
+      g.fillRect(at, y, wide, high);
+      if (position >= 0) g.strokeRect(at + 0.5, y + 0.5, wide - 1, high - 1);
+    }
+  }
+
+  /** Slots without room for a gap: the empty ones are one stretch, and equal neighbours are filled together. */
+  drawThin(g, box, layer, y, high) {
+    const { run, t, colour, head } = this.player;
+    const slots = this.slots(layer);
+    const pitch = box.pitch(layer);
+    const each = Math.max(1, pitch);
+    const bins = new Float32Array(Math.ceil((slots * pitch) / each)).fill(-1);
+    for (let offset = Math.min(slots, t + 1) - 1; offset >= 0; offset--) {
+      const bin = Math.min(Math.floor((((t - offset) % slots) * pitch) / each + 1e-6), bins.length - 1);
+      bins[bin] = Math.max(bins[bin], run.pattern ? run.weight(t, layer, head, offset) : 0);
+    }
+    for (let from = 0, to = 0; from < bins.length; from = to) {
+      const kind = this.level(bins[from]);
+      for (to = from + 1; to < bins.length && this.level(bins[to]) === kind; ) to++;
+      g.fillStyle = kind < 0 ? colour.hatching : this.blue(bins[from]);
+      g.fillRect(box.left + from * each, y, (to - from) * each, high);
+    }
+  }
+
+  level(weight) {
+    return weight < 0 ? -1 : Math.round(shade(weight) * 255);
+  }
+  blue(weight) {
+    return blend(this.player.colour.card, this.player.colour.attention, shade(weight));
+  }
+
+  drawPositions(g, box, layer, y, high) {
+    const { run, t, colour, unit, head } = this.player;
+    const slots = this.slots(layer);
+    g.font = `${0.7 * unit}px ${colour.sans}`;
+    g.textAlign = "center";
+    for (let slot = 0; slot < slots; slot++) {
+      const position = run.held(slot, t, slots);
+      if (position < 0) continue;
+      const weight = run.pattern ? run.weight(t, layer, head, t - position) : 0;
+      g.fillStyle = inkOn(blend(colour.card, colour.attention, shade(weight)));
+      g.fillText(position, box.left + (slot + 0.5) * box.pitch(layer) - 1, y + high / 2 + 0.5);
+    }
+  }
+
+  frame(g, box, layer, slot, colour, line, inset = 0) {
+    const pitch = box.pitch(layer);
+    const high = box.row - Math.min(0.25 * this.player.unit, box.row * 0.2);
+    const wide = Math.max(pitch - (pitch > 5 ? 2 : 0), 3);
+    g.strokeStyle = colour;
+    g.lineWidth = line;
+    g.strokeRect(
+      box.left + slot * pitch + 1 + inset,
+      box.y(layer) + 1 + inset,
+      Math.max(1, wide - 2 - 2 * inset),
+      Math.max(1, high - 2 - 2 * inset),
+    );
+  }
+
+  /** Over the columns: the word at which each slot was made; the same for all layers of one window. */
+  drawWords(g, box) {
+    const { run, t, colour, unit } = this.player;
+    const pitch = box.pitch(0);
+    g.textAlign = "center";
+    g.textBaseline = "middle";
+    for (let slot = 0; slot < run.smallest; slot++) {
+      const position = run.held(slot, t, run.smallest);
+      if (position < 0) continue;
+      const now = position === t;
+      const x = box.left + (slot + 0.5) * pitch - 1;
+      g.fillStyle = now ? colour.query : colour.ink;
+      if (pitch > 2.3 * unit) {
+        const font = `${now ? "700 " : ""}${0.9 * unit}px ${colour.serif}`;
+        const word = fit(run.labels[position], pitch - 3, font);
+        g.font = font;
+        g.fillText(word, x, 0.7 * unit);
+      }
+      if (pitch > 1.6 * unit || now) {
+        g.font = `${now ? "700 " : ""}${0.68 * unit}px ${colour.sans}`;
+        g.fillStyle = now ? colour.query : colour.soft;
+        g.fillText(position, x, 1.65 * unit);
+      }
+    }
+  }
+
+  drawAxis(g, box) {
+    const { run, t, colour, unit } = this.player;
+    const shared = run.windows.filter(Number.isFinite);
+    g.font = `${0.7 * unit}px ${colour.sans}`;
+    g.textBaseline = "top";
+    g.textAlign = "right";
+    g.fillStyle = colour.soft;
+    g.fillText("slot", box.left - 0.5 * unit, box.bottom + 0.25 * unit);
+    if (!shared.length) return;
+    const slots = Math.max(...shared);
+    const pitch = (box.right - box.left) / slots;
+    const step = [1, 2, 4, 8, 16, 64, 256, 1024].find((size) => size * pitch > 1.5 * unit) ?? 4096;
+    g.textAlign = "center";
+    const pointer = run.oneWindow ? t % slots : -1;
+    for (let slot = 0; slot < slots; slot++) {
+      if (slot !== pointer && (slot % step || (pointer >= 0 && Math.abs(slot - pointer) * pitch < 1.3 * unit)))
+        continue;
+      g.fillStyle = slot === pointer ? colour.query : colour.soft;
+      g.font = `${slot === pointer ? "700 " : ""}${0.7 * unit}px ${colour.sans}`;
+      g.fillText(slot, box.left + (slot + 0.5) * pitch - 1, box.bottom + 0.25 * unit);
+    }
+  }
+
+  at(event) {
+    const { box, player } = this;
+    const place = this.canvas.getBoundingClientRect();
+    const x = event.clientX - place.left;
+    const y = event.clientY - place.top;
+    if (!box || !player.run || y < box.top || y > box.bottom || x < box.left) return null;
+    const layer = clamp(Math.floor((box.bottom - y) / box.row), 0, player.run.layers - 1);
+    const slot = Math.floor((x - box.left) / box.pitch(layer));
+    return slot < this.slots(layer) ? { layer, slot } : null;
+  }
+
+  hover(event) {
+    const { player } = this;
+    const cell = this.at(event);
+    const { run, t, head } = player;
+    const position = cell ? run.held(cell.slot, t, this.slots(cell.layer)) : -1;
+    if (position < 0) return player.point(null);
+    const window = run.windows[cell.layer];
+    const lines = [`K, V made at position ${position}, ${t - position} back`];
+    if (run.pattern)
+      lines.push(`read with weight ${percent(run.weight(t, cell.layer, head, t - position))} (${player.headName()})`);
+    if (Number.isFinite(window)) lines.push(`overwritten by position ${position + window}`);
+    return player.point(position, null, {
+      x: event.clientX,
+      y: event.clientY,
+      title: `layer ${cell.layer + 1}, slot ${cell.slot}`,
+      lines,
+    });
+  }
+
+  describe() {
+    const { run, t, layer } = this.player;
+    const window = run.windows[layer];
+    const lost = t >= window ? `; it overwrote what ${run.labels[t - window]}, position ${t - window}, had left` : "";
+    this.canvas.setAttribute(
+      "aria-label",
+      `Rings of ${run.layers} layers at step ${t}: a row for each layer, a cell for each slot. ` +
+        `Written in layer ${layer + 1}: slot ${Number.isFinite(window) ? t % window : t}${lost}. Shade is attention, ${this.player.headName()}.`,
+    );
+  }
+}

@@ -1,0 +1,91 @@
+// The player's text, ring and timeline, with what is different on this page.
+
+class TheatreText extends TextPanel {
+  constructor(player) {
+    super(player);
+    this.host.addEventListener(
+      "click",
+      (event) => {
+        const position = this.positionOf(event.target);
+        if (player.clickMode !== "ask" || position === null) return;
+        event.stopPropagation(); // a click asks about the word and leaves the step where it is
+        player.mark(position);
+      },
+      true,
+    );
+  }
+
+  draw() {
+    super.draw();
+    const marked = this.player.marked();
+    if (this.wasMarked !== marked) this.spans.get(this.wasMarked)?.node.removeAttribute("data-marked");
+    this.spans.get(marked)?.node.setAttribute("data-marked", "");
+    this.wasMarked = marked;
+  }
+
+  drawBands() {}
+}
+
+class TheatreRing extends RingPanel {
+  constructor(player) {
+    super(player);
+    this.host.addEventListener(
+      "click",
+      (event) => {
+        const slot = event.target.closest("[data-p]");
+        event.stopPropagation(); // here a click opens the slot; in the player it goes to the position
+        if (slot) player.pickSlot(Number(slot.dataset.p) % player.slots());
+      },
+      true,
+    );
+  }
+
+  draw() {
+    super.draw();
+    const { player } = this;
+    const chosen = player.held();
+    for (const group of this.host.querySelectorAll("[data-p]"))
+      group.classList.toggle("th-open", Number(group.dataset.p) === chosen);
+  }
+}
+
+class TheatreTimeline extends Timeline {
+  /** The track shows which part of the text lies in the rings. */
+  drawMap(last) {
+    const { run, t, colour } = this.player;
+    const track = this.drawTrack(last);
+    if (!track) return;
+    const { g, x, height } = track;
+    for (const window of new Set(run.windows)) {
+      g.fillStyle = window === run.smallest ? colour.ink : colour.graphic;
+      const from = Number.isFinite(window) ? x(t - window + 1) : 0;
+      g.fillRect(from, 0, Math.max(2, x(t) - from), height);
+    }
+  }
+}
+
+/** What is known of one word on this page: where it lies, and since when it does not. */
+function showPopover(player, position, node, cell) {
+  const { run, t } = player;
+  const lines = cell?.lines ?? [];
+  if (!cell) {
+    lines.push(
+      position > t ? "not read yet at this step" : position === t ? "read at this step" : `${t - position} back`,
+    );
+    const gone = position + run.largest;
+    if (position <= t && Number.isFinite(run.largest)) {
+      lines.push(
+        t >= gone
+          ? `left all ${plural(run.layers, "ring")} when position ${gone} was written`
+          : `its slots will be overwritten by position ${gone}`,
+      );
+    }
+  }
+  const title = el(
+    "p",
+    { class: "mx-pop-title" },
+    el("b", { class: "mx-serif" }, run.labels[position] ?? ""),
+    cell?.title ?? `position ${position}`,
+  );
+  player.explain([title, ...lines.map((line) => el("p", {}, line))], node, cell);
+}

@@ -1,0 +1,168 @@
+"""Packs a run for the cache theatre: what the player gets, and every key and value as float32.
+
+The layout is that of `player_payload`. Two arrays are added, `keys` (rotated for their position) and
+`values`, `[n, layers, n_kv_heads, head_dim]` for the tokens of the payload: keys and values are
+written once per position and never change, so the browser knows the contents of every slot at
+every step. `header["theatre"]` says what there is, and a sentence where there is nothing. Of a run whose
+keys and values are too many, those of one slot are sent when it is asked for: `slot_keys` and
+`slot_values`, `[n_kv_heads, head_dim]`.
+
+Source: slot = position mod W: "Mistral 7B" (arXiv 2310.06825) section 2, "Rolling Buffer Cache".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from app.shared.run_payload import pack_growth, unpack
+from app.shared.run_payload import pack_parts as join
+from mistral_core.analysis.accounting import kv_cache_bytes, without_gqa
+from mistral_core.config import MistralConfig
+from mistral_core.trace import KEYS, VALUES, Trace, layer_hook
+
+KV_BUDGET = 32 * 2**20
+"""Bytes of keys and values of a whole run that are worth sending; the bundled model needs 4 KiB a token."""
+CONTEXTS = (4096, 8192, 32_768, 131_072)
+NOT_RECORDED = "This recording keeps no keys and values, so a slot has no numbers to show."
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Slot:
+    """What was made at one position in one layer, asked for because the whole run's is too much to send.
+
+    Attributes:
+        keys, values: `[n_kv_heads, head_dim]`, the keys rotated for their position; `None` = not there yet.
+        text: where they are from, or why they are not there.
+    """
+
+    layer: int
+    position: int
+    keys: np.ndarray | None = None
+    values: np.ndarray | None = None
+    text: str = ""
+
+
+def pack_theatre(
+    trace: Trace,
+    *,
+    run: str,
+    start: int = 0,
+    stop: int | None = None,
+    total: int | None = None,
+    status: str = "recorded",
+    message: str = "",
+    provenance: str = "recorded",
+    tokens_per_second: float | None = None,
+    at: Mapping[str, Any] | None = None,
+    live: bool = False,
+    measurable: bool = False,
+    forgotten: Mapping[str, Any] | None = None,
+    single: bool = False,
+    slot: Slot | None = None,
+) -> bytes:
+    """The bytes for `theatre(...)`: tokens `[start, stop)` of a run with their keys and values.
+
+    Args:
+        trace, run, start, stop, total, status, message, provenance, tokens_per_second, at: as `pack_growth`.
+        live: whether the same run can be written again, for what a recording lacks.
+        measurable: whether the run's model is here.
+        forgotten: the state of the measurement, as the page's panel shows it.
+        single: whether the numbers of one slot can be had on request where those of the run are not sent.
+        slot: the answer to such a request.
+
+    Raises:
+        ValueError: an unknown status, or an impossible range.
+    """
+    packed = pack_growth(
+        trace,
+        run=run,
+        start=start,
+        stop=stop,
+        mode="desk",
+        total=total,
+        status=status,
+        message=message,
+        provenance=provenance,
+        tokens_per_second=tokens_per_second,
+        at=at,
+    )
+    header, arrays = unpack(packed)
+    kv, note = _keys_and_values(trace, header["from"], header["to"], header["total"])
+    config = trace.config
+    header["theatre"] = {
+        "kv": bool(kv),
+        "kv_shape": {"n_kv_heads": config.n_kv_heads, "head_dim": config.head_dim},
+        "single": single and not kv,
+        "kv_note": note,
+        "kv_bytes": _bytes_a_token(trace),
+        "live": live,
+        "measurable": measurable,
+        "chunk_size": trace.settings.get("chunk_size"),
+        "forgotten": None if forgotten is None else dict(forgotten),
+    }
+    if slot is not None:
+        header["theatre"]["slot"] = {"layer": slot.layer, "position": slot.position, "text": slot.text}
+        if slot.keys is not None and slot.values is not None:
+            kv |= {"slot_keys": slot.keys.astype(np.float32), "slot_values": slot.values.astype(np.float32)}
+    return join(header, {**arrays, **kv})
+
+
+def records_slots(trace: Trace) -> bool:
+    """Whether a run keeps the keys and values of all its layers."""
+    return all(name in trace.arrays for name in _names(trace.config))
+
+
+def _names(config: MistralConfig) -> list[str]:
+    return [layer_hook(layer, hook) for layer in range(config.n_layers) for hook in (KEYS, VALUES)]
+
+
+def _bytes_a_token(trace: Trace) -> int | None:
+    """Bytes of keys and values that the trace keeps of one position; `None` if it keeps none."""
+    if not records_slots(trace):
+        return None
+    return sum(trace[name][:1].nbytes for name in _names(trace.config))
+
+
+def _keys_and_values(trace: Trace, start: int, stop: int, total: int) -> tuple[dict[str, np.ndarray], str]:
+    config = trace.config
+    if not records_slots(trace):
+        return {}, NOT_RECORDED
+    needed = total * config.n_layers * 2 * config.n_kv_heads * config.head_dim * 4
+    if needed > KV_BUDGET:
+        return {}, f"Keys and values are not sent: {needed:,} bytes are too many, at most {KV_BUDGET:,} are allowed."
+    layers = range(config.n_layers)
+    keys = np.stack([trace.keys(layer)[start:stop] for layer in layers], axis=1)
+    values = np.stack([trace.values(layer)[start:stop] for layer in layers], axis=1)
+    return {"keys": keys.astype(np.float32), "values": values.astype(np.float32)}, ""
+
+
+def bytes_rows(
+    config: MistralConfig, contexts: tuple[int, ...] = CONTEXTS, bytes_per_number: int = 2
+) -> list[dict[str, Any]]:
+    """Bytes of keys and values at each text length: the ring, and what it would be without its two savings.
+
+    `allocated` is taken from the first token on; `used` is what holds something.
+    """
+    rows = []
+    for context in contexts:
+
+        def held(shape: MistralConfig, context: int = context) -> int:
+            return kv_cache_bytes(shape, context, bytes_per_number)
+
+        used = held(config)
+        rows.append(
+            {
+                "tokens": context,
+                "allocated": kv_cache_bytes(config, context, bytes_per_number, allocated=True),
+                "used": used,
+                "no_window": held(config.with_window(None)),
+                "no_gqa": held(without_gqa(config)),
+                "neither": held(without_gqa(config).with_window(None)),
+                "window_factor": held(config.with_window(None)) / used,
+            }
+        )
+    return rows

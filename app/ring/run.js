@@ -1,0 +1,95 @@
+// A run as the theatre keeps it: what the player keeps, and the key and value of every position as numbers.
+// Slot s of a ring of W slots holds, at step t, what was made at the last position p <= t with p mod W = s.
+
+class TheatreRun extends Run {
+  constructor(id) {
+    super(id);
+    this.kv = null;
+  }
+
+  append(header, arrays, skip) {
+    if (arrays.keys) {
+      const { n_kv_heads, head_dim } = header.theatre.kv_shape;
+      const stride = header.model.n_layers * n_kv_heads * head_dim;
+      this.kv ??= {
+        heads: n_kv_heads,
+        dim: head_dim,
+        keys: new Column(Float32Array, stride),
+        values: new Column(Float32Array, stride),
+      };
+      for (const name of ["keys", "values"]) this.kv[name].write(this.count, arrays[name].subarray(skip * stride));
+    }
+    super.append(header, arrays, skip);
+  }
+
+  /** The key and value of the one slot that was asked for, where those of the whole run are too many to send. */
+  takeSlot({ header, arrays }) {
+    const { slot, kv_shape: shape } = header.theatre;
+    this.one =
+      slot && arrays.slot_keys
+        ? { ...slot, dim: shape.head_dim, keys: arrays.slot_keys, values: arrays.slot_values }
+        : null;
+  }
+
+  setReach(windows) {
+    super.setReach(windows);
+    this.largest = Math.max(...this.windows);
+    this.oneWindow = this.largest === this.smallest;
+  }
+
+  /** The numbers kept of a position: `kind` is "keys" or "values"; null where they were not recorded. */
+  vector(kind, position, layer, group) {
+    if (position < 0 || position >= this.count) return null;
+    const { one } = this;
+    if (!this.kv)
+      return one?.position === position && one.layer === layer
+        ? one[kind].subarray(group * one.dim, (group + 1) * one.dim)
+        : null;
+    const { heads, dim } = this.kv;
+    const from = ((position * this.layers + layer) * heads + group) * dim;
+    return this.kv[kind].data.subarray(from, from + dim);
+  }
+
+  /** Position whose key and value lie in a slot at step t; -1 = empty. */
+  held(slot, t, window) {
+    const position = t - ((((t - slot) % window) + window) % window);
+    return position < 0 ? -1 : position;
+  }
+
+  /** On this page a word is in the rings (1), in some of them (half) or has left all of them (-1). */
+  hops(distance) {
+    if (distance >= this.largest) return -1;
+    return distance < this.smallest ? 1 : Math.ceil(this.layers / 2);
+  }
+
+  /** Layers that a change needs to be carried over `distance` positions; -1 = out of reach. */
+  layersFor(distance) {
+    return super.hops(distance);
+  }
+
+  /** head: 0 and up = one head, -1 = mean of all, -2 and down = mean of a group of heads that share a key/value head. */
+  weight(t, layer, head, offset) {
+    if (head > -2 || this.heads === 1) return super.weight(t, layer, Math.max(head, -1), offset);
+    const { n_heads, n_kv_heads } = this.meta.model;
+    const size = n_heads / n_kv_heads;
+    let sum = 0;
+    for (let i = 0; i < size; i++) sum += super.weight(t, layer, (-2 - head) * size + i, offset);
+    return sum / size;
+  }
+
+  /** Every later reading of what a position left in a layer: `[step, weight]`, from the trace. */
+  readings(position, layer, head) {
+    const window = this.windows[layer];
+    const last = Math.min(this.count - 1, Number.isFinite(window) ? position + window - 1 : this.count - 1);
+    const list = [];
+    for (let q = position; q <= last; q++) list.push([q, this.weight(q, layer, head, q - position)]);
+    return list;
+  }
+
+  landmarks() {
+    const marks = super.landmarks().filter((mark) => mark.kind !== "reach");
+    if (!this.oneWindow && this.largest < this.total)
+      marks.push({ at: this.largest, kind: "reach", label: "first word gone from all" });
+    return marks;
+  }
+}

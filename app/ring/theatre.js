@@ -1,0 +1,228 @@
+// The cache theatre: takes payloads, owns the playhead, and lets every panel draw the same moment.
+
+const SCENES = { steps: "step by step", chunks: "prompt, chunk by chunk", rewind: "going back" };
+const CLICKS = { go: "go there", ask: "ask about it" };
+
+class Theatre extends Playhead {
+  constructor(host) {
+    super(host, { scene: "steps", clickMode: "go", chosenSlot: null, asked: null });
+    this.text = new TheatreText(this);
+    this.atlas = new AtlasPanel(this);
+    this.ring = new TheatreRing(this);
+    this.slotPanel = new SlotPanel(this);
+    this.scenes = new Scenes(this);
+    this.forgotten = new ForgottenPanel(this);
+    this.timeline = new TheatreTimeline(this);
+    this.bind({
+      "chunk-back": () => this.scenes.move(-1),
+      "chunk-on": () => this.scenes.move(1),
+      "mark-back": () => this.mark(this.marked() - 1),
+      "mark-on": () => this.mark(this.marked() + 1),
+      measure: () =>
+        this.trigger("measure", {
+          run: this.run.id,
+          position: this.marked(),
+          step: this.t,
+          word: this.part("word").value,
+        }),
+      cancel: () => this.trigger("cancel", { run: this.run.id, n: performance.now() }),
+      live: () => this.trigger("live", { run: this.run.id, n: performance.now() }),
+    });
+  }
+
+  store(id) {
+    return runOf(id, TheatreRun);
+  }
+
+  absorb(run, payload) {
+    const change = super.absorb(run, payload);
+    run.takeSlot(payload);
+    return change;
+  }
+
+  open(run, { at, status }) {
+    Object.assign(this, { run, target: null, asked: null, moved: false });
+    this.text.reset();
+    this.fillPickers(run);
+    const view = views.get(run.id);
+    const place = placeOf(run.id, at);
+    if (place) takePlace(this, place);
+    else if (view) {
+      this.goQuietly(view.end ? Math.min(run.count - 1, view.target ?? Infinity) : view.t, view.layer, view.head);
+      this.target = view.target;
+    } else this.goQuietly(status === "running" ? run.count - 1 : this.firstStep(run), Math.floor(run.layers / 2), -1);
+    if (this.head === -1 && view?.head < -1) this.head = view.head; // a group of heads is known on this page only
+    Object.assign(this, { chosenSlot: view?.chosenSlot ?? null, scene: view?.scene ?? "steps" });
+  }
+
+  /** Where a finished run opens: a word has just left all rings, one with something to ask about. */
+  firstStep(run) {
+    return Math.min(
+      run.count - 1,
+      Number.isFinite(run.largest) ? Math.max(2 * run.largest - 2, run.meta.n_prompt + 4) : run.count - 1,
+    );
+  }
+
+  remember() {
+    keepPlace(this);
+    const { t, layer, head, chosenSlot, scene, target } = this;
+    views.set(this.run.id, { t, end: t >= this.run.count - 1, layer, head, chosenSlot, scene, target });
+  }
+
+  byHead() {
+    return Boolean(this.run.pattern) && this.run.heads > 1;
+  }
+  groups() {
+    return this.byHead() && this.run.meta.model.n_kv_heads < this.run.meta.model.n_heads
+      ? this.run.meta.model.n_kv_heads
+      : 0;
+  }
+
+  headOptions({ meta: { model } }) {
+    return [
+      [-1, "all heads, mean"],
+      ...Array.from({ length: this.groups() }, (_, i) => [-2 - i, `KV head ${i + 1}, mean`]),
+      ...Array.from({ length: this.byHead() ? model.n_heads : 0 }, (_, i) => [i, `head ${i + 1}`]),
+    ];
+  }
+
+  pickLayer(layer, slot = this.chosenSlot) {
+    this.chosenSlot = slot;
+    super.pickLayer(layer);
+  }
+
+  pickSlot(slot) {
+    this.chosenSlot = slot;
+    this.draw();
+  }
+
+  /** Slots of the chosen layer; the one that is open, and the position it holds. */
+  slots() {
+    return this.atlas.slots(this.layer);
+  }
+  slot() {
+    return this.chosenSlot === null ? this.t % this.slots() : Math.min(this.chosenSlot, this.slots() - 1);
+  }
+  held() {
+    return this.run.held(this.slot(), this.t, this.slots());
+  }
+
+  /** The word that is asked about: the one chosen, else the one that has just left all rings. */
+  marked() {
+    const { run, t } = this;
+    return clamp(this.asked ?? (Number.isFinite(run.largest) ? Math.max(t - run.largest, Math.min(1, t)) : 0), 0, t);
+  }
+
+  mark(position) {
+    this.asked = clamp(position, 0, this.t);
+    this.draw();
+  }
+
+  headName() {
+    return this.head < -1 ? `mean of the heads of KV head ${-1 - this.head}` : super.headName();
+  }
+
+  shown() {
+    return { kv: this.run.kv ? "1" : "0" };
+  }
+
+  drawPictures() {
+    if (this.scene === "steps") {
+      this.atlas.draw();
+      this.ring.draw();
+    } else this.scenes.draw(this.scene);
+    this.drawStep();
+    this.slotPanel.draw();
+    this.forgotten.draw();
+  }
+
+  drawBar() {
+    const { run, t } = this;
+    const { provenance } = run.meta;
+    this.root.dataset.scene = this.scene;
+    this.drawChips(`${grouped(t + 1)} of ${plural(run.count, "token")} read`);
+    for (const name of ["atlas-badge", "ring-badge"]) this.part(name).textContent = provenance;
+    this.part("seen").textContent = shorten(run.labels[t], 18);
+    segmented(this.part("scene"), Object.entries(SCENES), this.scene, (value) => {
+      this.scene = value;
+      this.draw();
+    });
+    segmented(this.part("click-mode"), Object.entries(CLICKS), this.clickMode, (value) => {
+      this.clickMode = value;
+      this.draw();
+    });
+    const sample = (kind, text, h) =>
+      el("span", { class: `mx-tok mx-sample ${kind}` }, el("span", { class: "mx-w", "data-h": h ?? "" }, text));
+    this.part("text-legend").replaceChildren(
+      sample("", "in the rings", 1),
+      " ",
+      sample("mx-out", "left all rings"),
+      " ",
+      el("span", { class: "mx-tok mx-sample", "data-marked": "" }, el("span", { class: "mx-w" }, "asked about")),
+    );
+    this.part("atlas-title").textContent =
+      run.oneWindow && Number.isFinite(run.smallest)
+        ? `All ${run.layers} rings: slot = position mod ${grouped(run.smallest)}`
+        : `The rings of all ${run.layers} layers`;
+    const lost = t - run.windows[this.layer]; // below 0, or minus infinity: nothing was overwritten
+    this.part("atlas-legend").replaceChildren(
+      legend("th-key-write", "written in this step"),
+      legend("mx-key-attention", run.pattern ? `attention from ${quoted(shorten(run.labels[t], 12))}` : run.meta.note),
+      legend("th-key-open", "slot shown beside it; click one"),
+      ...(run.pattern && run.meta.note ? [el("span", {}, run.meta.note)] : []),
+      ...(lost >= 0
+        ? [
+            el(
+              "span",
+              { class: "mx-entry" },
+              `overwritten${run.oneWindow ? "" : ` in layer ${this.layer + 1}`}: `,
+              el("s", { class: "mx-serif" }, shorten(run.labels[lost], 12)),
+              `@${lost}`,
+            ),
+          ]
+        : []),
+    );
+  }
+
+  drawStep() {
+    const { run, t, layer } = this;
+    const window = run.windows[layer];
+    const ring = Number.isFinite(window);
+    const word = (p) => el("b", { class: "mx-serif" }, shorten(run.labels[p] ?? "", 14));
+    const lines = [
+      ["read ", el("b", { class: "mx-q mx-serif" }, shorten(run.labels[t], 14)), ` at position ${t}`],
+      ring
+        ? ["wrote slot ", el("b", {}, String(t % window)), ` = ${t} mod ${window}, in every head`]
+        : ["stored its key and value; no window"],
+    ];
+    if (ring)
+      lines.push(
+        t >= window
+          ? ["overwrote what ", word(t - window), ` (${t - window}) had left`]
+          : [`the slot was empty; first overwrite at position ${window}`],
+      );
+    lines.push([
+      "read ",
+      el("b", {}, String(Math.min(t + 1, window))),
+      ` of ${plural(t + 1, "key")}: positions ${ring ? Math.max(0, t - window + 1) : 0} to ${t}`,
+    ]);
+    if (ring && t + 1 >= window)
+      lines.push([
+        "next: slot ",
+        el("b", {}, String((t + 1) % window)),
+        ", overwrites ",
+        word(t + 1 - window),
+        ` (${t + 1 - window})`,
+      ]);
+    const gone = Number.isFinite(run.largest) ? Math.max(0, t - run.largest + 1) : 0;
+    lines.push(gone ? [`left all rings: ${plural(gone, "token")}`] : ["no token has left the rings yet"]);
+    this.part("step").replaceChildren(...lines.map((line) => el("p", {}, ...line)));
+  }
+
+  drawPointed() {
+    this.text.draw();
+    this.ring.mark();
+  }
+}
+
+export default serve("theatre", Theatre);

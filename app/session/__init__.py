@@ -1,0 +1,1 @@
+"""What one visitor does and has: the desk, its runs, their addresses."""

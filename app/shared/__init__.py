@@ -1,0 +1,1 @@
+"""What the pages have in common in Python: the frame around them, the mounting of a picture."""

@@ -1,0 +1,128 @@
+// The first minute: plays the recorded text up to the moment at which a word has left every ring, and asks.
+
+class FirstMinute extends Player {
+  constructor(host) {
+    super(host, MinuteGrid);
+    this.card = new MinuteCard(this);
+    this.part("story").addEventListener("scroll", () => this.point(null), { passive: true });
+  }
+
+  get story() {
+    return this.run?.meta.story ?? null;
+  }
+
+  begin(run) {
+    if (!this.story) return super.begin(run);
+    this.t = 0;
+    if (calm()) {
+      // nothing moves by itself: it opens at the question
+      this.t = Math.min(this.story.target, run.count - 1);
+      this.card.stage = "ask";
+    } else this.timeline.play();
+  }
+
+  /** Who comes back to the page finds the question where he left it. */
+  restore(run, view, place) {
+    super.restore(run, view, place);
+    if (this.story && this.t === this.story.target && !this.timeline.playing) this.card.stage = "ask";
+  }
+
+  /** The clock stops once, at the question; who plays on or steps by hand is not held up again. */
+  go(position, how) {
+    const { story, card } = this;
+    if (!story) return super.go(position, how);
+    if (card.stage === "path" || card.stage === "answer") {
+      if (position !== story.target) this.rest();
+    } else if (card.stage === "ask" && position !== story.target) card.stage = "reading";
+    if (card.stage === "reading" && position === story.target && this.t < story.target && !card.said) card.ask();
+    super.go(position, how);
+  }
+
+  /** Leaves the answer for the text. */
+  rest() {
+    clearInterval(this.card.clock);
+    this.card.stage = "reading";
+  }
+
+  goTarget() {
+    if (this.timeline.playing) this.timeline.pause();
+    this.t = this.story.target;
+    this.draw();
+  }
+
+  writeOn() {
+    this.rest();
+    this.timeline.play();
+  }
+
+  leaveTo(to) {
+    this.trigger("go", { to, n: performance.now() });
+  }
+
+  ownSentence() {
+    const box = document.querySelector("[data-testid=stForm] input[type=text]");
+    box?.scrollIntoView({ block: "center", behavior: calm() ? "auto" : "smooth" });
+    box?.focus({ preventScroll: true });
+  }
+
+  draw() {
+    super.draw();
+    const { story, run } = this;
+    if (!story || !run?.count) return this.card?.draw();
+    this.card.draw();
+    this.keepWhole();
+    this.drawWord(story);
+    this.drawLegend();
+  }
+
+  /** As long as the text read so far fits into its panel, it is seen from its beginning. */
+  keepWhole() {
+    const { host, spans } = this.text;
+    const now = spans.get(this.t)?.node;
+    if (now && now.offsetTop + now.offsetHeight - host.firstChild.offsetTop <= host.clientHeight) host.scrollTop = 0;
+  }
+
+  /** The word to watch, and while it is exchanged the other one over it. */
+  drawWord(story) {
+    const entry = this.text.spans.get(story.position);
+    if (!entry) return;
+    entry.node.classList.add("mn-watched");
+    const { stage, version } = this.card;
+    const exchanged = stage === "path" || (stage === "answer" && version === 1);
+    entry.node.classList.toggle("mn-exchanged", exchanged);
+    if (exchanged) entry.ink.dataset.swap = story.swap;
+    else delete entry.ink.dataset.swap;
+    const carriers = new Set(
+      stage === "path" && this.card.hop > 0 ? this.grid.carriers(this.card.hop).map(([position]) => position) : [],
+    );
+    for (const [position, { node }] of this.text.spans) node.classList.toggle("mn-carrier", carriers.has(position));
+  }
+
+  drawLegend() {
+    const path = this.card.stage === "path";
+    if (path === this.pathLegend) return;
+    this.pathLegend = path;
+    this.legendKey = null;
+    this.drawTextLegend();
+    if (!path) {
+      return this.part("grid-legend").replaceChildren(
+        legend("mx-key-edge", "exact edge, tokens back (theory)"),
+        legend("mx-key-attention", "read now"),
+        legend("mx-key-cone", "only through relays"),
+        legend("mx-key-out", "out of reach"),
+      );
+    }
+    this.part("grid-legend").replaceChildren(
+      legend("mx-key-edge", "exact edge, tokens back (theory)"),
+      legend("mx-key-influence", "share of the change; framed: the row's largest"),
+      legend("mx-key-out", "out of reach"),
+    );
+  }
+
+  dispose() {
+    this.card.dispose();
+    super.dispose();
+  }
+}
+
+export default serve("minute", FirstMinute);

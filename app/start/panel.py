@@ -1,0 +1,26 @@
+"""What the page `start` does besides its layout: the addresses at which the pages show its recorded text."""
+
+from __future__ import annotations
+
+from app import compute
+from app.session import actions
+from app.session.runs import Record
+from app.start.example import example_query, load_example
+
+LAYER = 4
+"""Chosen on the next page, counted from 0: in the middle of the way."""
+
+
+def going_on(to: str) -> dict[str, str]:
+    """The address of the page `to` at the moment of the question; without parameters it opens the recording.
+
+    Raises:
+        TraceError: the recording is missing or damaged.
+    """
+    trace = compute.recording()
+    spec = actions.spec_of_recording(Record(name=actions.RECORDING_NAME, label="recorded", trace=trace))
+    story = load_example(compute.EXAMPLE, trace)
+    if spec is None or story is None:
+        return {}
+    place = {"t": str(story["target"]), "layer": str(min(LAYER, trace.config.n_layers - 1))}
+    return spec.query() | place | (example_query(compute.EXAMPLE) if to == "reach" else {})

@@ -1,0 +1,36 @@
+"""Where a visitor of the page `reach` begins: where he was on the page before, also if that is heard late."""
+
+from pathlib import Path
+
+import pytest
+
+from app.reach import panel as reach_panel
+from app.reach.payload import Choice, first_choice
+from app.session import state
+from app.shared.run_payload import unpack
+from tests.conftest import TINY
+
+ROOT = Path(__file__).resolve().parents[3]
+
+pytestmark = pytest.mark.usefixtures("patient")
+
+
+def test_a_visitor_starts_where_he_was():
+    assert first_choice(TINY, 100, 19, None) == Choice(reading="forward", source=8, target=12)
+    assert first_choice(TINY, 100, 19, 60) == Choice(reading="backward", source=8, target=60)
+    assert first_choice(TINY, 10, 19, 60).reading == "forward", "a place that is not in this text"
+
+
+def test_a_place_that_is_heard_late_begins_there_unless_something_was_asked(recorded):
+    desk = state.Desk()
+    desk.add(recorded)
+    desk.at["recorded"] = {"t": 60, "layer": 2, "head": -1}
+    reach_panel.payload(desk)
+    reach_panel.ask(desk, {"run": "recorded", "n": 1, "at": {"t": 62, "layer": 3, "head": 1}})
+    header, _ = unpack(reach_panel.payload(desk).packed)
+    assert (header["choice"]["reading"], header["choice"]["target"], header["layer"]) == ("backward", 62, 3)
+    assert header["asked"] == 1 and desk.at["recorded"] == {"t": 62, "layer": 3, "head": 1}
+    reach_panel.ask(desk, {"run": "recorded", "n": 2, "reading": "forward", "source": 8, "target": 9})
+    reach_panel.ask(desk, {"run": "recorded", "n": 3, "at": {"t": 64, "layer": 3, "head": 1}})
+    header, _ = unpack(reach_panel.payload(desk).packed)
+    assert (header["choice"]["reading"], header["choice"]["source"]) == ("forward", 8), "reach keeps its own picture"

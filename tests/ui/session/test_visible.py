@@ -1,0 +1,106 @@
+"""What every live page shows while the run that was asked for has nothing yet, and what a picture calls."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from app import compute
+from app.attention import panel as attention_panel
+from app.attention.payload import unpack_atlas
+from app.next_word import panel as player_panel
+from app.reach import panel as reach_panel
+from app.ring import panel as ring_panel
+from app.session import actions, state
+from app.session.rereading import writer_of
+from app.session.runs import Record
+from app.session.visible import meant, shown
+from app.shared.frame import heard
+from app.shared.run_payload import unpack
+
+PAGES = {"next_word": player_panel, "attention": attention_panel, "ring": ring_panel, "reach": reach_panel}
+
+
+@pytest.fixture
+def desk(monkeypatch) -> state.Desk:
+    """A desk whose shown run is being loaded; the progress of a job is what the job says itself."""
+    monkeypatch.setattr(actions, "progress", lambda record: None if record is None else record.job)
+    found = state.Desk()
+    found.add(Record(name="asked", label="asked", job=job()))
+    return found
+
+
+def job(tokens: int = 0, message: str = "", status: str = "loading"):
+    trace = compute.recording().truncated(tokens) if tokens else None
+    return SimpleNamespace(status=status, message=message, trace=trace, total=90, tokens_per_second=float("nan"))
+
+
+def header(name: str, desk: state.Desk) -> tuple[dict, str]:
+    sent = PAGES[name].payload(desk)
+    return (unpack_atlas(sent.packed)[0][0] if name == "attention" else unpack(sent.packed)[0]), sent.waiting
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_recording_is_shown_and_can_be_asked_about_until_the_run_is_there(desk, name):
+    told, waiting = header(name, desk)
+    assert told["run"] == "recorded" and waiting.startswith("Loading the model")
+    assert desk.current == "asked" and meant(desk, {"run": "recorded"})[1] is compute.recording()
+    desk.records["asked"].job = job(20, status="running")
+    told, waiting = header(name, desk)
+    assert (told["run"], told["status"], waiting) == ("asked", "running", "")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_last_picture_stays_with_the_reason_of_the_engine(desk, name):
+    for other in ("older", "newer"):
+        desk.add(Record(name=other, label=other, job=job(30, status="done")))
+    desk.add(Record(name="empty", label="empty", job=job(message="It waits for another run.")))
+    told, waiting = header(name, desk)
+    assert (told["run"], told["status"]) == ("newer", "done") and waiting == "It waits for another run."
+    assert desk.current == "empty" and "recorded" not in desk.records
+
+
+def test_a_text_of_one_token_is_nothing_to_ask_about(desk):
+    desk.records["asked"].job = job(1, status="running")
+    assert shown(desk).record.name == "asked"
+    assert shown(desk, least=2).record.name == "recorded"
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [("queued", "running"), ("reading", "running"), ("paused", "paused"), ("expired", "paused"), ("failed", "failed")],
+)
+def test_every_picture_has_the_same_word_for_where_a_run_is(desk, status, said):
+    desk.records["asked"].job = job(20, status=status)
+    for name in ("next_word", "attention", "ring"):
+        told, _ = header(name, desk)
+        assert (told["status"], told["provenance"], told["total"], told["tokens_per_second"]) == (
+            said,
+            "model",
+            90,
+            None,
+        )
+
+
+def test_a_run_that_is_gone_is_not_meant(desk):
+    assert meant(desk, {"run": "gone"}) is None and meant(desk, {}) is None
+    assert meant(desk, {"run": "asked"}) is None, "it has no text yet"
+
+
+def test_a_picture_passes_what_it_says_and_nothing_else(desk, monkeypatch):
+    said, done = {"ack": {"run": "r", "to": 3}}, []
+    monkeypatch.setattr(state, "component_state", lambda key: said if key == "here" else {})
+    calls = heard(desk, "here", ack=lambda *what: done.append(("ack", *what)), need=lambda *what: done.append(what))
+    calls["need"]()
+    assert done == []
+    calls["ack"]()
+    assert done == [("ack", desk, {"run": "r", "to": 3})]
+
+
+def test_other_weights_do_not_read_a_text_again():
+    trace = compute.recording().truncated(9)
+    assert writer_of(trace).model_hash == trace.model_hash
+    with pytest.raises(ValueError, match="has other weights than the one that wrote this run"):
+        writer_of(replace(trace, model_hash="0" * 64))
+    with pytest.raises(ValueError, match="there is no model"):
+        writer_of(replace(trace, model_name="another"))
