@@ -1,6 +1,9 @@
 // What a query gives a key, in the picture that is chosen: the run's own weights, or what was derived from them.
 
-class Values extends Playhead {
+import { Playhead } from "../kit/playhead.js";
+import { percent } from "../kit/format.js";
+
+export class Values extends Playhead {
   absorbExtras(run, { header, arrays }) {
     const band = (name) =>
       arrays[name] && { data: arrays[name], width: header.arrays[name].shape[1], rows: header.arrays[name].shape[0] };

@@ -1,12 +1,26 @@
 // The attention page: takes payloads, owns the playhead and the choices, lets every panel draw the same moment.
 
+import { FindingPanel } from "./finding.js";
+import { LargePanel } from "./large.js";
+import { Memory } from "../kit/memory.js";
+import { TablePanel } from "./table.js";
+import { ThumbPanel } from "./thumbs.js";
+import { Timeline } from "../kit/timeline.js";
+import { Values } from "./values.js";
+import { WordPanel } from "./words.js";
+import { clamp, grouped, percent, plural, quoted, shorten } from "../kit/format.js";
+import { el, legend, segmented } from "../kit/dom.js";
+import { keepPlace, placeOf, takePlace } from "../kit/places.js";
+
 const PICTURES = { head: "one layer", mean: "all, mean", max: "all, max", rollout: "rollout" };
 const SHAPES = { band: "band", square: "triangle" };
 const PANELS = { pictures: "pictures", numbers: "numbers" };
 
-class Atlas extends Values {
-  constructor(host) {
-    super(host, {
+const memory = new Memory();
+
+export default class AttentionPage extends Values {
+  constructor(host, look) {
+    super(host, look, memory, {
       aimed: null,
       chosen: null,
       shape: "band",
@@ -53,7 +67,7 @@ class Atlas extends Values {
     this.chosen = this.aimed = null;
     this.text.reset();
     this.fillPickers(run);
-    const view = views.get(run.id);
+    const view = this.memory.views.get(run.id);
     const last = run.count - 1;
     const place = placeOf(run.id, at);
     if (view) Object.assign(this, view);
@@ -67,7 +81,7 @@ class Atlas extends Values {
   remember() {
     keepPlace(this);
     const { t, layer, head, shape, picture, panel, hidden } = this;
-    views.set(this.run.id, {
+    this.memory.views.set(this.run.id, {
       t,
       layer,
       head,
@@ -271,5 +285,3 @@ class Atlas extends Values {
     return { ...super.known(), extras: this.extras?.key ?? "" };
   }
 }
-
-export default serve("atlas", Atlas);
