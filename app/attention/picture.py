@@ -24,4 +24,4 @@ atlas = Picture(
     events=(*STATES, *TRIGGERS),
     constants={"MX_GROUPS": CATEGORIES},
 )
-"""Shows payloads of `atlas_payload.pack_atlas`."""
+"""Shows payloads of `app.attention.payload.attention_parts`."""

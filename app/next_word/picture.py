@@ -20,4 +20,4 @@ TRIGGERS = ("branch", "open")
 """One-shot values: `branch {run, position, token_id, n}` and `open {run}`."""
 
 player = Picture("player", markup="next_word/picture.html", styles=STYLES, scripts=SCRIPTS, events=(*STATES, *TRIGGERS))
-"""Shows payloads of `player_payload.pack_growth`."""
+"""Shows payloads of `app.next_word.payload.next_word_parts`."""

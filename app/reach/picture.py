@@ -26,4 +26,4 @@ state_grid = Picture(
     scripts=SCRIPTS,
     events=EVENTS,
 )
-"""Shows payloads of `reach_payload.pack_reach`."""
+"""Shows payloads of `app.reach.payload.reach_parts`."""

@@ -21,4 +21,4 @@ theatre = Picture(
     scripts=SCRIPTS,
     events=(*STATES, *TRIGGERS),
 )
-"""Shows payloads of `theatre_payload.pack_theatre`."""
+"""Shows payloads of `app.ring.payload.ring_parts`."""

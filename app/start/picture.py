@@ -14,4 +14,4 @@ minute = Picture(
     scripts=SCRIPTS,
     events=EVENTS,
 )
-"""Shows `player_payload.pack_growth(..., mode="start", story=...)`."""
+"""Shows `app.start.payload.start_parts`."""

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from app import wire_types
 from app.attention.picture import atlas
 from app.next_word.picture import player
 from app.reach.picture import state_grid
@@ -61,7 +62,9 @@ def test_no_file_of_a_picture_is_forgotten_and_none_is_long():
     named = {name for each in PICTURES for name in (*each.scripts, *each.styles, each.markup, *each.included)} | {
         "shared/mount.js"
     }
-    there = {path for kind in ("js", "css", "html") for path in picture.FOLDER.rglob(f"*.{kind}")}
+    there = {path for kind in ("js", "css", "html") for path in picture.FOLDER.rglob(f"*.{kind}")} - set(
+        wire_types.rendered()
+    )
     assert {path.relative_to(picture.FOLDER).as_posix() for path in there} == named
     assert all(len(path.read_text(encoding="utf-8").splitlines()) <= 400 for path in there)
 
