@@ -45,21 +45,15 @@ export default class AttentionPage extends Values {
     });
   }
 
-  /** Two payloads one behind the other: the run's growth, and what was derived from it if that is new. */
-  unpack(bytes) {
-    const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-    return { ...super.unpack(bytes.subarray(4, 4 + length)), more: super.unpack(bytes.subarray(4 + length)) };
-  }
-
   absorb(run, payload) {
     const change = super.absorb(run, payload);
-    if (payload.more.header.key) this.absorbExtras(run, payload.more);
+    if (payload.header.extras) this.absorbExtras(run, payload);
     return change;
   }
 
-  arrived({ more }) {
+  arrived({ header }) {
     this.extras = this.run.extras ?? null;
-    this.finding = more.header.finding;
+    this.finding = header.finding;
   }
 
   open(run, { at }) {

@@ -8,4 +8,5 @@ TRIGGERS = ("find", "cancel", "scores", "reach")
 """One-shot values: start or stop the search for a disagreement, read the scores, open the page
 that follows a change."""
 
-picture = Picture("attention", events=(*STATES, *TRIGGERS))
+attention_picture = Picture("attention", events=(*STATES, *TRIGGERS))
+"""Shows payloads of `app.attention.payload.attention_parts`."""

@@ -18,10 +18,8 @@ export class Values extends Playhead {
       width: header.arrays.scores.shape[3],
     };
     run.extras = {
-      key: header.key,
-      notes: header.notes,
-      measures: header.measures,
-      queries: header.queries,
+      ...header.extras, // key, notes, measures, queries
+      measures: header.extras.measures.length ? header.extras.measures : null,
       numbers: arrays.measures,
       bands: { mean: band("mean"), max: band("max"), rollout: band("rollout") },
       hidden,

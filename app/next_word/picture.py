@@ -8,4 +8,5 @@ and `sampling {temperature, top_k, top_p}`."""
 TRIGGERS = ("branch", "open")
 """One-shot values: `branch {run, position, token_id, n}` and `open {run}`."""
 
-picture = Picture("next_word", events=(*STATES, *TRIGGERS))
+next_word_picture = Picture("next_word", events=(*STATES, *TRIGGERS))
+"""Shows payloads of `app.next_word.payload.next_word_parts`."""

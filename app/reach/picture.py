@@ -7,4 +7,5 @@ EVENTS = ("ask", "act")
 wants to see next (the payload that answers it carries the same `n`), or `ask {run, n, at {t, layer, head}}`, where the
 hand was on the page before; and `act {run, what, n}`, a button: write, stop, again."""
 
-picture = Picture("reach", events=EVENTS)
+reach_picture = Picture("reach", events=EVENTS)
+"""Shows payloads of `app.reach.payload.reach_parts`."""

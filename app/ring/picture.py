@@ -8,4 +8,5 @@ TRIGGERS = ("measure", "cancel", "live", "slot")
 """One-shot values: `measure {run, position, step, word}`, `cancel {run}`, `live {run}` and
 `slot {run, layer, position}`."""
 
-picture = Picture("ring", events=(*STATES, *TRIGGERS))
+ring_picture = Picture("ring", events=(*STATES, *TRIGGERS))
+"""Shows payloads of `app.ring.payload.ring_parts`."""

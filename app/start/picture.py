@@ -5,4 +5,5 @@ from app.shared.picture import Picture
 EVENTS = ("go",)
 """One-shot: `go {to}`, the page on which the visitor wants to go on: "ring" or "reach"."""
 
-picture = Picture("start", events=EVENTS)
+start_picture = Picture("start", events=EVENTS)
+"""Shows payloads of `app.start.payload.start_parts`."""

@@ -36,7 +36,11 @@ CALLS = """async (source) => {
 def test_the_newest_payload_stays_and_only_a_place_that_left_is_let_go(visit):
     page = visit("/models")
     page.wait_for_selector("h1")
-    assert page.evaluate(CALLS, (FOLDER / "shared" / "mount.js").read_text(encoding="utf-8")) == ["newer", "last", "let go"]
+    assert page.evaluate(CALLS, (FOLDER / "shared" / "mount.js").read_text(encoding="utf-8")) == [
+        "newer",
+        "last",
+        "let go",
+    ]
 
 
 VOICE = """async (source) => {

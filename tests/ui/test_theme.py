@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from app import theme
+from app.next_word.picture import STYLES
 
 BACKGROUNDS = ("ground", "card")
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,8 +101,7 @@ def test_both_themes_know_the_same_roles_and_reach_the_css() -> None:
 
 
 def test_the_player_uses_only_colours_of_the_table() -> None:
-    folder = ROOT / "app" / "components" / "player"
-    css = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.css"))
+    css = "".join((ROOT / "app" / name).read_text(encoding="utf-8") for name in STYLES)
     defined = set(re.findall(r"--(mx-[\w-]+)\s*:", css + theme.css_variables()))
     set_by_script = {"mx-fill", "mx-desk"}
     assert set(re.findall(r"var\(--(mx-[\w-]+)", css)) <= defined | set_by_script
