@@ -24,7 +24,6 @@ with right:
 notice(desk)
 
 
-
 @st.fragment(run_every=0.08 if polling else None)
 def live() -> None:
     """Shows the run, looks again while it grows, and stops looking when it has ended."""

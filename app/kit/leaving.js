@@ -1,7 +1,7 @@
 // A picture that is being left says nothing more.
 
 /** When a link to another page was followed in this tab. */
-const departure = follow({ at: -Infinity });
+export const departure = follow({ at: -Infinity });
 
 const LEAVING_MS = 4000;
 

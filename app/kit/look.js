@@ -27,7 +27,9 @@ function text(name) {
 async function markup(name) {
   const source = await text(name);
   const names = [...source.matchAll(INCLUDE)].map((match) => match[1]);
-  const pieces = new Map(await Promise.all(names.map(async (piece) => /** @type {const} */ ([piece, await markup(piece)]))));
+  const pieces = new Map(
+    await Promise.all(names.map(async (piece) => /** @type {const} */ ([piece, await markup(piece)]))),
+  );
   return source.replace(INCLUDE, (_, piece) => pieces.get(piece)?.trim() ?? "");
 }
 

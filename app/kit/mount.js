@@ -6,7 +6,7 @@ import { lookOf } from "./look.js";
 import { unpack } from "./wire.js";
 
 /** By picture, a promise of its program and its look. */
-const programs = new Map();
+export const programs = new Map();
 /** By place in the page, the View that is shown there and the bytes that it took last. */
 const places = new Map();
 
@@ -44,7 +44,8 @@ async function render(component) {
 
 function failed(component, error) {
   const box = component.parentElement.querySelector(".mx-host");
-  if (box && !box.childElementCount) box.textContent = `The picture cannot be shown (${error.message}). Load the page again.`;
+  if (box && !box.childElementCount)
+    box.textContent = `The picture cannot be shown (${error.message}). Load the page again.`;
   throw error;
 }
 

@@ -15,11 +15,12 @@ is gone; the browser keeps the runs it has and acknowledges them anew.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import streamlit as st
 
-COMPONENT = "mistral-core.picture"
+COMPONENT = "app.picture"
 """As `pyproject.toml` declares it: distribution and component."""
 Callback = Callable[[], None]
 
@@ -34,7 +35,6 @@ class Picture:
 
     def __init__(self, name: str, *, events: Sequence[str]) -> None:
         self.name, self.events = name, tuple(events)
-        self._mount = st.components.v2.component(COMPONENT, html='<div class="mx-host"></div>', js="kit/mount.js")
 
     def show(self, payload: bytes, *, key: str, **callbacks: Callback) -> Any:
         """Shows a payload.
@@ -54,7 +54,13 @@ class Picture:
         if unknown := sorted(set(callbacks) - set(self.events)):
             raise ValueError(f"{', '.join(unknown)} is never said by {self.name}; it says {', '.join(self.events)}")
         named: dict[str, Any] = {f"on_{name}_change": callbacks.get(name, _nothing) for name in self.events}
-        return self._mount(key=key, data=payload, **named)
+        return _mount()(key=key, data=payload, **named)
+
+
+@cache
+def _mount() -> Callable[..., Any]:
+    """The component; made at the first picture, since only a running server knows what is declared."""
+    return st.components.v2.component(COMPONENT, html='<div class="mx-host"></div>', js="kit/mount.js")
 
 
 def _nothing() -> None:
