@@ -262,7 +262,7 @@ class Atlas extends Values {
   }
 
   known() {
-    return { ...super.known(), extras: this.extras?.key ?? "" };
+    return { ...super.known(), parts: { extras: [this.extras?.key ?? null, this.extras ? 1 : 0] } };
   }
 }
 

@@ -197,6 +197,6 @@ class Player extends Playhead {
   }
 
   known() {
-    return { ...super.known(), stages_key: this.run.stageKey, stages_to: this.run.stagesTo };
+    return { ...super.known(), parts: { stages: [this.run.stageKey, this.run.stagesTo] } };
   }
 }
