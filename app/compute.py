@@ -16,16 +16,16 @@ import streamlit as st
 from app.navigation import ROOT
 from app.shared.run_payload import pack_growth, recorded_block
 from app.start.example import load_example
-from mistral_core import registry
+from mistral_core.checkpoint import registry
 from mistral_core.config import MistralConfig
 from mistral_core.tokenizer import SentencePieceTokenizer
-from mistral_core.trace import Trace
+from mistral_core.trace.trace import Trace
 
 if TYPE_CHECKING:
     from mistral_core.analysis.gradients import Conductance, Report
     from mistral_core.analysis.influence import BackwardInfluence, ForwardInfluence, Pass
     from mistral_core.analysis.reach import Cut
-    from mistral_core.checkpoint import LoadedModel
+    from mistral_core.checkpoint.load import LoadedModel
     from mistral_core.model import Transformer
     from mistral_core.serving.engine import Engine
 
@@ -52,7 +52,7 @@ def load(name: str) -> LoadedModel:
     """
     import torch
 
-    from mistral_core.checkpoint import load_model
+    from mistral_core.checkpoint.load import load_model
 
     torch.set_num_threads(1)
     loaded = load_model(registry.resolve_browser(name))
@@ -88,7 +88,7 @@ def config(name: str) -> MistralConfig:
     Raises:
         ValueError: no such model, or a configuration that is refused.
     """
-    from mistral_core.checkpoint_names import load_config
+    from mistral_core.checkpoint.configuration import load_config
 
     return load_config(registry.resolve_browser(name))
 
@@ -142,7 +142,7 @@ def exact_model(name: str) -> Transformer:
     """
     import torch
 
-    from mistral_core.variants import in_dtype
+    from mistral_core.checkpoint.variants import in_dtype
 
     return in_dtype(engine().model(name).model, torch.float64)
 
@@ -153,7 +153,7 @@ def reader(name: str, window: int | None = None) -> Transformer:
     Raises:
         ValueError: as `exact_model`, or a window below 1.
     """
-    from mistral_core.variants import with_windows
+    from mistral_core.checkpoint.variants import with_windows
 
     model = exact_model(name)
     return model if window is None else with_windows(model, window)
@@ -236,7 +236,7 @@ def corridor_map(
         ValueError: as `mistral_core.analysis.gradients.conductance`.
     """
     from mistral_core.analysis.gradients import conductance
-    from mistral_core.variants import with_windows
+    from mistral_core.checkpoint.variants import with_windows
 
     model = reader(name, window) if exact else engine().model(name).model
     if not exact and window is not None:

@@ -42,8 +42,8 @@ from typing import TYPE_CHECKING, Any
 _HOME = {
     "MistralConfig": "config",
     "MISTRAL_7B": "config",
-    "Trace": "trace",
-    "RecordingPlan": "trace",
+    "Trace": "trace.trace",
+    "RecordingPlan": "trace.trace",
     "SamplingSettings": "sampling",
     "sampling_stages": "sampling",
     "Transformer": "model",
@@ -54,23 +54,23 @@ _HOME = {
     "GenerationRequest": "generation",
     "Run": "generation",
     "generate": "generation",
-    "load_model": "checkpoint",
-    "load_config": "checkpoint_names",
-    "available_models": "registry",
+    "load_model": "checkpoint.load",
+    "load_config": "checkpoint.configuration",
+    "available_models": "checkpoint.registry",
 }
 __all__ = list(_HOME)
 
 if TYPE_CHECKING:  # what type checkers and editors see
-    from mistral_core.checkpoint import load_model  # noqa: F401
-    from mistral_core.checkpoint_names import load_config  # noqa: F401
+    from mistral_core.checkpoint.configuration import load_config  # noqa: F401
+    from mistral_core.checkpoint.load import load_model  # noqa: F401
+    from mistral_core.checkpoint.registry import available_models  # noqa: F401
     from mistral_core.config import MISTRAL_7B, MistralConfig  # noqa: F401
     from mistral_core.generation import GenerationRequest, Run, generate  # noqa: F401
     from mistral_core.hooks import recording, replacing  # noqa: F401
     from mistral_core.kv_cache import KVCache  # noqa: F401
     from mistral_core.model import Transformer, random_model  # noqa: F401
-    from mistral_core.registry import available_models  # noqa: F401
     from mistral_core.sampling import SamplingSettings, sampling_stages  # noqa: F401
-    from mistral_core.trace import RecordingPlan, Trace  # noqa: F401
+    from mistral_core.trace.trace import RecordingPlan, Trace  # noqa: F401
 
 
 def __getattr__(name: str) -> Any:

@@ -21,11 +21,11 @@ import torch
 from jaxtyping import Bool, Complex, Float, Int
 from torch import Tensor, nn
 
+from mistral_core.checkpoint.fast import Projection, together
 from mistral_core.config import MistralConfig, Window
 from mistral_core.hooks import HookPoint
 from mistral_core.kv_cache import Ring, WritePlan
 from mistral_core.mask import allowed
-from mistral_core.projection import Projection, together
 from mistral_core.rope import rotate
 
 

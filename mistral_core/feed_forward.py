@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mistral_core.checkpoint.fast import Projection, together
 from mistral_core.config import MistralConfig
 from mistral_core.hooks import HookPoint
-from mistral_core.projection import Projection, together
 
 
 class FeedForward(nn.Module):

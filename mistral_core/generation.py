@@ -28,10 +28,10 @@ import torch
 from mistral_core.hooks import watching
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import Transformer
-from mistral_core.recorder import Recorder
 from mistral_core.sampling import SamplingSettings, choose, rank_of, sampling_stages, softmax, uniform
 from mistral_core.tokenizer import StreamingDecoder, Tokenizer
-from mistral_core.trace import KEYS, LOGITS, NOTHING, VALUES, RecordingPlan, Trace, layer_hook
+from mistral_core.trace.recorder import Recorder
+from mistral_core.trace.trace import KEYS, LOGITS, NOTHING, VALUES, RecordingPlan, Trace, layer_hook
 
 DEFAULT_CHUNK = 256
 """Tokens of a prompt read at once; bounds the memory of the scores at chunk x (W + chunk)."""

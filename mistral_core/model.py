@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from mistral_core.attention import hidden_keys
 from mistral_core.block import Block
+from mistral_core.checkpoint.fast import Projection
 from mistral_core.config import MistralConfig
 from mistral_core.hooks import HookPoint, name_hook_points
 from mistral_core.kv_cache import KVCache
 from mistral_core.norm import RMSNorm
-from mistral_core.projection import Projection
 from mistral_core.rope import rotation
 
 

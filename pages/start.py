@@ -11,7 +11,7 @@ from app.session import state
 from app.shared.frame import closing
 from app.start.panel import going_on
 from app.start.picture import minute
-from mistral_core.trace import TraceError
+from mistral_core.trace.trace import TraceError
 
 MAX_PROMPT = 2000  # characters that the address of the next page can carry comfortably
 

@@ -13,8 +13,8 @@ from app.session.actions import pause_others
 from app.session.state import Desk
 from app.shared.frame import chart, watch
 from app.theme import count, size
-from mistral_core import registry
 from mistral_core.analysis.accounting import ledger as ledger_of
+from mistral_core.checkpoint import registry
 from mistral_core.config import MISTRAL_7B, MistralConfig
 from mistral_core.serving.task import Task
 from mistral_core.training.family_results import Reached, reached, recorded_results
@@ -174,7 +174,7 @@ def verification(name: str) -> Task[Any]:
     """Starts the checks of a model in the background."""
 
     def work(report: Any) -> Any:
-        from mistral_core.verify import verify
+        from mistral_core.verification.verify import verify
 
         return verify(compute.engine().model(name), progress=report)
 

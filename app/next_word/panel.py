@@ -11,8 +11,8 @@ from app.session.state import Desk
 from app.session.visible import Payload, Shown, shown
 from app.shared.run_payload import StageBlock, pack_growth, recorded_block, stage_block
 from mistral_core.sampling import SamplingSettings, Stage, sampling_stages
-from mistral_core.trace import LOGITS, Trace
-from mistral_core.trace_compact import TOP_IDS
+from mistral_core.trace.compact import TOP_IDS
+from mistral_core.trace.trace import LOGITS, Trace
 
 
 def payload(desk: Desk) -> Payload:

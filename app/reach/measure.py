@@ -15,7 +15,7 @@ from app import compute
 from app.reach.payload import Choice, Measured
 from mistral_core.config import MistralConfig
 from mistral_core.serving.task import Task
-from mistral_core.trace import Trace
+from mistral_core.trace.trace import Trace
 
 if TYPE_CHECKING:
     from mistral_core.analysis.gradients import Report

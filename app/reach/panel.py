@@ -20,7 +20,7 @@ from app.session import actions
 from app.session.runs import Record, RunSpec
 from app.session.state import Desk
 from app.session.visible import Payload, meant, shown
-from mistral_core.trace import Trace
+from mistral_core.trace.trace import Trace
 
 OPTIONS = 24
 PATIENCE = 1.0

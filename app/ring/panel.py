@@ -19,7 +19,7 @@ from app.theme import size
 from mistral_core.analysis.reach import rings_left
 from mistral_core.config import MISTRAL_7B, MistralConfig
 from mistral_core.serving.task import Task
-from mistral_core.trace import KEYS, VALUES, RecordingPlan, Trace
+from mistral_core.trace.trace import KEYS, VALUES, RecordingPlan, Trace
 
 BYTES_PER_NUMBER = 2
 

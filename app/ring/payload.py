@@ -22,7 +22,7 @@ from app.shared.run_payload import pack_growth, unpack
 from app.shared.run_payload import pack_parts as join
 from mistral_core.analysis.accounting import kv_cache_bytes, without_gqa
 from mistral_core.config import MistralConfig
-from mistral_core.trace import KEYS, VALUES, Trace, layer_hook
+from mistral_core.trace.trace import KEYS, VALUES, Trace, layer_hook
 
 KV_BUDGET = 32 * 2**20
 """Bytes of keys and values of a whole run that are worth sending; the bundled model needs 4 KiB a token."""

@@ -17,7 +17,7 @@ from app import compute
 from app.session.runs import DEFAULT_SAMPLING, SAMPLING_FIELDS, Record, RunSpec, position_from_query, spec_from_query
 from app.session.state import Desk
 from app.shared.run_payload import pack_growth
-from mistral_core.trace import Trace
+from mistral_core.trace.trace import Trace
 
 if TYPE_CHECKING:
     from mistral_core.serving.engine import Progress

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from app import compute
 from mistral_core.serving.task import Report
-from mistral_core.trace import RecordingPlan, Trace
+from mistral_core.trace.trace import RecordingPlan, Trace
 
 if TYPE_CHECKING:
-    from mistral_core.checkpoint import LoadedModel
+    from mistral_core.checkpoint.load import LoadedModel
 
 
 def writer_of(trace: Trace) -> LoadedModel:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app.session.runs import DEFAULT_NEW_TOKENS, DEFAULT_SAMPLING, Record
-from mistral_core.registry import DEFAULT_MODEL
+from mistral_core.checkpoint.registry import DEFAULT_MODEL
 from mistral_core.sampling import SamplingSettings
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from app import compute
 from app.session import actions
 from app.session.runs import Record
 from app.session.state import Desk
-from mistral_core.trace import Trace
+from mistral_core.trace.trace import Trace
 
 if TYPE_CHECKING:
     from mistral_core.serving.engine import Progress

@@ -24,7 +24,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mistral_core.config import MistralConfig
-from mistral_core.trace_compact import TOP_ENTROPY, TOP_IDS, TOP_KEPT, TOP_LABELS, TOP_PROBS, TOP_STAGES
+from mistral_core.trace.compact import TOP_ENTROPY, TOP_IDS, TOP_KEPT, TOP_LABELS, TOP_PROBS, TOP_STAGES
 
 TOP_K = 20
 """Alternatives shown for each step."""

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mistral_core.trace import Trace
+from mistral_core.trace.trace import Trace
 
 COMMAND = "python -m mistral_core influence-example"
 

@@ -27,12 +27,12 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 
+from mistral_core.checkpoint.variants import with_windows
 from mistral_core.config import MistralConfig, Window
 from mistral_core.hooks import watching
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import Transformer
 from mistral_core.tokenizer import Tokenizer
-from mistral_core.variants import with_windows
 
 DEFAULT_CHUNK = 256
 """Tokens read at once."""

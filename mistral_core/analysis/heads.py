@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Num
 
-from mistral_core.trace import Trace
+from mistral_core.trace.trace import Trace
 
 MEASURES = ("distance", "entropy", "oldest", "first", "previous", "induction")
 

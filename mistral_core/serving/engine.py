@@ -27,10 +27,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from mistral_core.generation import GenerationRequest, ModelCard, Run, shared_length
-from mistral_core.trace import RecordingPlan, Trace
+from mistral_core.trace.trace import RecordingPlan, Trace
 
 if TYPE_CHECKING:
-    from mistral_core.checkpoint import LoadedModel
+    from mistral_core.checkpoint.load import LoadedModel
 
 Status = Literal["queued", "loading", "reading", "running", "paused", "done", "failed", "expired"]
 ACTIVE: frozenset[Status] = frozenset({"queued", "loading", "reading", "running"})

@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from mistral_core.checkpoint import hash_tensors
+from mistral_core.checkpoint.load import hash_tensors
 
 KEPT = 2
 """Checkpoints that stay."""

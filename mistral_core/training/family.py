@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mistral_core.analysis.accounting import kv_cache_bytes, parameter_count
-from mistral_core.checkpoint import load_model
+from mistral_core.checkpoint.load import load_model
 from mistral_core.training.corpus import Corpus
 from mistral_core.training.export import export_model
 from mistral_core.training.family_results import RESULTS_FILE, Result

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 
-from mistral_core.checkpoint import LoadedModel
+from mistral_core.checkpoint.load import LoadedModel
 from mistral_core.config import MistralConfig
 from mistral_core.model import Transformer
 from mistral_core.training.batches import Batches

@@ -21,11 +21,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mistral_core.attention import Attention
+from mistral_core.checkpoint.golden import load_golden
+from mistral_core.checkpoint.variants import in_dtype
 from mistral_core.config import Window
-from mistral_core.golden import load_golden
 from mistral_core.hooks import recording
 from mistral_core.model import Transformer
-from mistral_core.variants import in_dtype
 from mistral_core.verification.operations import Substitutes
 from mistral_core.verification.subject import (
     FLOAT32_BOUND,

@@ -17,13 +17,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mistral_core.attention import Attention, hidden_keys
-from mistral_core.checkpoint import LoadedModel, load_model, save_hugging_face, save_mistral
+from mistral_core.checkpoint.load import LoadedModel, load_model, save_hugging_face, save_mistral
 from mistral_core.generation import GenerationRequest, generate
 from mistral_core.hooks import Replacing, Sinks, recording, watching
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import Transformer
 from mistral_core.tokenizer import Tokenizer
-from mistral_core.trace import Trace
+from mistral_core.trace.trace import Trace
 
 MISTRAL_LAYOUT, HUGGING_FACE_LAYOUT = "Mistral", "Hugging Face"
 _SAVE = {MISTRAL_LAYOUT: save_mistral, HUGGING_FACE_LAYOUT: save_hugging_face}

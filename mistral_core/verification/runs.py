@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from mistral_core.checkpoint import hash_tensors
+from mistral_core.checkpoint.load import hash_tensors
 from mistral_core.generation import GenerationRequest, Run
 from mistral_core.model import Transformer
 from mistral_core.sampling import SamplingSettings
-from mistral_core.trace import RecordingPlan, Trace
+from mistral_core.trace.trace import RecordingPlan, Trace
 from mistral_core.verification.operations import HUGGING_FACE_LAYOUT, MISTRAL_LAYOUT, Substitutes
 from mistral_core.verification.subject import (
     CheckResult,

@@ -15,10 +15,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mistral_core.analysis.accounting import parameter_count
-from mistral_core.checkpoint import LoadedModel
+from mistral_core.checkpoint.load import LoadedModel
+from mistral_core.checkpoint.variants import first_layers, in_dtype, with_windows
 from mistral_core.config import Window
 from mistral_core.model import Transformer
-from mistral_core.variants import first_layers, in_dtype, with_windows
 
 FLOAT32_BOUND = 1e-4
 """Allowed difference in float32, relative to the largest number compared."""

@@ -8,7 +8,7 @@ import pytest
 from app import compute
 from mistral_core.generation import Run
 from mistral_core.model import random_model
-from mistral_core.trace import NOTHING, RecordingPlan
+from mistral_core.trace.trace import NOTHING, RecordingPlan
 from tests.conftest import TINY, TINY_STD, ByteTokenizer
 from tests.e2e.browser import settled, wait_for_tokens
 from tests.model.writing import asked, finish

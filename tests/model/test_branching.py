@@ -10,7 +10,7 @@ from mistral_core.generation import ModelCard, Run, restore_rings, shared_length
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import random_model
 from mistral_core.sampling import SamplingSettings
-from mistral_core.trace import RecordingPlan
+from mistral_core.trace.trace import RecordingPlan
 from tests.conftest import TINY, TINY_STD
 from tests.model.writing import FULL, PROMPT, asked, finish, same_trace, spelled, written
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mistral_core.generation import GenerationRequest, Run
-from mistral_core.trace import RecordingPlan, hook_shapes
+from mistral_core.trace.trace import RecordingPlan, hook_shapes
 from tests.conftest import TINY
 
 PROMPT = (1, 70, 201, 33, 120, 9, 77)

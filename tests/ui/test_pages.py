@@ -14,7 +14,7 @@ from app.navigation import ENTRIES
 from app.next_word import panel as player_panel
 from app.session import actions, state
 from app.session.runs import RunSpec, position_from_query, spec_from_query
-from mistral_core import registry
+from mistral_core.checkpoint import registry
 from mistral_core.sampling import SamplingSettings
 
 ROOT = Path(__file__).resolve().parents[2]

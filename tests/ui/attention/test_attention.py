@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
+from tests.ui.test_player_payload import make_trace
 
 from app import compute
 from app.attention import panel
@@ -21,8 +22,7 @@ from mistral_core.analysis.heads import MEASURES
 from mistral_core.generation import GenerationRequest, Run
 from mistral_core.hooks import Capture, watching
 from mistral_core.sampling import SamplingSettings
-from mistral_core.trace import PATTERN, RecordingPlan, Trace, layer_hook
-from tests.ui.test_player_payload import make_trace
+from mistral_core.trace.trace import PATTERN, RecordingPlan, Trace, layer_hook
 
 ROOT = Path(__file__).resolve().parents[3]
 STEP = 1 / 65535

@@ -29,8 +29,8 @@ from app.session import state
 from app.session.runs import Record, RunSpec
 from app.shared.run_payload import unpack
 from mistral_core.analysis.influence import backward_influence, forward_influence
+from mistral_core.checkpoint.variants import in_dtype, with_windows
 from mistral_core.config import MISTRAL_7B, MistralConfig
-from mistral_core.variants import in_dtype, with_windows
 from tests.conftest import TINY
 
 ROOT = Path(__file__).resolve().parents[3]

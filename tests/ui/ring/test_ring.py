@@ -20,7 +20,7 @@ from mistral_core.config import MISTRAL_7B
 from mistral_core.generation import GenerationRequest, ModelCard, Run
 from mistral_core.kv_cache import EMPTY
 from mistral_core.model import random_model
-from mistral_core.trace import RecordingPlan
+from mistral_core.trace.trace import RecordingPlan
 from tests.conftest import TINY, TINY_STD
 from tests.model import reference
 from tests.model.writing import FULL, asked, finish

@@ -15,8 +15,8 @@ import pytest
 from app.shared import run_payload as pp
 from mistral_core.config import MistralConfig
 from mistral_core.sampling import SamplingSettings, Stage, sampling_stages
-from mistral_core.trace import LOGITS, PATTERN, Trace, layer_hook
-from mistral_core.trace_compact import distil
+from mistral_core.trace.compact import distil
+from mistral_core.trace.trace import LOGITS, PATTERN, Trace, layer_hook
 
 ROOT = Path(__file__).resolve().parents[3]
 N, VOCAB, LAYERS, HEADS = 23, 50, 3, 4

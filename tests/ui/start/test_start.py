@@ -11,7 +11,7 @@ from app.start import panel as start_panel
 from app.start.example import COMMAND, load_example
 from mistral_core.analysis.influence import corridor_influence
 from mistral_core.analysis.push_back import CANDIDATES, find_example
-from mistral_core.registry import DEFAULT_MODEL
+from mistral_core.checkpoint.registry import DEFAULT_MODEL
 
 
 @pytest.fixture(scope="module")
