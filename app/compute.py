@@ -16,13 +16,14 @@ import streamlit as st
 from app.navigation import ROOT
 from app.shared.run_payload import pack_growth, recorded_block
 from app.start.example import load_example
+from mistral_core.analysis.progress import Report, silent
 from mistral_core.checkpoint import registry
 from mistral_core.config import MistralConfig
 from mistral_core.tokenizer import SentencePieceTokenizer
 from mistral_core.trace.trace import Trace
 
 if TYPE_CHECKING:
-    from mistral_core.analysis.gradients import Conductance, Report
+    from mistral_core.analysis.gradients import Conductance
     from mistral_core.analysis.influence import BackwardInfluence, ForwardInfluence, Pass
     from mistral_core.analysis.reach import Cut
     from mistral_core.checkpoint.load import LoadedModel
@@ -35,10 +36,6 @@ WARM_UP_VARIABLE = "MISTRAL_EXPLORER_WARM_UP"
 CORRIDOR_STEPS, CORRIDOR_ERROR = 16, 0.02
 """Steps of a corridor at most, and the share of the whole change by which its rows may be off with fewer."""
 _frozen = threading.Event()
-
-
-def silent(done: int, total: int, what: str) -> None:
-    """Reports to nobody."""
 
 
 def load(name: str) -> LoadedModel:

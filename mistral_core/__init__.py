@@ -15,9 +15,16 @@ Reading order, which is the order in which data meets the files:
 11. `hooks.py`         how one call is watched without touching the others
 12. `sampling.py`      from logits to a token, stage by stage
 13. `generation.py`    reading a prompt, writing a text
-14. `trace.py`         what is kept of a run; `recorder.py` fills it
-15. `checkpoint.py`    published weights, in Mistral's and in Hugging Face's layout
-16. `verify.py`        the checks that this is Mistral and nothing else
+
+These files are the network and running it. Around them, a folder each; its `__init__.py` says what is in it:
+
+* `trace/`         what is kept of a run
+* `checkpoint/`    published weights, in Mistral's and in Hugging Face's layout, and what makes them run fast
+* `analysis/`      measurements on text: reach, influence, attention, bytes
+* `verification/`  the checks that this is Mistral and nothing else
+* `serving/`       one engine for many sessions
+* `training/`      from a folder of texts to a model folder
+* `cli/`           `python -m mistral_core`
 
 Quick start:
 

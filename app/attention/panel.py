@@ -12,8 +12,9 @@ from app.session.rereading import read_again, writer_of
 from app.session.runs import Record
 from app.session.state import AttentionView, Desk
 from app.session.visible import Payload, Shown, meant, shown
+from mistral_core.analysis.progress import Report
 from mistral_core.checkpoint import registry
-from mistral_core.serving.task import Report, Task
+from mistral_core.serving.task import Task
 from mistral_core.trace.trace import RecordingPlan, Trace
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from mistral_core.serving.task import Task
 from mistral_core.trace.trace import Trace
 
 if TYPE_CHECKING:
-    from mistral_core.analysis.gradients import Report
+    from mistral_core.analysis.progress import Report
     from mistral_core.analysis.reach import Cut
 
 DROWNS = 1e-4

@@ -260,6 +260,6 @@ def options(trace: Trace, source: int) -> list[tuple[int, str]]:
 
 
 def _token_of(trace: Trace, word: str) -> int:
-    from mistral_core.analysis.push_back import single_token
+    from mistral_core.tokenizer import single_token
 
     return single_token(compute.tokenizer(trace.model_name), word)

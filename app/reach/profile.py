@@ -134,10 +134,7 @@ def _written(name: str, prompt: str) -> tuple[int, ...]:
     ids = tuple(loaded.tokenizer.encode(prompt))
     spec = RunSpec(model=name, text=prompt, new_tokens=max(MAX_TOKENS - len(ids), 0))
     run = Run(loaded.model, loaded.tokenizer, spec.request(ids))
-    for _ in run.prefill():
-        pass
-    while not run.finish_reason:
-        run.step()
+    run.complete()
     return tuple(run.token_ids[: run.n_read].tolist())
 
 

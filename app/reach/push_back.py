@@ -17,7 +17,8 @@ from app.theme import percent
 from mistral_core.serving.task import Task
 
 if TYPE_CHECKING:
-    from mistral_core.analysis.push_back import Case, PushBack, Typical
+    from mistral_core.analysis.push_back import PushBack, Typical
+    from mistral_core.analysis.swap import Case
 
 GONE = 0.01
 """Nats: a KL below it is called gone in practice. Said beside the slider."""
@@ -115,7 +116,8 @@ def beside(found: PushBack, typical: Sequence[Typical]) -> str:
 
 
 def _case() -> Case | None:
-    from mistral_core.analysis.push_back import GIRL, NEUTRAL, Case
+    from mistral_core.analysis.cases import GIRL, NEUTRAL
+    from mistral_core.analysis.swap import Case
 
     with st.popover("Your own pair and sentence", icon=":material/edit:"):
         opening = st.text_input(

@@ -204,8 +204,9 @@ def answer(question: Question, report: Any) -> dict[str, Any]:
     Raises:
         ValueError: the replacement is no single token, or the same word.
     """
+    from mistral_core.analysis.forgotten import forgotten
     from mistral_core.analysis.influence import default_replacement
-    from mistral_core.analysis.push_back import forgotten, single_token
+    from mistral_core.tokenizer import single_token
 
     report(0, 3, "loading the model in float64")
     config = compute.exact_model(question.model).config

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app import compute
-from mistral_core.serving.task import Report
+from mistral_core.analysis.progress import Report
 from mistral_core.trace.trace import RecordingPlan, Trace
 
 if TYPE_CHECKING:

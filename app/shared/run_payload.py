@@ -24,6 +24,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mistral_core.config import MistralConfig
+from mistral_core.sampling import entropy_bits, softmax
 from mistral_core.trace.compact import TOP_ENTROPY, TOP_IDS, TOP_KEPT, TOP_LABELS, TOP_PROBS, TOP_STAGES
 
 TOP_K = 20
@@ -155,16 +156,6 @@ def recorded_block(run: RunLike, start: int, stop: int) -> StageBlock:
     )
 
 
-def entropy_bits(logits: np.ndarray) -> np.ndarray:
-    """Entropy of each row's softmax, in bits: `[n, vocab_size]` -> `[n]` float32."""
-    rows = np.asarray(logits, np.float64)
-    shifted = rows - rows.max(-1, keepdims=True)
-    weights = np.exp(shifted)
-    total = weights.sum(-1)
-    nats = np.log(total) - np.where(weights > 0, weights * shifted, 0.0).sum(-1) / total
-    return np.asarray(nats / np.log(2), np.float32)
-
-
 def prefix_hash(token_ids: np.ndarray) -> int:
     """A number for the tokens before a payload, so that the browser notices if it holds other ones.
 
@@ -293,7 +284,7 @@ def _entropy(trace: RunLike, start: int, stop: int) -> np.ndarray:
     if start == stop:
         return np.empty(0, np.float32)
     try:
-        return entropy_bits(trace.logits[start:stop])
+        return np.asarray(entropy_bits(softmax(np.asarray(trace.logits[start:stop], np.float64))), np.float32)
     except KeyError:
         pass
     try:

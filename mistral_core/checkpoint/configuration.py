@@ -1,10 +1,7 @@
-"""What published folders call things: tensor names, shapes and `config.json` keys.
+"""The configuration of a model folder: `params.json` as it is, `config.json` translated both ways.
 
-Two layouts exist. Mistral's own (`params.json`, `consolidated*.safetensors`) is the one this
-program thinks in. Hugging Face's (`config.json`, `model*.safetensors`) has other names, and stores
-wq and wk with their rows in another order (half-split rotary pairs; `checkpoint.py` turns them
-back). A key of `config.json` that could change the network and is not understood is refused,
-because a model that is silently another one would falsify everything drawn from it.
+A key of `config.json` that could change the network and is not understood is refused, because a
+model that is silently another one would falsify everything drawn from it.
 
 Nothing here imports torch, so a configuration can be shown without loading it.
 
@@ -13,33 +10,14 @@ Source: mistral-inference `args.py`; transformers `configuration_mistral.py` (ve
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mistral_core.config import V01_ROPE_THETA, ConfigNotice, MistralConfig
+from mistral_core.checkpoint.folder import HUGGING_FACE, CheckpointError, detect_layout, read_json
+from mistral_core.config import V01_ROPE_THETA, ConfigNotice, MistralConfig, with_rope_theta
 
-MISTRAL, HUGGING_FACE = "Mistral", "Hugging Face"
-INDEX_FILE = "model.safetensors.index.json"
-_PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
-_WHY_NOT_PICKLE = (
-    "such files can run any program when opened, so only safetensors are read; "
-    "convert them with their source's own tools, or take the safetensors edition"
-)
-_TO_HF = {
-    "attention.wq": "self_attn.q_proj",
-    "attention.wk": "self_attn.k_proj",
-    "attention.wv": "self_attn.v_proj",
-    "attention.wo": "self_attn.o_proj",
-    "feed_forward.w1": "mlp.gate_proj",
-    "feed_forward.w2": "mlp.down_proj",
-    "feed_forward.w3": "mlp.up_proj",
-    "attention_norm": "input_layernorm",
-    "ffn_norm": "post_attention_layernorm",
-}
-_TO_HF_TOP = {"tok_embeddings": "model.embed_tokens", "norm": "model.norm", "output": "lm_head"}
 _FIELDS = {
     "hidden_size": "dim",
     "num_hidden_layers": "n_layers",
@@ -95,80 +73,6 @@ _MUST_BE = {
 _ROPE_KEYS = {"rope_theta", "rope_type", "type", "partial_rotary_factor"}
 
 
-class CheckpointError(ValueError):
-    """A model folder that cannot be loaded; the message lists everything that is wrong with it."""
-
-
-def expected_shapes(config: MistralConfig) -> dict[str, tuple[int, ...]]:
-    """Mistral's name of every tensor of the network, and its shape (rows = output features).
-
-    >>> from mistral_core.config import MISTRAL_7B
-    >>> expected_shapes(MISTRAL_7B)["layers.0.attention.wk.weight"]
-    (1024, 4096)
-    """
-    c = config
-    query, stored = c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim
-    layer: dict[str, tuple[int, ...]] = {
-        "attention.wq": (query, c.dim),
-        "attention.wk": (stored, c.dim),
-        "attention.wv": (stored, c.dim),
-        "attention.wo": (c.dim, query),
-        "feed_forward.w1": (c.hidden_dim, c.dim),
-        "feed_forward.w2": (c.dim, c.hidden_dim),
-        "feed_forward.w3": (c.hidden_dim, c.dim),
-        "attention_norm": (c.dim,),
-        "ffn_norm": (c.dim,),
-    }
-    shapes: dict[str, tuple[int, ...]] = {"tok_embeddings.weight": (c.vocab_size, c.dim)}
-    for index in range(c.n_layers):
-        shapes |= {f"layers.{index}.{part}.weight": shape for part, shape in layer.items()}
-    shapes["norm.weight"] = (c.dim,)
-    if not c.tied_embeddings:
-        shapes["output.weight"] = (c.vocab_size, c.dim)
-    return shapes
-
-
-def hugging_face_name(name: str) -> str:
-    """Hugging Face's name of the tensor that Mistral calls `name`.
-
-    >>> hugging_face_name("layers.3.feed_forward.w2.weight")
-    'model.layers.3.mlp.down_proj.weight'
-
-    Raises:
-        KeyError: the network has no such tensor.
-    """
-    stem = name.removesuffix(".weight")
-    if stem in _TO_HF_TOP:
-        return f"{_TO_HF_TOP[stem]}.weight"
-    _, index, part = stem.split(".", 2)
-    return f"model.layers.{index}.{_TO_HF[part]}.weight"
-
-
-def rotary_heads(config: MistralConfig, name: str) -> int | None:
-    """Heads of a tensor whose rows the two layouts order differently; `None` for all others."""
-    heads = {"attention.wq.weight": config.n_heads, "attention.wk.weight": config.n_kv_heads}
-    return next((count for suffix, count in heads.items() if name.endswith(suffix)), None)
-
-
-def detect_layout(folder: Path) -> str:
-    """Which of the two layouts a folder has. Mistral's own wins where both are complete.
-
-    Raises:
-        CheckpointError: not a folder, or one without a configuration.
-    """
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder} is not a folder; name the folder that holds the model's files")
-    has_params, has_config = (folder / "params.json").is_file(), (folder / "config.json").is_file()
-    if has_params and (not has_config or any(folder.glob("consolidated*.safetensors"))):
-        return MISTRAL
-    if has_config:
-        return HUGGING_FACE
-    raise CheckpointError(
-        f"{folder} has neither params.json (Mistral's layout) nor config.json (Hugging Face's); "
-        f"a model folder needs one of them"
-    )
-
-
 def load_config(folder: str | Path) -> MistralConfig:
     """The configuration of a model folder. Needs no weights; what was assumed is warned about.
 
@@ -186,26 +90,8 @@ def read_config(folder: str | Path) -> tuple[MistralConfig, tuple[str, ...]]:
     folder = Path(folder)
     if detect_layout(folder) == HUGGING_FACE:
         return config_from_hugging_face(read_json(folder / "config.json"))
-    params = read_json(folder / "params.json")
-    if "rope_theta" in params:
-        return MistralConfig.from_params(params), ()
-    notice = f"params.json names no rope_theta; taking {V01_ROPE_THETA:g}, the value of Mistral 7B v0.1"
-    return MistralConfig.from_params({**params, "rope_theta": V01_ROPE_THETA}), (notice,)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
-
-    Raises:
-        CheckpointError: unreadable, not JSON, or not an object.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not readable as JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path} holds a JSON {type(content).__name__}; it must be an object")
-    return content
+    params, notices = with_rope_theta(read_json(folder / "params.json"))
+    return MistralConfig.from_params(params), notices
 
 
 def config_from_hugging_face(content: Mapping[str, Any]) -> tuple[MistralConfig, tuple[str, ...]]:
@@ -270,55 +156,6 @@ def config_to_hugging_face(config: MistralConfig, dtype: str) -> dict[str, Any]:
         "max_position_embeddings": 32768,
         "torch_dtype": dtype,
     }
-
-
-def weight_files(folder: Path, layout: str) -> list[Path]:
-    """The safetensors files of a folder.
-
-    Raises:
-        CheckpointError: there are none, or the index of shards names something else.
-    """
-    single = folder / "model.safetensors"
-    if layout == MISTRAL and (shards := sorted(folder.glob("consolidated*.safetensors"))):
-        return shards
-    if single.is_file():
-        return [single]
-    if layout == HUGGING_FACE and (folder / INDEX_FILE).is_file():
-        return _indexed_files(folder)
-    if pickles := sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLES):
-        raise CheckpointError(f"{folder} has its weights in {', '.join(pickles)}: {_WHY_NOT_PICKLE}")
-    wanted = "consolidated*.safetensors" if layout == MISTRAL else f"model.safetensors or {INDEX_FILE}"
-    raise CheckpointError(f"{folder} has no weights; in {layout}'s layout they are in {wanted}")
-
-
-def _indexed_files(folder: Path) -> list[Path]:
-    """The shards that the index names, each checked to be a safetensors file of this very folder."""
-    weight_map = read_json(folder / INDEX_FILE).get("weight_map")
-    if not isinstance(weight_map, dict) or not all(isinstance(shard, str) for shard in weight_map.values()):
-        raise CheckpointError(f"{folder / INDEX_FILE} has no weight_map from tensor names to files")
-    problems = []
-    for shard in sorted(set(weight_map.values())):
-        if shard in {"", ".", ".."} or "/" in shard or "\\" in shard:
-            problems.append(f"{shard!r} is not the name of a file in the model's folder")
-        elif Path(shard).suffix in _PICKLES:
-            problems.append(f"{shard} is refused: {_WHY_NOT_PICKLE}")
-        elif not (folder / shard).is_file():
-            problems.append(f"{shard} is missing from the folder")
-    if problems:
-        raise CheckpointError(report(f"{folder / INDEX_FILE} names files that cannot be read", problems))
-    return [folder / shard for shard in sorted(set(weight_map.values()))]
-
-
-def report(what: str, problems: list[str]) -> str:
-    """One message for all defects."""
-    noun = "defect" if len(problems) == 1 else "defects"
-    return f"{what} ({len(problems)} {noun}): " + "; ".join(problems)
-
-
-def refuse_pickle(path: Path) -> None:
-    """Refuses a path to a file that would run when opened, with the reason."""
-    if path.suffix in _PICKLES and not path.is_dir():
-        raise CheckpointError(f"{path} is refused: {_WHY_NOT_PICKLE}")
 
 
 def _foreign(content: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 A program that only compares itself with itself can be wrong everywhere in the same way; a rotary
 layout that was not converted is the classic case. So each bundled model carries logits that
 another implementation made from the same file, at positions around every edge: the window, its
-multiples, and the exact reach. `python -m mistral_core.golden FOLDER` makes the file anew; this
+multiples, and the exact reach. `python -m mistral_core golden --model FOLDER` makes the file anew; this
 needs transformers, comparing with it does not.
 
 Source: transformers `MistralForCausalLM`, float32, eager attention.
@@ -12,7 +12,6 @@ Source: transformers `MistralForCausalLM`, float32, eager attention.
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,8 +184,8 @@ def _tokens(loaded: LoadedModel, length: int) -> list[int]:
 
 def _hugging_face_folder(loaded: LoadedModel, copy: Path) -> Path:
     """The model's own folder where transformers can read it, else a converted copy."""
-    from mistral_core.checkpoint.configuration import HUGGING_FACE, detect_layout
-    from mistral_core.checkpoint.load import save_hugging_face
+    from mistral_core.checkpoint.folder import HUGGING_FACE, detect_layout
+    from mistral_core.checkpoint.save import save_hugging_face
 
     if detect_layout(loaded.folder) == HUGGING_FACE:
         return loaded.folder
@@ -200,9 +199,3 @@ def _write(golden: Golden, path: Path) -> None:
     unfinished = path.with_name(path.name + ".part")
     save_file(arrays, unfinished, metadata={"golden": json.dumps(header)})
     unfinished.replace(path)
-
-
-if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        made = make_golden(name)
-        print(f"{name}: {len(made.positions)} positions of {len(made.tokens)} tokens, {made.logits.nbytes:,} bytes")

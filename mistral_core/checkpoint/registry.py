@@ -105,8 +105,8 @@ def _roots() -> list[Path]:
 
 def _model_folders(root: Path) -> list[Path]:
     """Sorted by name, the default one first."""
-    found = sorted(root.iterdir(), key=lambda path: (path.name != DEFAULT_MODEL, path.name))
-    folders = (path for path in found if path.is_dir())
+    entries = sorted(root.iterdir(), key=lambda path: (path.name != DEFAULT_MODEL, path.name))
+    folders = (path for path in entries if path.is_dir())
     return [path for path in folders if (path / "params.json").is_file() or (path / "config.json").is_file()]
 
 

@@ -41,8 +41,8 @@ def _variant(
 ) -> Transformer:
     config = replace(model.config, n_layers=n_layers, sliding_window=window)
     with torch.device("meta"):
-        variant = Transformer(config)
-    given = model.state_dict()
-    state = {name: given[name] if dtype is None else given[name].to(dtype) for name in variant.state_dict()}
+        variant = type(model)(config)  # a fast model's variant is fast
+    weights = model.state_dict()
+    state = {name: weights[name] if dtype is None else weights[name].to(dtype) for name in variant.state_dict()}
     variant.load_state_dict(state, assign=True)
     return variant.eval().requires_grad_(False)

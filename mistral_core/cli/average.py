@@ -10,13 +10,13 @@ from typing import Annotated
 
 import typer
 
-from mistral_core.cli.influence import Json
+from mistral_core.cli.flags import WRITE, Json
 from mistral_core.cli.run import load, print_json, status
 
 
 def register(app: typer.Typer) -> None:
     """Adds the command of this file."""
-    app.command("average", rich_help_panel="Write")(average)
+    app.command("average", rich_help_panel=WRITE)(average)
 
 
 def average(

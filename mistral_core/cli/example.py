@@ -11,23 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mistral_core.checkpoint.registry import DEFAULT_MODEL
-from mistral_core.cli.influence import (
-    TYPICAL_LENGTH,
-    TYPICAL_SOURCES,
-    TYPICAL_TEXTS,
-    Device,
-    Dtype,
-    Json,
-    Model,
-    Seed,
-    plain,
-    report,
-    written_texts,
-)
+from mistral_core.cli.flags import LOOK, Device, Dtype, Json, Model, Seed
+from mistral_core.cli.influence import TYPICAL_LENGTH, TYPICAL_SOURCES, TYPICAL_TEXTS, plain, report, written_texts
 from mistral_core.cli.run import load, print_json, status
 
 if TYPE_CHECKING:
-    from mistral_core.analysis.push_back import Case, Swap
+    from mistral_core.analysis.swap import Case, Swap
     from mistral_core.checkpoint.load import LoadedModel
 
 CRITERION = "largest fall of the first answer's probability by the swap, of the words that have left every ring"
@@ -36,7 +25,7 @@ TYPICAL_RULE = "tokens of texts that the model wrote itself, replaced one at a t
 
 def register(app: typer.Typer) -> None:
     """Adds the command of this file."""
-    app.command("influence-example", rich_help_panel="Look inside")(influence_example)
+    app.command("influence-example", rich_help_panel=LOOK)(influence_example)
 
 
 def influence_example(
@@ -51,12 +40,13 @@ def influence_example(
     if only not in ("", "text"):
         raise ValueError(f"--only is {only!r}; it can be 'text'")
     loaded = load(model, dtype, device)
-    from mistral_core.analysis.push_back import CANDIDATES, find_example
+    from mistral_core.analysis.cases import CANDIDATES
+    from mistral_core.analysis.example import find_example
 
-    found = find_example(loaded.model, loaded.tokenizer, CANDIDATES, report)
+    example = find_example(loaded.model, loaded.tokenizer, CANDIDATES, report)
     if only:
         status("")
-        typer.echo(found.best.text)
+        typer.echo(example.best.text)
         return
     content = {
         "model": loaded.name,
@@ -64,24 +54,24 @@ def influence_example(
         "dtype": dtype,
         "criterion": CRITERION,
         "candidates": len(CANDIDATES),
-        "words": found.case.words,
-        "answers": found.case.answers,
-        "fall": found.fall,
+        "words": example.case.words,
+        "answers": example.case.answers,
+        "fall": example.fall,
         "windows": list(loaded.config.windows),
-        "best": asdict(found.best),
-        "corridor": corridor_json(loaded, found.case, found.best),
-        "others": [asdict(swap) for swap in found.others],
-        "refused": list(found.refused),
-        "typical": typical_json(loaded, found.best.distance, seed),
+        "best": asdict(example.best),
+        "corridor": corridor_json(loaded, example.case, example.best),
+        "others": [asdict(swap) for swap in example.others],
+        "refused": list(example.refused),
+        "typical": typical_json(loaded, example.best.distance, seed),
     }
     status("")
-    print_json(content) if as_json else typer.echo(example_text(found.best, content))
+    print_json(content) if as_json else typer.echo(example_text(example.best, content))
 
 
 def corridor_json(loaded: LoadedModel, case: Case, best: Swap) -> dict[str, Any]:
     """How the change gets from the swapped word to the first answer: the sums of `corridor_influence` by cell."""
     from mistral_core.analysis.influence import corridor_influence
-    from mistral_core.analysis.push_back import single_token
+    from mistral_core.tokenizer import single_token
 
     ids = loaded.tokenizer.encode(best.text)
     swap, answer = (single_token(loaded.tokenizer, word) for word in (case.words[1], case.answers[0]))
@@ -107,8 +97,8 @@ def typical_json(loaded: LoadedModel, distance: int, seed: int) -> dict[str, Any
     Raises:
         ValueError: none of these texts is long enough.
     """
+    from mistral_core.analysis.distance import distance_profile
     from mistral_core.analysis.influence import REPLACEMENT_RULE
-    from mistral_core.analysis.push_back import distance_profile
 
     texts = written_texts(loaded, TYPICAL_TEXTS, TYPICAL_LENGTH, seed)
     profile = distance_profile(loaded.model, texts, distance, TYPICAL_SOURCES, seed=seed, report=report)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mistral_core.cli.flags import WRITE, Json
 from mistral_core.cli.run import print_json, use_threads
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Adds the command of this file."""
-    app.command("family", rich_help_panel="Write")(family)
+    app.command("family", rich_help_panel=WRITE)(family)
 
 
 def family(
@@ -38,7 +39,7 @@ def family(
     precision: Annotated[Literal["auto", "float32", "bfloat16"], typer.Option(help="auto times both.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="Processor threads.", show_default="torch's")] = None,
     licence: Annotated[str, typer.Option(help="Of the texts, for the cards.", show_default=False)] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Train the family that the claims are tested with; without --out, print what was recorded of it."""
     from mistral_core.training.family_results import recorded_results, table

@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mistral_core.checkpoint.registry import DEFAULT_MODEL
+from mistral_core.cli.flags import LOOK, Device, Dtype, Json, Model, Seed
 from mistral_core.cli.run import load, print_json, status
 
 if TYPE_CHECKING:
@@ -23,22 +24,15 @@ if TYPE_CHECKING:
     from mistral_core.analysis.reach import Cut
     from mistral_core.checkpoint.load import LoadedModel
 
-_RUNNING, _OUTPUT, _LOOK = "Running", "Output", "Look inside"
-Model = Annotated[str, typer.Option(help="A folder, or the name of a bundled model or one in MISTRAL_MODELS_DIR.")]
-Dtype = Annotated[Literal["float32", "float64", "bfloat16"], typer.Option(rich_help_panel=_RUNNING)]
-Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:1.", rich_help_panel=_RUNNING)]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.", rich_help_panel=_OUTPUT)]
-Seed = Annotated[int, typer.Option(help="The same seed gives the same result.")]
-
 TYPICAL_TEXTS, TYPICAL_LENGTH, TYPICAL_SOURCES = 6, 120, 10
 """Texts that the model writes itself, their tokens, and tokens replaced in each."""
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this file."""
-    app.command("influence", rich_help_panel=_LOOK)(influence)
-    app.command("push-back", rich_help_panel=_LOOK)(push_back)
-    app.command("influence-profile", rich_help_panel=_LOOK)(influence_profile)
+    app.command("influence", rich_help_panel=LOOK)(influence)
+    app.command("push-back", rich_help_panel=LOOK)(push_back)
+    app.command("influence-profile", rich_help_panel=LOOK)(influence_profile)
 
 
 def influence(
@@ -70,7 +64,7 @@ def influence(
     loaded = load(model, dtype, device)
     from mistral_core.analysis.influence import REPLACEMENT_RULE, corridor_influence, default_replacement
     from mistral_core.analysis.influence import forward_influence as measure
-    from mistral_core.analysis.push_back import single_token
+    from mistral_core.tokenizer import single_token
 
     ids, rows = loaded.tokenizer.encode(text), loaded.config.n_layers
     if layer is not None and not 0 <= layer <= rows:
@@ -107,8 +101,10 @@ def push_back(
 ) -> None:
     """Put neutral sentences between a word and the question that depends on it."""
     loaded = load(model, dtype, device)
-    from mistral_core.analysis.push_back import GIRL, Case, typical_beside
+    from mistral_core.analysis.cases import GIRL
     from mistral_core.analysis.push_back import push_back as measure
+    from mistral_core.analysis.push_back import typical_beside
+    from mistral_core.analysis.swap import Case
 
     case = Case(
         opening=opening or GIRL.opening,
@@ -117,17 +113,19 @@ def push_back(
         question=GIRL.question if question is None else question,
         fillers=GIRL.fillers,
     )
-    found = measure(loaded.model, loaded.tokenizer, case, report)
-    typical = typical_beside(loaded.model, loaded.tokenizer, found, seed, report)
+    measured = measure(loaded.model, loaded.tokenizer, case, report)
+    typical = typical_beside(loaded.model, loaded.tokenizer, measured, seed, report)
     status("")
     if as_json:
         beside = {"seed": seed, "typical": [asdict(row) for row in typical]}
-        print_json({"model": loaded.name, "model_hash": loaded.model_hash, "dtype": dtype, **asdict(found), **beside})
+        print_json(
+            {"model": loaded.name, "model_hash": loaded.model_hash, "dtype": dtype, **asdict(measured), **beside}
+        )
         return
-    typer.echo(f"{case.text(0)}\nswap: {case.words[1]}; windows {found.marks}, exact reach {found.reach}\n")
+    typer.echo(f"{case.text(0)}\nswap: {case.words[1]}; windows {measured.marks}, exact reach {measured.reach}\n")
     heading = f"p({case.answers[0]}) as {case.words[0]} / as {case.words[1]}"
     typer.echo(f"  distance          KL   {heading}   KL of ordinary words: median, mean (how many)")
-    for swap, row in zip(found.swaps, typical, strict=True):
+    for swap, row in zip(measured.swaps, typical, strict=True):
         probabilities = f"{swap.first[0]:.4f} / {swap.swapped[0]:.4f}"
         ordinary = f"{row.median:.3g}, {row.mean:.3g} ({row.count})"
         typer.echo(f"  {swap.distance:>8}  {swap.kl:>10.3g}   {probabilities:<{len(heading)}}   {ordinary}")
@@ -205,8 +203,7 @@ def written_texts(loaded: LoadedModel, n_texts: int, length: int, seed: int) -> 
         run = Run(loaded.model, loaded.tokenizer, request)
         for _ in run.prefill():
             status(f"writing text {len(texts) + 1} of {n_texts}")
-        while not run.finish_reason:
-            run.step()
+        run.complete()
         if run.n_read >= min(8, length):
             texts.append(run.token_ids[: run.n_read].tolist())
         if len(texts) == n_texts:

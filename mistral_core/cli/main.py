@@ -23,6 +23,27 @@ from mistral_core.checkpoint.registry import DEFAULT_MODEL
 from mistral_core.cli.average import register as register_average
 from mistral_core.cli.example import register as register_example
 from mistral_core.cli.family import register as register_family
+from mistral_core.cli.flags import (
+    CHECK,
+    LOOK,
+    OUTPUT,
+    WRITE,
+    ChunkSize,
+    Device,
+    Dtype,
+    Json,
+    MaxNewTokens,
+    MinP,
+    Model,
+    Penalty,
+    Prompt,
+    PromptFile,
+    Stop,
+    Temperature,
+    TextSeed,
+    TopK,
+    TopP,
+)
 from mistral_core.cli.influence import register as register_influence
 from mistral_core.cli.relay import register as register_relay
 from mistral_core.cli.run import (
@@ -61,33 +82,11 @@ app = typer.Typer(
     epilog=EXAMPLES,
     help="A complete Mistral: write text, look inside, and check that it is one.",
 )
-_WRITE, _LOOK, _CHECK = "Write", "Look inside", "Check"
-_SAMPLING, _RUNNING, _OUTPUT = "Sampling", "Running", "Output"
-
-Model = Annotated[str, typer.Option(help="A folder, or the name of a bundled model or one in MISTRAL_MODELS_DIR.")]
-Prompt = Annotated[str | None, typer.Option(help="The text to go on from.", show_default=False)]
-PromptFile = Annotated[Path | None, typer.Option(help="A file with it, in UTF-8.", show_default=False)]
-MaxNewTokens = Annotated[int, typer.Option(help="How many to write at most; 0 = only read.")]
-Temperature = Annotated[float, typer.Option(help="0 = always the likeliest.", rich_help_panel=_SAMPLING)]
-TopK = Annotated[int, typer.Option(help="Keep the k likeliest; 0 = off.", rich_help_panel=_SAMPLING)]
-TopP = Annotated[float, typer.Option(help="Keep this much probability; 1 = off.", rich_help_panel=_SAMPLING)]
-MinP = Annotated[float, typer.Option(help="Least share of the likeliest; 0 = off.", rich_help_panel=_SAMPLING)]
-Penalty = Annotated[float, typer.Option(help="Above 1 avoids tokens of the text; 1 = off.", rich_help_panel=_SAMPLING)]
-Seed = Annotated[int, typer.Option(help="The same seed gives the same text.", rich_help_panel=_SAMPLING)]
-Stop = Annotated[
-    list[str] | None, typer.Option(help="End once this was written (can be repeated).", show_default=False)
-]
-ChunkSize = Annotated[int, typer.Option(help="Tokens of a text read at once.", rich_help_panel=_RUNNING)]
-Dtype = Annotated[Literal["float32", "float64", "bfloat16"], typer.Option(rich_help_panel=_RUNNING)]
-Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:1.", rich_help_panel=_RUNNING)]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.", rich_help_panel=_OUTPUT)]
-
-
 _ARGUMENTS: ContextVar[tuple[str, ...]] = ContextVar("mistral_core_arguments", default=())
 """Of the command that runs; a trace stores by which command it was made."""
 
 
-@app.command(rich_help_panel=_WRITE)
+@app.command(rich_help_panel=WRITE)
 def generate(
     prompt: Prompt = None,
     prompt_file: PromptFile = None,
@@ -99,11 +98,11 @@ def generate(
     top_p: TopP = 0.95,
     min_p: MinP = 0.0,
     repetition_penalty: Penalty = 1.0,
-    seed: Seed = 0,
+    seed: TextSeed = 0,
     chunk_size: ChunkSize = 256,
     dtype: Dtype = "float32",
     device: Device = "cpu",
-    stream: Annotated[bool, typer.Option("--stream", help="Print while writing.", rich_help_panel=_OUTPUT)] = False,
+    stream: Annotated[bool, typer.Option("--stream", help="Print while writing.", rich_help_panel=OUTPUT)] = False,
     as_json: Json = False,
 ) -> None:
     """Go on from a prompt. Prints the prompt and what follows it."""
@@ -135,7 +134,7 @@ def generate(
         typer.echo(run.trace().text)
 
 
-@app.command(rich_help_panel=_LOOK)
+@app.command(rich_help_panel=LOOK)
 def trace(
     out: Annotated[Path, typer.Option(help="The file to write (safetensors).", show_default=False)],
     prompt: Prompt = None,
@@ -148,7 +147,7 @@ def trace(
     top_p: TopP = 0.95,
     min_p: MinP = 0.0,
     repetition_penalty: Penalty = 1.0,
-    seed: Seed = 0,
+    seed: TextSeed = 0,
     hook: Annotated[
         list[str] | None,
         typer.Option(help="A tensor to keep, such as hook_resid_post (can be repeated).", show_default=False),
@@ -188,18 +187,18 @@ def trace(
     if compact and run.recorder.omitted:  # before the time is spent
         raise ValueError(f"a compact trace needs all attention and logits, but {run.recorder.omitted[0]}")
     finish(run)
-    kept, missing = store(run, out, shlex.join([*PROGRAM.split(), *_ARGUMENTS.get()]), compact)
+    written, missing = store(run, out, shlex.join([*PROGRAM.split(), *_ARGUMENTS.get()]), compact)
     size = out.stat().st_size
     if as_json:
-        arrays = list(kept.arrays)
-        print_json({"file": str(out), "bytes": size, "tokens": len(kept), "arrays": arrays, "omitted": missing})
+        arrays = list(written.arrays)
+        print_json({"file": str(out), "bytes": size, "tokens": len(written), "arrays": arrays, "omitted": missing})
         return
-    typer.echo(f"{out}: {len(kept):,} tokens, {len(kept.arrays)} arrays, {size:,} bytes")
+    typer.echo(f"{out}: {len(written):,} tokens, {len(written.arrays)} arrays, {size:,} bytes")
     for line in missing:
         typer.echo(f"left out: {line}", err=True)
 
 
-@app.command(rich_help_panel=_LOOK)
+@app.command(rich_help_panel=LOOK)
 def info(
     model: Annotated[
         str, typer.Option(help=f"A folder, a listed name, or {PRESET}; no weights are needed.")
@@ -221,7 +220,7 @@ def info(
         typer.echo(info_text(content))
 
 
-@app.command(rich_help_panel=_CHECK)
+@app.command(rich_help_panel=CHECK)
 def evaluate(
     text: Annotated[
         Path, typer.Option(help="A text file, plain or .xz; blank lines separate documents.", show_default=False)
@@ -258,7 +257,7 @@ def evaluate(
     typer.echo(f"{result.tokens:,} tokens, {result.bytes:,} bytes, {result.documents:,} documents")
 
 
-@app.command(rich_help_panel=_CHECK)
+@app.command(rich_help_panel=CHECK)
 def verify(
     model: Model = DEFAULT_MODEL, dtype: Dtype = "float32", device: Device = "cpu", as_json: Json = False
 ) -> None:
@@ -276,7 +275,7 @@ def verify(
         raise typer.Exit(1)
 
 
-@app.command(rich_help_panel=_CHECK)
+@app.command(rich_help_panel=CHECK)
 def golden(model: Model = DEFAULT_MODEL) -> None:
     """Store transformers' logits beside a model, for `verify` to compare with."""
     from mistral_core.checkpoint.golden import GOLDEN_FILE, make_golden

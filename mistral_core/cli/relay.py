@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mistral_core.cli.influence import Json, Model
+from mistral_core.cli.flags import WRITE, Json, Model
 from mistral_core.cli.run import load, print_json, status
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ BEYOND = 2
 
 def register(app: typer.Typer) -> None:
     """Adds the command of this file."""
-    app.command("relay", rich_help_panel="Write")(relay)
+    app.command("relay", rich_help_panel=WRITE)(relay)
 
 
 def relay(

@@ -121,12 +121,12 @@ def finish(run: Run, show: bool = False) -> None:
     """Reads the prompt and writes to the end; `show` prints the text as it comes, the prompt first."""
     for _ in run.prefill():
         pass
-    shown = 0
+    printed = 0
     while True:
         text = "".join(run.texts)
         if show:
-            print(text[shown:], end="", flush=True)
-            shown = len(text)
+            print(text[printed:], end="", flush=True)
+            printed = len(text)
         if run.finish_reason:
             break
         run.step()
@@ -168,10 +168,10 @@ def recording_plan(
         if hooks or layers or no_logits:
             raise ValueError("--compact decides itself what is kept; leave --hook, --layer and --no-logits out")
         return RecordingPlan(hooks=(LOGITS, PATTERN), budget_bytes=budget)
-    kept = tuple(hooks) or RecordingPlan().hooks
+    chosen = tuple(hooks) or RecordingPlan().hooks
     if no_logits:
-        kept = tuple(hook for hook in kept if hook != LOGITS)
-    return RecordingPlan(hooks=kept, layers=tuple(layers) or None, budget_bytes=budget)
+        chosen = tuple(hook for hook in chosen if hook != LOGITS)
+    return RecordingPlan(hooks=chosen, layers=tuple(layers) or None, budget_bytes=budget)
 
 
 def parse_window(window: str | None) -> int | Literal["own"] | None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mistral_core.checkpoint.registry import MODELS_VARIABLE, user_root
+from mistral_core.cli.flags import WRITE
 from mistral_core.cli.run import load, parse_window, print_json, status, use_threads
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def _flag(help: str, panel: str, default: str | None = None) -> Any:
 
 def register(app: typer.Typer) -> None:
     """Adds the command of this file."""
-    app.command("train", rich_help_panel="Write")(train)
+    app.command("train", rich_help_panel=WRITE)(train)
 
 
 def train(

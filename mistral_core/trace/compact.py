@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mistral_core.sampling import SamplingSettings, sampling_stages
+from mistral_core.sampling import SamplingSettings, entropy_bits, sampling_stages
 from mistral_core.trace.trace import PATTERN, Trace, layer_hook
 
 TOP_IDS, TOP_PROBS, TOP_KEPT, TOP_ENTROPY = "top/ids", "top/stage_probs", "top/kept", "top/entropy"
@@ -47,7 +47,7 @@ def distil(trace: Trace, label_of: Callable[[int], str], k: int = 20) -> Trace:
         raise ValueError(f"k is {k}; the vocabulary has 1 to {trace.config.vocab_size} tokens to keep")
     names = [field.name for field in dataclasses.fields(SamplingSettings)]
     settings = SamplingSettings(**{name: trace.settings[name] for name in names})
-    ids, probs, kept, entropy = [], [], [], []
+    ids, probs, choices, entropy = [], [], [], []
     stage_names: tuple[str, ...] = ()
     for step, row in enumerate(trace.logits):
         stages = sampling_stages(row, settings, trace.token_ids[: step + 1])
@@ -55,7 +55,7 @@ def distil(trace: Trace, label_of: Callable[[int], str], k: int = 20) -> Trace:
         top = np.argsort(-stages[0].logits, kind="stable")[:k]  # the lower id first on ties
         ids.append(top)
         probs.append([stage.probs[top] for stage in stages])
-        kept.append([stage.kept for stage in stages])
+        choices.append([stage.n_choices for stage in stages])
         entropy.append(entropy_bits(stages[0].probs))
     arrays = {
         layer_hook(layer, PATTERN): trace.pattern(layer).astype(np.float16) for layer in range(trace.config.n_layers)
@@ -64,7 +64,7 @@ def distil(trace: Trace, label_of: Callable[[int], str], k: int = 20) -> Trace:
     arrays |= {
         TOP_IDS: np.array(ids, np.int32),
         TOP_PROBS: np.array(probs, np.float32),
-        TOP_KEPT: np.array(kept, np.int32),
+        TOP_KEPT: np.array(choices, np.int32),
         TOP_ENTROPY: np.array(entropy, np.float32),
     }
     labels = {str(token): label_of(int(token)) for token in np.unique(arrays[TOP_IDS])}
@@ -74,13 +74,3 @@ def distil(trace: Trace, label_of: Callable[[int], str], k: int = 20) -> Trace:
         settings={**trace.settings, TOP_STAGES: list(stage_names), TOP_LABELS: labels},
         omitted=(*trace.omitted, *(f"{name}: not kept in a compact trace" for name in dropped)),
     )
-
-
-def entropy_bits(probs: np.ndarray) -> float:
-    """Entropy of one distribution in bits; a probability of 0 counts nothing.
-
-    >>> entropy_bits(np.array([0.5, 0.25, 0.25, 0.0]))
-    1.5
-    """
-    alive = probs[probs > 0]
-    return float(-(alive * np.log2(alive)).sum())

@@ -52,12 +52,12 @@ class Recorder:
         self, config: MistralConfig, plan: RecordingPlan, capacity: int, max_context: int, dtype: torch.dtype
     ) -> None:
         kind = np.float64 if dtype == torch.float64 else np.float32
-        kept, self.omitted = plan.fit(config, capacity, max_context, np.dtype(kind).itemsize)
+        recorded, self.omitted = plan.fit(config, capacity, max_context, np.dtype(kind).itemsize)
         self._arrays = {
-            name: np.full((capacity, *row_shape(config, name, max_context)), _fill(name), kind) for name in kept
+            name: np.full((capacity, *row_shape(config, name, max_context)), _fill(name), kind) for name in recorded
         }
-        self._by_offset = frozenset(name for name in kept if name.split(".", 2)[-1] in BY_OFFSET)
-        self._noted: dict[str, deque[_Noted]] = {name: deque() for name in kept}
+        self._by_offset = frozenset(name for name in recorded if name.split(".", 2)[-1] in BY_OFFSET)
+        self._noted: dict[str, deque[_Noted]] = {name: deque() for name in recorded}
         self._start = self._calls = 0
         self._copying = threading.Lock()  # the worker and a page may both want the arrays
 

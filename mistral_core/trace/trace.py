@@ -90,14 +90,14 @@ class RecordingPlan:
         self, config: MistralConfig, n_tokens: int, max_context: int, itemsize: int = 4
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Splits the names into those kept and sentences on those left out, by the budget."""
-        kept, omitted, left = [], [], self.budget_bytes
+        fitting, omitted, left = [], [], self.budget_bytes
         for name, size in self.cost(config, n_tokens, max_context, itemsize).items():
             if size <= left:
-                kept.append(name)
+                fitting.append(name)
                 left -= size
             else:
                 omitted.append(f"{name}: {size:,} bytes do not fit into the {left:,} left of {self.budget_bytes:,}")
-        return tuple(kept), tuple(omitted)
+        return tuple(fitting), tuple(omitted)
 
 
 NOTHING = RecordingPlan(hooks=(), budget_bytes=0)

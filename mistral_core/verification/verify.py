@@ -17,15 +17,13 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mistral_core.analysis.progress import Report, silent
 from mistral_core.checkpoint.load import LoadedModel
 from mistral_core.verification import checks, reach, runs
 from mistral_core.verification.operations import Substitutes
 from mistral_core.verification.subject import CheckResult, Subject, make_subject
 
-__all__ = ["CHECKS", "CheckResult", "Progress", "Substitutes", "table", "to_json", "verify"]
-
-Progress = Callable[[int, int, str], None]
-"""Called as `(checks done, checks in all, name of the next one)`; at the end the name is ""."""
+__all__ = ["CHECKS", "CheckResult", "Substitutes", "table", "to_json", "verify"]
 
 Check = Callable[[Subject, Substitutes], list[CheckResult]]
 
@@ -45,7 +43,7 @@ CHECKS: dict[str, Check] = {
 
 
 def verify(
-    loaded: LoadedModel, *, substitutes: Substitutes = Substitutes(), progress: Progress | None = None
+    loaded: LoadedModel, *, substitutes: Substitutes = Substitutes(), progress: Report = silent
 ) -> list[CheckResult]:
     """Runs all checks on a model.
 
@@ -54,13 +52,12 @@ def verify(
     Args:
         loaded: what `load_model` returned.
         substitutes: operations under test; tests plant faults here.
-        progress: told before each check and at the end.
+        progress: told the name of each check before it, and "" at the end.
     """
-    report = progress or (lambda done, total, name: None)
     subject = make_subject(loaded)
     results = []
     for done, (name, check) in enumerate(CHECKS.items()):
-        report(done, len(CHECKS), name)
+        progress(done, len(CHECKS), name)
         try:
             results += check(subject, substitutes)
         except (ValueError, RuntimeError, LookupError, OSError, TypeError) as error:
@@ -74,7 +71,7 @@ def verify(
                     note=f"{type(error).__name__}: {error}",
                 )
             )
-    report(len(CHECKS), len(CHECKS), "")
+    progress(len(CHECKS), len(CHECKS), "")
     return results
 
 

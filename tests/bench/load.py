@@ -49,7 +49,7 @@ def load_theirs(folder: str) -> dict[str, Any]:
 
 def small_folder(target: Path, tokenizer: Path) -> None:
     """A model of a few kilobytes, saved where the warm-up finds it."""
-    from mistral_core.checkpoint.load import save_mistral
+    from mistral_core.checkpoint.save import save_mistral
     from mistral_core.config import MistralConfig
     from mistral_core.model import random_model
     from mistral_core.tokenizer import SentencePieceTokenizer

@@ -14,16 +14,8 @@ def asked(n_new: int = 12, **changes) -> GenerationRequest:
     return GenerationRequest(**{"prompt_ids": PROMPT, "max_new_tokens": n_new, "seed": 5, **changes})
 
 
-def finish(run: Run) -> Run:
-    for _ in run.prefill():
-        pass
-    while not run.finish_reason:
-        run.step()
-    return run
-
-
 def written(model, tokenizer, request, **options) -> Run:
-    return finish(Run(model, tokenizer, request, **options))
+    return Run(model, tokenizer, request, **options).complete()
 
 
 def same_trace(a, b) -> None:

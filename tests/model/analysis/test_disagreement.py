@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mistral_core.analysis import disagreement as module
-from mistral_core.analysis.disagreement import Removals, find_disagreement, removals, strongest
+from mistral_core.analysis.disagreement import Removals, removals, strongest
 from mistral_core.analysis.influence import kl_divergence, log_probs, read
 from mistral_core.analysis.reach import cut_edge
 from mistral_core.config import MistralConfig
@@ -72,14 +72,14 @@ def test_the_built_model_has_the_known_answer(fooled):
     np.testing.assert_allclose(found.attention, [weights[0], weights[1]], rtol=1e-6)
     expected = [float((np.exp(whole) * (whole - by_hand(ids, 2, key)[1])).sum()) for key in (0, 1)]
     np.testing.assert_allclose(found.kl, expected, rtol=1e-6, atol=1e-9)
-    pair = find_disagreement(fooled, ids, same_query=True)
+    pair = strongest([found])
     assert (pair.watched.query, pair.watched.key, pair.decisive.key) == (2, 0, 1)
     assert pair.factor == pytest.approx(np.exp(2.0), rel=1e-6)  # scores 3 and 1
     assert pair.watched.kl < 1e-6 < 1 < pair.decisive.kl
 
 
 def test_without_the_deciding_token_there_is_no_disagreement(fooled):
-    assert find_disagreement(fooled, [LOUD, FILLER, QUERY, FILLER], same_query=True) is None
+    assert all(strongest([one]) is None for one in removals(fooled, [LOUD, FILLER, QUERY, FILLER]))
 
 
 @pytest.mark.parametrize("windows", [(5, 5, 5), (3, 1, 4), (4, None, 2)])
@@ -140,5 +140,5 @@ def test_what_does_not_exist_is_refused(tiny_model, draw_tokens):
 
 def test_the_search_can_be_watched(tiny_model, draw_tokens):
     seen = []
-    find_disagreement(tiny_model, draw_tokens(6), report=lambda done, total, what: seen.append((done, total)))
+    list(removals(tiny_model, draw_tokens(6), report=lambda done, total, what: seen.append((done, total))))
     assert seen == [(done, 5) for done in range(6)]

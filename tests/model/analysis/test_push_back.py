@@ -11,25 +11,19 @@ import pytest
 import torch
 import transformers
 
+from mistral_core.analysis.cases import CANDIDATES, GIRL, NEUTRAL
 from mistral_core.analysis.distance import distance_profile, held_within
+from mistral_core.analysis.example import find_example
+from mistral_core.analysis.forgotten import forgotten
 from mistral_core.analysis.influence import default_replacement, forward_influence, kl_divergence, log_probs
-from mistral_core.analysis.push_back import (
-    CANDIDATES,
-    GIRL,
-    NEUTRAL,
-    Case,
-    find_example,
-    forgotten,
-    measure_swap,
-    push_back,
-    single_token,
-    typical_beside,
-)
+from mistral_core.analysis.push_back import push_back, typical_beside
+from mistral_core.analysis.swap import Case, measure_swap
 from mistral_core.checkpoint.load import load_model
 from mistral_core.checkpoint.variants import in_dtype
 from mistral_core.cli import example as cli_example
 from mistral_core.cli import influence as cli_influence
 from mistral_core.cli.main import main
+from mistral_core.tokenizer import single_token
 from tests.conftest import TINY
 
 BUNDLED = Path(__file__).parents[3] / "assets/models/storyteller"
@@ -272,7 +266,7 @@ def printed(loaded, monkeypatch, capsys):
 
 
 def test_the_commands_print_what_the_core_measures(loaded, printed, monkeypatch):
-    monkeypatch.setattr("mistral_core.analysis.push_back.GIRL", replace(GIRL, fillers=NEUTRAL[:2]))
+    monkeypatch.setattr("mistral_core.analysis.cases.GIRL", replace(GIRL, fillers=NEUTRAL[:2]))
     opening, question = "A {} sat by the sea.", "At night"
     content = printed("push-back", "--opening", opening, "--words", "queen", "king", "--question", question)
     case = replace(GIRL, opening=opening, words=("queen", "king"), question=question, fillers=NEUTRAL[:2])
@@ -288,7 +282,7 @@ def test_the_commands_print_what_the_core_measures(loaded, printed, monkeypatch)
 
 
 def test_the_example_command_names_criterion_and_typical_change(loaded, theirs, printed, monkeypatch):
-    monkeypatch.setattr("mistral_core.analysis.push_back.CANDIDATES", (SNOW, SWAPS[4][0]))
+    monkeypatch.setattr("mistral_core.analysis.cases.CANDIDATES", (SNOW, SWAPS[4][0]))
     monkeypatch.setattr(cli_example, "TYPICAL_TEXTS", 1)
     monkeypatch.setattr(cli_example, "TYPICAL_LENGTH", 32)
     monkeypatch.setattr(cli_example, "TYPICAL_SOURCES", 4)

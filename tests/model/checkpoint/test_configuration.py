@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from mistral_core.checkpoint.configuration import (
-    CheckpointError,
     config_from_hugging_face,
     config_to_hugging_face,
     load_config,
     read_config,
 )
+from mistral_core.checkpoint.folder import CheckpointError
 from mistral_core.config import ConfigNotice, MistralConfig
 
 TINY = MistralConfig(

@@ -1,19 +1,24 @@
-"""Projections multiplied at once, against each one alone; and every case in which that must not happen."""
+"""What only makes it fast, against the plain files: the same bits, and every case in which a short cut must not be taken."""
 
 import copy
+import dataclasses
 
 import pytest
 import torch
 
-from mistral_core.checkpoint.fast import Projection, neighbours, together
+from mistral_core.checkpoint.fast import FastKVCache, FastTransformer, OneWrite, neighbours, together
 from mistral_core.checkpoint.load import load_model
 from mistral_core.checkpoint.registry import bundled_root
+from mistral_core.hooks import recording
+from mistral_core.kv_cache import KVCache
+from mistral_core.model import Transformer, random_model
+from tests.conftest import TINY, TINY_STD
 
 
-def joined(sizes=(6, 2, 2), dim=5) -> list[Projection]:
+def joined(sizes=(6, 2, 2), dim=5) -> list[torch.nn.Linear]:
     """Layers whose weights are slices of one block, as `load_model` makes them."""
     block = torch.randn(dim, sum(sizes), generator=torch.Generator().manual_seed(0))
-    layers = [Projection(dim, size) for size in sizes]
+    layers = [torch.nn.Linear(dim, size, bias=False) for size in sizes]
     for layer, part in zip(layers, block.t().split(sizes), strict=True):
         layer.weight = torch.nn.Parameter(part, requires_grad=False)
     return layers
@@ -95,3 +100,94 @@ def test_the_loaded_model_has_neighbours_and_its_copy_has_its_own():
     other = copy.deepcopy(model)
     other.layers[0].feed_forward.w1.weight.zero_()
     assert model.layers[0].feed_forward.w1.weight.abs().sum() > 0
+
+
+def pair(window, dtype=torch.float64):
+    """A plain network and a fast one with the same parameters."""
+    plain = random_model(TINY.with_window(window), seed=3, std=TINY_STD, dtype=dtype)
+    fast = FastTransformer(plain.config)
+    fast.load_state_dict(plain.state_dict(), assign=True)
+    return plain, fast.requires_grad_(False)
+
+
+def contents(kv_cache):
+    return [tensor for ring in kv_cache.rings for tensor in (ring.keys, ring.values, ring.positions)]
+
+
+@pytest.mark.parametrize("window", [1, 2, 5, (1, 4, None), (3, 7)])
+@pytest.mark.parametrize("chunks", [[1] * 23, [7, *[1] * 9, 5, 1, 1], [12, 11]])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_every_step_has_the_bits_of_the_plain_network(window, chunks, dtype, draw_tokens):
+    plain, fast = pair(window, dtype)
+    rings = [model.empty_kv_cache(max_context=23) for model in (plain, fast)]
+    assert [type(one) for one in rings] == [KVCache, FastKVCache]
+    for chunk in torch.tensor([draw_tokens(23)]).split(chunks, 1):
+        logits = [model(chunk, kv_cache=one) for model, one in zip((plain, fast), rings, strict=True)]
+        assert torch.equal(*logits)
+        assert all(torch.equal(a, b) for a, b in zip(*map(contents, rings), strict=True))
+        assert torch.equal(rings[0].n_seen, rings[1].n_seen)
+
+
+def test_named_tensors_have_the_bits_of_the_plain_network(draw_tokens):
+    plain, fast = pair(5)
+    assert fast.hook_names == plain.hook_names
+    seen = []
+    for model in (plain, fast):
+        with recording(model.hook_names) as capture:
+            model(torch.tensor([draw_tokens(9)]))
+        seen.append(capture)
+    assert all(torch.equal(seen[0][name], seen[1][name]) for name in plain.hook_names)
+
+
+def test_rows_of_different_lengths_have_the_bits_of_the_plain_network(draw_tokens):
+    plain, fast = pair(4)
+    tokens = torch.tensor([draw_tokens(6, 1), draw_tokens(6, 2)])
+    rings = [model.empty_kv_cache(2) for model in (plain, fast)]
+    for part, positions in (
+        (tokens[:, :5], [[0, 1, 2, 3, 4], [0, 1, -1, -1, -1]]),
+        (tokens[:, 5:], [[5], [2]]),
+        (tokens[:, 5:], [[-1], [3]]),
+    ):
+        logits = [model(part, torch.tensor(positions), one) for model, one in zip((plain, fast), rings, strict=True)]
+        assert torch.equal(*logits)
+        assert all(torch.equal(a, b) for a, b in zip(*map(contents, rings), strict=True))
+
+
+def test_a_plan_for_one_token_is_the_plain_one():
+    for window in (1, 3, 5):
+        plain, fast = KVCache(TINY.with_window(window)), FastKVCache(TINY.with_window(window))
+        for position in range(9):
+            expected, got = (one.plan(torch.tensor([[position]]))[window] for one in (plain, fast))
+            assert isinstance(got, OneWrite)
+            assert got.slot == int(expected.slots)
+            for field in dataclasses.fields(expected):
+                assert torch.equal(getattr(got, field.name), getattr(expected, field.name)), field.name
+
+
+@pytest.mark.parametrize("positions", [[[1]], [[4]], [[0, 2]], [[-1, 1]]], ids=str)
+def test_positions_that_do_not_continue_are_refused_all_the_same(positions):
+    kv_cache = FastKVCache(TINY)
+    with pytest.raises(ValueError, match=r"do not continue rows that have seen \[0\]"):
+        kv_cache.plan(torch.tensor(positions))
+    assert kv_cache.n_seen.tolist() == [0]
+
+
+def test_padding_alone_writes_nothing():
+    plain, fast = KVCache(TINY), FastKVCache(TINY)
+    expected, got = (one.plan(torch.tensor([[-1]]))[5] for one in (plain, fast))
+    assert len(got.slots) == len(expected.slots) == 0
+    assert fast.n_seen.tolist() == [0]
+
+
+def test_a_full_layer_still_refuses_to_overwrite():
+    kv_cache = FastKVCache(TINY.with_window(None), max_context=2)
+    for position in (0, 1):
+        kv_cache.plan(torch.tensor([[position]]))
+    with pytest.raises(ValueError, match="3 tokens do not fit into max_context 2"):
+        kv_cache.plan(torch.tensor([[2]]))
+
+
+def test_only_the_loader_makes_a_fast_network():
+    assert type(load_model(bundled_root() / "storyteller").model) is FastTransformer
+    assert type(random_model(TINY)) is Transformer
+    assert set(Transformer(TINY).state_dict()) == set(FastTransformer(TINY).state_dict())

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from mistral_core.checkpoint.configuration import rotary_heads
 from mistral_core.checkpoint.golden import GOLDEN_FILE, golden_length, golden_positions, load_golden, make_golden
-from mistral_core.checkpoint.load import load_model, save_mistral, to_half_split
+from mistral_core.checkpoint.load import load_model
+from mistral_core.checkpoint.save import save_mistral
+from mistral_core.checkpoint.tensors import rotary_heads, to_half_split
 from mistral_core.config import MISTRAL_7B, MistralConfig
 from mistral_core.model import random_model
 

@@ -12,15 +12,15 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from mistral_core.checkpoint.configuration import expected_shapes, hugging_face_name
-from mistral_core.checkpoint.load import (
-    CheckpointError,
+from mistral_core.checkpoint.configuration import load_config
+from mistral_core.checkpoint.folder import CheckpointError
+from mistral_core.checkpoint.load import load_model
+from mistral_core.checkpoint.save import save_hugging_face, save_mistral
+from mistral_core.checkpoint.tensors import (
+    expected_shapes,
     from_half_split,
     hash_tensors,
-    load_config,
-    load_model,
-    save_hugging_face,
-    save_mistral,
+    hugging_face_name,
     to_half_split,
 )
 from mistral_core.config import MistralConfig

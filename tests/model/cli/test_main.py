@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 import torch
 
-from mistral_core.checkpoint.load import load_model, save_mistral
+from mistral_core.checkpoint.load import load_model
+from mistral_core.checkpoint.save import save_mistral
 from mistral_core.cli.main import main
 from mistral_core.config import MistralConfig
 from mistral_core.generation import GenerationRequest, Run
 from mistral_core.model import random_model
 from mistral_core.sampling import SamplingSettings, sampling_stages
 from mistral_core.trace.trace import RecordingPlan, Trace
+from mistral_core.verification import verify as verify_module
 
 ROOT = Path(__file__).parents[3]
 BUNDLED = ROOT / "assets/models/storyteller"
@@ -226,7 +228,6 @@ def test_evaluate(fine, folder, tmp_path):
 
 
 def test_verify_prints_a_table_or_json_and_the_exit_code_says_whether_all_is_well(cli, folder, tmp_path, monkeypatch):
-    verify_module = sys.modules["mistral_core.verification.verify"]
     monkeypatch.setattr(verify_module, "CHECKS", {"golden logits": verify_module.CHECKS["golden logits"]})
     code, out, _ = cli("verify", "--model", folder)
     assert code == 0

@@ -294,7 +294,7 @@ import mistral_core, mistral_core.trace, mistral_core.sampling, mistral_core.con
 from mistral_core import RecordingPlan, SamplingSettings, Trace, sampling_stages
 trace = Trace.load({str(tmp_path / "a")!r})
 stages = sampling_stages(trace.logits[-1], SamplingSettings(top_k=3), trace.token_ids)
-assert stages[-1].kept == 3 and trace.pattern(0).shape[0] == len(trace) == {len(trace)}
+assert stages[-1].n_choices == 3 and trace.pattern(0).shape[0] == len(trace) == {len(trace)}
 heavy = {{"torch", "streamlit", "plotly", "transformers"}} & set(sys.modules)
 assert not heavy, heavy
 """

@@ -152,14 +152,6 @@ def test_ties_put_the_lower_id_first() -> None:
     assert block(flat, 0, 1).ids[0].tolist() == list(range(pp.TOP_K))
 
 
-def test_entropy_of_known_distributions() -> None:
-    certain = np.full(8, -np.inf)
-    certain[3] = 0.0
-    rows = np.stack([np.zeros(8), np.log([0.5, 0.25, 0.125, 0.125, 1e-30, 1e-30, 1e-30, 1e-30])])
-    np.testing.assert_allclose(pp.entropy_bits(rows), [3.0, 1.75], atol=1e-6)
-    assert pp.entropy_bits(np.nan_to_num(certain, neginf=-1e4)[None])[0] == 0.0
-
-
 def test_a_distilled_recording_says_the_same_without_logits(tmp_path: Path) -> None:
     trace = make_trace()
     small = distil(trace, lambda i: f"w{i}")

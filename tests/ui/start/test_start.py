@@ -9,8 +9,9 @@ from app import compute
 from app.shared.run_payload import unpack
 from app.start import panel as start_panel
 from app.start.example import COMMAND, load_example
+from mistral_core.analysis.cases import CANDIDATES
+from mistral_core.analysis.example import find_example
 from mistral_core.analysis.influence import corridor_influence
-from mistral_core.analysis.push_back import CANDIDATES, find_example
 from mistral_core.checkpoint.registry import DEFAULT_MODEL
 
 
