@@ -302,7 +302,9 @@ def test_what_is_wrong_is_one_sentence_and_exit_code_2(cli, tmp_path, monkeypatc
 
 
 def test_help_is_quick_and_needs_no_torch():
-    code = "import sys, mistral_core.cli.main as c; r = c.main(['--help']); assert 'torch' not in sys.modules; sys.exit(r)"
+    code = (
+        "import sys, mistral_core.cli.main as c; r = c.main(['--help']); assert 'torch' not in sys.modules; sys.exit(r)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
     for word in ("generate", "trace", "info", "evaluate", "verify", "golden", "Examples"):
