@@ -22,7 +22,7 @@ from app.shared.run_payload import run_parts
 from app.wire import Parts
 from mistral_core.analysis.flow import max_attention, mean_attention, rollout
 from mistral_core.analysis.heads import MEASURES, hide_sink, summarise
-from mistral_core.trace import Trace, layer_hook
+from mistral_core.trace.trace import Trace, layer_hook
 
 SCORES = "attention.hook_attn_scores"
 BAND_BUDGET = 4 * 2**20

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from app.shared.run_payload import RunLike
-from mistral_core.trace_compact import TOP_IDS, TOP_KEPT, TOP_LABELS, TOP_PROBS, TOP_STAGES
+from mistral_core.trace.compact import TOP_IDS, TOP_KEPT, TOP_LABELS, TOP_PROBS, TOP_STAGES
 
 TOP_K = 20
 """Alternatives shown for each step."""
@@ -96,7 +96,7 @@ def stage_block(
 
 
 def recorded_block(run: RunLike, start: int, stop: int) -> StageBlock:
-    """The stage block that `mistral_core.trace_compact.distil` stored (its settings cannot be changed any more).
+    """The stage block that `mistral_core.trace.compact.distil` stored (its settings cannot be changed any more).
 
     Raises:
         KeyError: the run is not a distilled one.

@@ -10,8 +10,8 @@ import numpy as np
 from app.next_word import stages
 from app.next_word.payload import next_word_parts
 from mistral_core.sampling import SamplingSettings, Stage, sampling_stages
-from mistral_core.trace import LOGITS, Trace
-from mistral_core.trace_compact import distil
+from mistral_core.trace.compact import distil
+from mistral_core.trace.trace import LOGITS, Trace
 from tests.ui.runs import VOCAB, N, arrived, make_trace
 
 
