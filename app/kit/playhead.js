@@ -61,7 +61,8 @@ export class Playhead extends Surface {
   arrived() {}
 
   answer({ status, from, to, stages, extras }) {
-    if (to > from || stages || extras) delete (this.saidLast ??= {}).ack; // what was sent is answered, even if it was known
+    // what was sent is answered, even if it was known
+    if (this.saidLast && (to > from || stages || extras)) this.saidLast.ack = undefined;
     if (status === "running") this.acknowledge();
     else this.emitAck();
   }
