@@ -6,9 +6,16 @@ import { Timeline } from "../kit/timeline.js";
 import { el } from "../kit/dom.js";
 import { plural } from "../kit/format.js";
 
+/** @import RingPage from "./page.js" */
+/** @import { Cell } from "../kit/surface.js" */
+
 export class AskableText extends TextPanel {
+  /** @param {RingPage} player */
   constructor(player) {
     super(player);
+    /** @type {RingPage} */
+    this.player;
+    this.wasMarked = -1;
     this.host.addEventListener(
       "click",
       (event) => {
@@ -21,7 +28,8 @@ export class AskableText extends TextPanel {
     );
   }
 
-  /** On this page a word is in the rings (1), in some of them (half) or has left all of them (-1). */
+  /** On this page a word is in the rings (1), in some of them (half) or has left all of them (-1).
+   * @param {number} distance */
   remoteness(distance) {
     const { run } = this.player;
     if (distance >= run.largest) return -1;
@@ -40,14 +48,17 @@ export class AskableText extends TextPanel {
 }
 
 export class OpenableRing extends RingPanel {
+  /** @param {RingPage} player */
   constructor(player) {
     super(player);
+    /** @type {RingPage} */
+    this.player;
     this.host.addEventListener(
       "click",
       (event) => {
-        const slot = event.target.closest("[data-p]");
+        const slot = /** @type {HTMLElement} */ (event.target).closest("[data-p]");
         event.stopPropagation(); // here a click opens the slot; in the player it goes to the position
-        if (slot) player.pickSlot(Number(slot.dataset.p) % player.slots());
+        if (slot) player.pickSlot(Number(slot.getAttribute("data-p")) % player.slots());
       },
       true,
     );
@@ -58,12 +69,20 @@ export class OpenableRing extends RingPanel {
     const { player } = this;
     const chosen = player.held();
     for (const group of this.host.querySelectorAll("[data-p]"))
-      group.classList.toggle("th-open", Number(group.dataset.p) === chosen);
+      group.classList.toggle("th-open", Number(group.getAttribute("data-p")) === chosen);
   }
 }
 
 export class HeldTimeline extends Timeline {
-  /** The track shows which part of the text lies in the rings. */
+  /** @param {RingPage} player */
+  constructor(player) {
+    super(player);
+    /** @type {RingPage} */
+    this.player;
+  }
+
+  /** The track shows which part of the text lies in the rings.
+   * @param {number} last */
   drawMap(last) {
     const { run, t, colour } = this.player;
     const track = this.drawTrack(last);
@@ -77,7 +96,8 @@ export class HeldTimeline extends Timeline {
   }
 }
 
-/** What is known of one word on this page: where it lies, and since when it does not. */
+/** What is known of one word on this page: where it lies, and since when it does not.
+ * @param {RingPage} player @param {number} position @param {Element | null} node @param {Cell | null} cell */
 export function showWordOrSlot(player, position, node, cell) {
   const { run, t } = player;
   const lines = cell?.lines ?? [];

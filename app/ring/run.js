@@ -3,7 +3,7 @@
 
 import { Column, Run } from "../kit/run.js";
 
-/** @import { RingArrays, RingHeader } from "./types.js" */
+/** @import { RingArrays, RingHeader, SlotHeader } from "./types.js" */
 
 /** Keys and values of every position: `dim` numbers of each of `heads` key/value heads in each layer.
  * @param {number} layers @param {number} heads @param {number} dim */
@@ -14,15 +14,14 @@ const store = (layers, heads, dim) => ({
   values: new Column(Float32Array, layers * heads * dim),
 });
 
+/** @extends {Run<{ header: RingHeader, arrays: RingArrays }>} */
 export class RingRun extends Run {
   /** @param {string} id */
   constructor(id) {
     super(id);
-    /** @type {RingHeader} */
-    this.meta;
     /** @type {ReturnType<typeof store> | null} */
     this.kv = null;
-    /** @type {{ layer: number, position: number, text: string, dim: number, keys: Float32Array, values: Float32Array } | null} */
+    /** @type {SlotHeader & { dim: number, keys: Float32Array, values: Float32Array } | null} */
     this.one = null;
     this.largest = Infinity;
     this.oneWindow = false;
