@@ -16,7 +16,6 @@ from app.attention import panel
 from app.attention.payload import SCORES, attention_parts, derive
 from app.session import state
 from app.session.runs import Record
-from app.shared.picture import FOLDER
 from mistral_core.analysis.heads import MEASURES
 from mistral_core.generation import GenerationRequest, Run
 from mistral_core.hooks import Capture, watching
@@ -125,7 +124,7 @@ def test_the_numbers_of_a_head_stand_where_the_table_looks_for_them(written):
     assert (
         extras.header["measures"]
         == list(MEASURES)
-        == re.findall(r"^  (\w+): \[", (FOLDER / "attention" / "table.js").read_text(), re.MULTILINE)
+        == re.findall(r"^  (\w+): \[", (ROOT / "app" / "attention" / "table.js").read_text(), re.MULTILINE)
     )
     weights = written.pattern(2)[:, 4].astype(float)
     assert extras.arrays["measures"][0, 2, 4] == pytest.approx((weights * np.arange(5)).sum(1).mean(), rel=1e-5)
