@@ -25,7 +25,7 @@ export class LargePanel {
   /** @param {AttentionPage} player */
   constructor(player) {
     this.player = player;
-    this.canvas = /** @type {HTMLCanvasElement} */ (player.part("large"));
+    this.canvas = player.part("large", HTMLCanvasElement);
     /** @type {Box | null} */
     this.box = null;
     this.canvas.addEventListener("pointermove", (event) => this.hover(event));

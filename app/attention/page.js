@@ -15,7 +15,7 @@ import { el, legend, segmented } from "../kit/dom.js";
 import { keepPlace, placeOf, takePlace } from "../kit/places.js";
 
 /** @import { AttentionPayload, Extras } from "./run.js" */
-/** @import { AttentionHeader, EdgeOfFinding } from "./types.js" */
+/** @import { AttentionHeader, EdgeOfFinding, Events } from "./types.js" */
 /** @import { Picture } from "./values.js" */
 /** @typedef {{ query: number, key: number }} Cell  positions */
 /** What is said of a thing, beside a place on the screen.
@@ -47,12 +47,11 @@ const PANELS = [
 /** @type {Memory<AttentionRun, AttentionView>} */
 const memory = new Memory(AttentionRun);
 
+/** @extends {Playhead<AttentionPayload, AttentionRun, Events, AttentionView>} */
 export default class AttentionPage extends Playhead {
   /** @param {HTMLElement} host @param {{ markup: string, style: string }} look */
   constructor(host, look) {
     super(host, look, memory);
-    /** @type {AttentionRun} */
-    this.run;
     /** @type {Cell | null} the cell that is marked: under the pointer, else the chosen one */
     this.aimed = null;
     /** @type {Cell | null} of a disagreement */
@@ -100,7 +99,7 @@ export default class AttentionPage extends Playhead {
     this.chosen = this.aimed = null;
     this.text.reset();
     this.fillPickers(run);
-    const view = memory.views.get(run.id);
+    const view = this.memory.views.get(run.id);
     const last = run.count - 1;
     const place = placeOf(run.id, at);
     if (view) Object.assign(this, view);
@@ -114,7 +113,7 @@ export default class AttentionPage extends Playhead {
   remember() {
     keepPlace(this);
     const { t, layer, head, shape, picture, panel, hidden } = this;
-    memory.views.set(this.run.id, {
+    this.memory.views.set(this.run.id, {
       t,
       layer,
       head,
@@ -153,7 +152,7 @@ export default class AttentionPage extends Playhead {
     this.draw();
   }
 
-  shown() {
+  rootData() {
     const { shape, picture, panel, extras, finding } = this;
     return {
       shape,
@@ -194,7 +193,7 @@ export default class AttentionPage extends Playhead {
     segmented(this.part("shape"), SHAPES, this.shape, (shape) => this.set({ shape }));
     segmented(this.part("picture"), pictures, this.picture, (picture) => this.set({ picture }));
     segmented(this.part("panel"), PANELS, this.panel, (panel) => this.set({ panel }));
-    const sink = /** @type {HTMLButtonElement} */ (this.root.querySelector("[data-act=sink]"));
+    const sink = this.button("sink");
     sink.hidden = !extras?.hidden || run.heads < 2;
     sink.setAttribute("aria-pressed", String(this.hidden));
     sink.disabled = this.picture !== "head";
@@ -208,7 +207,7 @@ export default class AttentionPage extends Playhead {
       this.head >= 0 &&
       run.meta.status !== "running" &&
       this.finding?.state !== "impossible";
-    const button = /** @type {HTMLButtonElement} */ (this.root.querySelector("[data-act=scores]"));
+    const button = this.button("scores");
     button.hidden = !mayRead || !extras || Boolean(extras.scores);
     if (this.readFor !== extras?.key) Object.assign(button, { textContent: "get the scores too", disabled: false });
     this.readFor = extras?.key;

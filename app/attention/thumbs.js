@@ -1,5 +1,6 @@
 // Layers x heads: each head's attention over the whole run as a picture of its own, drawn pixel by pixel.
 
+import { penOf } from "../kit/dom.js";
 import { fit } from "../kit/measure.js";
 import { plural } from "../kit/format.js";
 import { rgb, shade } from "../kit/colour.js";
@@ -11,7 +12,7 @@ export class ThumbPanel {
   /** @param {AttentionPage} player */
   constructor(player) {
     this.player = player;
-    this.canvas = /** @type {HTMLCanvasElement} */ (player.part("thumbs"));
+    this.canvas = player.part("thumbs", HTMLCanvasElement);
     /** @type {Box | null} */
     this.box = null;
     /** What the picture shows, of how many tokens, and since when (ms). */
@@ -99,7 +100,7 @@ export class ThumbPanel {
     this.image.width = width;
     this.image.height = height;
     const ratio = devicePixelRatio || 1;
-    const g = /** @type {CanvasRenderingContext2D} */ (this.image.getContext("2d"));
+    const g = penOf(this.image);
     const w = Math.max(1, Math.round(box.wide * ratio));
     const h = Math.max(1, Math.round(box.high * ratio));
     for (let layer = 0; layer < run.layers; layer++) {

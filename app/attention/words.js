@@ -9,12 +9,11 @@ const FAINT = 0.015;
 
 /** @import AttentionPage from "./page.js" */
 
+/** @extends {TextPanel<AttentionPage>} */
 export class WordPanel extends TextPanel {
   /** @param {AttentionPage} player */
   constructor(player) {
     super(player);
-    /** @type {AttentionPage} */
-    this.player;
     this.arcs = svg("svg", { class: "mx-arcs", "aria-hidden": "true" });
     this.host.append(this.arcs);
   }

@@ -2,6 +2,7 @@
 
 /** @typedef {import("./types.js").ArraySpec} ArraySpec */
 /** @typedef {Float32Array | Uint16Array | Int32Array | Uint8Array} Numbers */
+/** @typedef {{ picture: string, arrays: Record<string, ArraySpec> }} PictureHeader  of any picture */
 /**
  * What a picture takes: see `types.js` beside each for its headers and arrays.
  *
@@ -16,12 +17,12 @@ const TYPES = { "<f4": Float32Array, "<u2": Uint16Array, "<i4": Int32Array, "|u1
  * Header and arrays of a payload, and its size; arrays are copied, which also aligns them.
  *
  * @param {Uint8Array} bytes
- * @returns {Payload<{ picture: string, arrays: Record<string, ArraySpec> }, Record<string, Numbers>> & { bytes: number }}
+ * @returns {Payload<PictureHeader, Record<string, Numbers>> & { bytes: number }}
  */
 export function unpack(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = view.getUint32(0, true);
-  /** @type {{ picture: string, arrays: Record<string, ArraySpec> }} */
+  /** @type {PictureHeader} */
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
   /** @type {Record<string, Numbers>} */
   const arrays = {};

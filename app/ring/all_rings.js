@@ -15,7 +15,7 @@ export class AllRings {
   /** @param {RingPage} player */
   constructor(player) {
     this.player = player;
-    this.canvas = /** @type {HTMLCanvasElement} */ (player.part("atlas"));
+    this.canvas = player.part("atlas", HTMLCanvasElement);
     /** @type {Box | null} */
     this.box = null;
     this.canvas.addEventListener("pointermove", (event) => this.hover(event));

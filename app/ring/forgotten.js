@@ -10,7 +10,7 @@ export class ForgottenPanel {
   /** @param {RingPage} player */
   constructor(player) {
     this.player = player;
-    this.word = /** @type {HTMLInputElement} */ (player.part("word"));
+    this.word = player.part("word", HTMLInputElement);
     for (const type of ["keydown", "click"]) this.word.addEventListener(type, (event) => event.stopPropagation());
   }
 
@@ -19,7 +19,7 @@ export class ForgottenPanel {
     const { run, t } = player;
     const position = player.marked();
     const gone = Number.isFinite(run.largest) && t - position >= run.largest;
-    const button = /** @type {HTMLButtonElement} */ (player.root.querySelector("[data-act=measure]"));
+    const button = player.button("measure");
     const { forgotten, measurable } = run.meta.theatre;
     button.disabled = !gone || !measurable || forgotten?.status === "running";
     player.root.dataset.marked = String(position);

@@ -13,8 +13,8 @@ import { span } from "./plans.js";
 import { el, legend, segmented } from "../kit/dom.js";
 import { keepPlace, placeOf, takePlace } from "../kit/places.js";
 
-/** @import { RingHeader, RingArrays } from "./types.js" */
-/** @import { Cell } from "../kit/surface.js" */
+/** @import { Events, RingArrays, RingHeader } from "./types.js" */
+/** @import { Cell } from "../kit/playhead.js" */
 /** How a run was last looked at.
  * @typedef {{ t: number, end: boolean, layer: number, head: number, chosenSlot: number | null, scene: Scene,
  *   target: number | null }} RingView */
@@ -36,12 +36,11 @@ const CLICKS = [
 /** @type {Memory<RingRun, RingView>} */
 const memory = new Memory(RingRun);
 
+/** @extends {Playhead<{ header: RingHeader, arrays: RingArrays }, RingRun, Events, RingView>} */
 export default class RingPage extends Playhead {
   /** @param {HTMLElement} host @param {{ markup: string, style: string }} look */
   constructor(host, look) {
     super(host, look, memory);
-    /** @type {RingRun} */
-    this.run;
     /** @type {Scene} */
     this.scene = "steps";
     /** @type {Click} what a click on a word does */
@@ -86,7 +85,7 @@ export default class RingPage extends Playhead {
     Object.assign(this, { run, target: null, asked: null, moved: false });
     this.text.reset();
     this.fillPickers(run);
-    const view = memory.views.get(run.id);
+    const view = this.memory.views.get(run.id);
     const place = placeOf(run.id, at);
     if (place) takePlace(this, place);
     else if (view) {
@@ -111,7 +110,7 @@ export default class RingPage extends Playhead {
   remember() {
     keepPlace(this);
     const { t, layer, head, chosenSlot, scene, target } = this;
-    memory.views.set(this.run.id, { t, end: t >= this.run.count - 1, layer, head, chosenSlot, scene, target });
+    this.memory.views.set(this.run.id, { t, end: t >= this.run.count - 1, layer, head, chosenSlot, scene, target });
   }
 
   byHead() {
@@ -177,8 +176,12 @@ export default class RingPage extends Playhead {
     showWordOrSlot(this, position, node, cell);
   }
 
-  shown() {
+  rootData() {
     return { kv: this.run.kv ? "1" : "0" };
+  }
+
+  sentence() {
+    return `${super.sentence()} ${this.ring.sentence(this.run.windows[this.layer])}`;
   }
 
   drawPictures() {

@@ -3,23 +3,22 @@
 import { RingPanel } from "../kit/ring.js";
 import { TextPanel } from "../kit/text.js";
 import { Timeline } from "../kit/timeline.js";
-import { el } from "../kit/dom.js";
+import { closest, el } from "../kit/dom.js";
 import { plural } from "../kit/format.js";
 
 /** @import RingPage from "./page.js" */
-/** @import { Cell } from "../kit/surface.js" */
+/** @import { Cell } from "../kit/playhead.js" */
 
+/** @extends {TextPanel<RingPage>} */
 export class AskableText extends TextPanel {
   /** @param {RingPage} player */
   constructor(player) {
     super(player);
-    /** @type {RingPage} */
-    this.player;
     this.wasMarked = -1;
     this.host.addEventListener(
       "click",
       (event) => {
-        const position = this.positionOf(event.target);
+        const position = this.positionOf(event);
         if (player.clickMode !== "ask" || position === null) return;
         event.stopPropagation(); // a click asks about the word and leaves the step where it is
         player.mark(position);
@@ -47,18 +46,17 @@ export class AskableText extends TextPanel {
   drawBands() {}
 }
 
+/** @extends {RingPanel<RingPage>} */
 export class OpenableRing extends RingPanel {
   /** @param {RingPage} player */
   constructor(player) {
     super(player);
-    /** @type {RingPage} */
-    this.player;
     this.host.addEventListener(
       "click",
       (event) => {
-        const slot = /** @type {HTMLElement} */ (event.target).closest("[data-p]");
+        const slot = closest(event, "[data-p]");
         event.stopPropagation(); // here a click opens the slot; in the player it goes to the position
-        if (slot) player.pickSlot(Number(slot.getAttribute("data-p")) % player.slots());
+        if (slot) player.pickSlot(Number(slot.dataset.p) % player.slots());
       },
       true,
     );
@@ -73,14 +71,8 @@ export class OpenableRing extends RingPanel {
   }
 }
 
+/** @extends {Timeline<RingPage>} */
 export class HeldTimeline extends Timeline {
-  /** @param {RingPage} player */
-  constructor(player) {
-    super(player);
-    /** @type {RingPage} */
-    this.player;
-  }
-
   /** The track shows which part of the text lies in the rings.
    * @param {number} last */
   drawMap(last) {

@@ -1,6 +1,6 @@
 // What a ring of W slots holds, and what would be lost, computed from positions alone.
 
-import { lastIn } from "../kit/run.js";
+import { lastIn } from "../kit/windows.js";
 
 /** Positions from `from` up to but without `to`.
  * @param {number} from @param {number} to */

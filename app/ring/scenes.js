@@ -1,7 +1,7 @@
 // Two scenes computed from positions alone: the prompt read chunk by chunk, and going back. Theory: no weights.
 
 import { clamp, grouped, plural, shorten } from "../kit/format.js";
-import { el } from "../kit/dom.js";
+import { closest, el } from "../kit/dom.js";
 import { chunkPlan, rewindPlan, span } from "./plans.js";
 
 /** @import RingPage from "./page.js" */
@@ -19,20 +19,20 @@ export class Scenes {
     this.chunk = 0;
     /** @type {number | null} position of the chosen query of the chunk; null = its first */
     this.query = null;
-    this.size = /** @type {HTMLInputElement} */ (player.part("chunk-size"));
+    this.size = player.part("chunk-size", HTMLInputElement);
     this.size.addEventListener("input", () => {
       this.chunk = 0;
       this.query = null;
       player.draw();
     });
     this.size.addEventListener("keydown", (event) => event.stopPropagation());
-    this.back = /** @type {HTMLInputElement} */ (player.part("back"));
+    this.back = player.part("back", HTMLInputElement);
     this.back.addEventListener("input", () => player.draw());
     this.back.addEventListener("keydown", (event) => event.stopPropagation());
     player.part("chunks").addEventListener("click", (event) => {
-      const cell = /** @type {Element} */ (event.target).closest("[data-query]");
+      const cell = closest(event, "[data-query]");
       if (cell) {
-        this.query = Number(cell.getAttribute("data-query"));
+        this.query = Number(cell.dataset.query);
         player.draw();
       }
     });

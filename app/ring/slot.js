@@ -2,7 +2,7 @@
 
 import { blend, shade } from "../kit/colour.js";
 import { clamp, percent, plural, shorten } from "../kit/format.js";
-import { el, svg } from "../kit/dom.js";
+import { closest, el, penOf, svg } from "../kit/dom.js";
 import { settled } from "../kit/timing.js";
 
 /** @import RingPage from "./page.js" */
@@ -25,7 +25,7 @@ export class SlotPanel {
   /** @param {RingPage} player */
   constructor(player) {
     this.player = player;
-    this.picker = /** @type {HTMLSelectElement} */ (player.part("slot"));
+    this.picker = player.part("slot", HTMLSelectElement);
     this.picker.addEventListener("change", () =>
       player.pickSlot(this.picker.value === "follow" ? null : Number(this.picker.value)),
     );
@@ -202,7 +202,7 @@ export class SlotPanel {
         scale[kind] = Math.max(scale[kind], Math.abs(number));
     }
     for (const { kind, group, canvas } of strips) {
-      const g = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+      const g = penOf(canvas);
       const vector = run.vector(kind, position, layer, group);
       g.clearRect(0, 0, canvas.width, canvas.height);
       for (let i = 0; vector && i < vector.length; i++) {
@@ -315,8 +315,8 @@ export class SlotPanel {
 
   /** @param {MouseEvent} event */
   point(event) {
-    const canvas = /** @type {Element} */ (event.target).closest("canvas");
-    if (!canvas) return this.explain("");
+    const canvas = closest(event, "canvas");
+    if (!(canvas instanceof HTMLCanvasElement)) return this.explain("");
     const kind = canvas.dataset.kind === "keys" ? "keys" : "values";
     const group = Number(canvas.dataset.group);
     const vector = this.player.run.vector(kind, this.position, this.player.layer, group);
