@@ -10,6 +10,11 @@ export function leaving() {
   return performance.now() - departure.at < LEAVING_MS;
 }
 
+/**
+ * Notes when a link to another page is followed, now and from now on.
+ *
+ * @param {{ at: number }} mark
+ */
 export function follow(mark) {
   const left = () => {
     mark.at = performance.now();

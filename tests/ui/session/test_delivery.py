@@ -20,7 +20,7 @@ from app.session.desk import Desk
 from app.session.runs import Record
 from app.wire import Parts, pack, unpack
 from mistral_core.generation import Run
-from tests.model.writing import FULL, asked, finish
+from tests.model.writing import FULL, asked
 from tests.ui.session.browser_model import BY_TOKEN, Browser
 
 PAGES = {
@@ -52,7 +52,7 @@ class Line:
 
 @pytest.fixture(scope="module")
 def trace(tokenizer, tiny_model):
-    return finish(Run(tiny_model, tokenizer, asked(60), plan=FULL)).trace()
+    return Run(tiny_model, tokenizer, asked(60), plan=FULL).complete().trace()
 
 
 @pytest.fixture
