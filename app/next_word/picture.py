@@ -4,7 +4,8 @@ from app.shared.picture import Picture
 
 SHARED = tuple(f"kit/{name}.js" for name in ("base", "store", "text", "timeline", "surface", "playhead"))
 """Joined first in every picture that steps through a run."""
-STYLES = ("kit/kit.css", "kit/panels.css")
+STYLES = tuple(f"kit/{name}.css" for name in ("kit", "layout", "text", "timeline", "panels"))
+"""Of every picture; a page adds where its cards stand."""
 SCRIPTS = (
     *SHARED,
     "kit/popover.js",
@@ -19,5 +20,11 @@ and `sampling {temperature, top_k, top_p}`."""
 TRIGGERS = ("branch", "open")
 """One-shot values: `branch {run, position, token_id, n}` and `open {run}`."""
 
-player = Picture("player", markup="next_word/picture.html", styles=STYLES, scripts=SCRIPTS, events=(*STATES, *TRIGGERS))
+player = Picture(
+    "player",
+    markup="next_word/picture.html",
+    styles=(*STYLES, "next_word/picture.css"),
+    scripts=SCRIPTS,
+    events=(*STATES, *TRIGGERS),
+)
 """Shows payloads of `player_payload.pack_growth`."""

@@ -1,5 +1,6 @@
 """The state grid of the page `reach`: the text, the grid with its three readings, what was found."""
 
+from app.next_word.picture import STYLES
 from app.shared.picture import Picture
 
 SCRIPTS = (
@@ -22,7 +23,7 @@ stop, again."""
 state_grid = Picture(
     "state_grid",
     markup="reach/picture.html",
-    styles=("kit/kit.css", "reach/picture.css"),
+    styles=(*STYLES, "reach/picture.css"),
     scripts=SCRIPTS,
     events=EVENTS,
 )
