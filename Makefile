@@ -8,9 +8,10 @@ BIN := .venv/bin
 install: .venv/.installed
 install-dev: .venv/.installed-dev
 
-.venv/.installed: requirements.txt
+.venv/.installed: requirements.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 .venv/.installed-dev: .venv/.installed requirements-dev.txt

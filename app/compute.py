@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.navigation import ROOT
-from app.shared.run_payload import pack_growth, recorded_block
 from app.start.example import load_example
+from app.start.payload import start_parts
+from app.wire import pack
 from mistral_core import registry
 from mistral_core.config import MistralConfig
 from mistral_core.tokenizer import SentencePieceTokenizer
@@ -111,9 +112,7 @@ def recording_payload() -> bytes:
         TraceError: the file is missing or damaged.
     """
     trace = recording()
-    stages = recorded_block(trace, 0, len(trace))
-    story = load_example(EXAMPLE, trace)
-    return pack_growth(trace, run=f"start-{trace.model_hash[:12]}", mode="start", stages=stages, story=story)
+    return pack(start_parts(trace, load_example(EXAMPLE, trace)))
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)

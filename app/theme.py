@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 Hex = str
@@ -72,6 +73,9 @@ SEQUENTIAL_ROLES = ("attention", "influence", "surprise")
 OKABE_ITO: tuple[Hex, ...] = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 """Categories (heads, groups, models), distinguishable under the common colour-vision deficiencies."""
 
+GROUPS: tuple[Hex, ...] = tuple(OKABE_ITO[i] for i in (3, 1, 4, 2, 0, 6, 5))
+"""Of the key/value heads; those least like the colours of query and attention come first."""
+
 SURPRISE_STEPS = (0.0, 0.10, 0.20, 0.32, 0.44)
 """How strongly a token's background is tinted: likely (50 % and up) ... unlikely (below 1 %)."""
 
@@ -129,16 +133,21 @@ def contrast(first: Hex, second: Hex) -> float:
 
 
 def css_variables() -> str:
-    """The CSS block that gives a component its colours: `[data-theme=light] { --mx-ink: ... }` and dark."""
-    blocks = []
+    """The style sheet that gives the pictures their colours: `[data-theme=light] { --mx-ink: ... }` and dark.
+
+    It lies in `app/kit/theme.css`, where the browser fetches it; `python -m app.theme` writes it anew.
+    """
+    blocks = ["/* Written by `python -m app.theme`. */"]
     for theme, table in THEMES.items():
         lines = [f"--mx-{role}:{colour};" for role, colour in table.items()]
         lines += [
             f"--mx-surprise-{step}:{mix(table['card'], table['surprise'], share)};"
             for step, share in enumerate(SURPRISE_STEPS)
         ]
-        blocks.append(f'[data-theme="{theme}"]{{color-scheme:{theme};{"".join(lines)}}}')
-    return "\n".join(blocks)
+        lines += [f"--mx-group-{group}:{colour};" for group, colour in enumerate(GROUPS)]
+        body = "\n  ".join([f"color-scheme: {theme};", *(line.replace(":", ": ", 1) for line in lines)])
+        blocks.append(f'[data-theme="{theme}"] {{\n  {body}\n}}')
+    return "\n".join(blocks) + "\n"
 
 
 def streamlit_theme(theme: str) -> dict[str, str]:
@@ -194,3 +203,7 @@ def count(number: float) -> str:
             factor = 1e3 if unit == " k" else bound
             return f"{number / factor:.3g}{unit}"
     return f"{number:,.0f}"
+
+
+if __name__ == "__main__":
+    (Path(__file__).parent / "kit" / "theme.css").write_text(css_variables(), encoding="utf-8")

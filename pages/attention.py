@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.attention import panel
-from app.attention.picture import atlas
+from app.attention.picture import attention_picture
 from app.navigation import go_to
 from app.session import actions, state
 from app.shared.frame import closing, notice, picture
@@ -18,7 +18,6 @@ st.caption(
 )
 notice(desk)
 
-atlas.load()
 polling = actions.active(desk) or panel.searching(desk)
 
 
@@ -27,7 +26,7 @@ def live() -> None:
     """Shows the run, looks again while it grows or is measured, and stops looking when that has ended."""
     shown = picture(
         desk,
-        atlas,
+        attention_picture,
         panel.payload,
         key=state.ATLAS,
         ack=panel.acknowledge,

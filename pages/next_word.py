@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.next_word import panel
-from app.next_word.picture import player
+from app.next_word.picture import next_word_picture
 from app.session import actions, state
 from app.shared.frame import closing, controls, file_popover, notice, picture, prompt_area
 
@@ -23,15 +23,13 @@ with right:
     controls(desk)
 notice(desk)
 
-player.load()
-
 
 @st.fragment(run_every=0.08 if polling else None)
 def live() -> None:
     """Shows the run, looks again while it grows, and stops looking when it has ended."""
     picture(
         desk,
-        player,
+        next_word_picture,
         panel.payload,
         key=state.PLAYER,
         ack=panel.acknowledge,

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.reach import panel
-from app.reach.picture import state_grid
+from app.reach.picture import reach_picture
 from app.reach.profile import can_see_does_use
 from app.reach.push_back import push_it_back
 from app.reach.theory import another_shape
@@ -21,14 +21,13 @@ st.caption(
     "How far does one word reach: where can it be felt, and where is it?"
 )
 notice(desk)
-state_grid.load()
 polling = actions.active(desk) or panel.measuring(desk)
 
 
 @st.fragment(run_every=1.0 if polling else None)
 def live() -> None:
     """Shows the reading, and follows the text while it is being written."""
-    picture(desk, state_grid, panel.payload, key=state.REACH, ask=panel.ask, act=panel.act)
+    picture(desk, reach_picture, panel.payload, key=state.REACH, ask=panel.ask, act=panel.act)
     actions.keep_address(desk, st.query_params, **panel.question(desk))
     if (actions.active(desk) or panel.measuring(desk)) != polling or desk.notice:
         st.rerun()

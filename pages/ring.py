@@ -1,9 +1,9 @@
-"""The cache theatre: what the rings of all layers hold at every step, and what is gone."""
+"""Ring: what the rings of all layers hold at every step, and what is gone."""
 
 import streamlit as st
 
 from app.ring import panel
-from app.ring.picture import theatre
+from app.ring.picture import ring_picture
 from app.session import actions, state
 from app.shared.frame import closing, notice, picture
 
@@ -17,7 +17,6 @@ st.caption(
 )
 notice(desk)
 
-theatre.load()
 polling = actions.active(desk) or panel.measuring(desk)
 shown = desk.current
 
@@ -27,7 +26,7 @@ def live() -> None:
     """Shows the run, looks again while it grows or something is measured, and stops looking after that."""
     picture(
         desk,
-        theatre,
+        ring_picture,
         panel.payload,
         key=state.THEATRE,
         ack=panel.acknowledge,

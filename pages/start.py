@@ -10,7 +10,7 @@ from app.navigation import go_to
 from app.session import state
 from app.shared.frame import closing
 from app.start.panel import going_on
-from app.start.picture import minute
+from app.start.picture import start_picture
 from mistral_core.trace import TraceError
 
 MAX_PROMPT = 2000  # characters that the address of the next page can carry comfortably
@@ -29,8 +29,7 @@ def show_recording() -> None:
         "of words) only, the orange bracket: in a ring of slots, the newest overwrites the oldest. "
         "What is gone, is it forgotten?"
     )
-    minute.load()
-    shown = minute.show(payload, key=state.START_PLAYER)
+    shown = start_picture.show(payload, key=state.START_PLAYER)
     if going := shown.get("go"):
         go_to(going["to"], **going_on(going["to"]))
 

@@ -18,7 +18,9 @@ FORBIDDEN = {
     "app": {"pages"},
     "pages": {"torch", "plotly", "numpy"},
 }
-PURE = re.compile(r"app/(?:wire|theme|shared/run_payload|\w+/(?:\w+_)?(?:payload|figure|example))\.py")
+PURE = re.compile(
+    r"app/(?:wire|wire_types|theme|next_word/stages|\w+/(?:\w+_)?(?:payload|messages|figure|example))\.py"
+)
 """Arrays in, packed bytes or a figure out: they know neither torch nor Streamlit."""
 ALGORITHM = (
     "norm",

@@ -1,6 +1,9 @@
 // "Show me a disagreement": a key much looked at that does not matter, and one hardly looked at that does.
 
-class FindingPanel {
+import { el } from "../kit/dom.js";
+import { percent, quoted } from "../kit/format.js";
+
+export class FindingPanel {
   constructor(player) {
     this.player = player;
     this.host = player.part("finding");

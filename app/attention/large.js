@@ -1,6 +1,10 @@
 // One head (or one map across the layers) large: rows = from (query), columns = looks at (key).
 
-class LargePanel {
+import { blend, shade } from "../kit/colour.js";
+import { clamp, grouped, percent, plural, quoted } from "../kit/format.js";
+import { fit } from "../kit/measure.js";
+
+export class LargePanel {
   constructor(player) {
     this.player = player;
     this.canvas = player.part("large");

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from app.attention.payload import BAND_BUDGET, SCORES, Extras, derive, pack_atlas
+from app.attention.messages import EdgeOfFinding, Finding
+from app.attention.payload import BAND_BUDGET, SCORES, Extras, attention_parts, derive
 from app.navigation import ENTRIES
 from app.session.rereading import read_again, writer_of
 from app.session.runs import Record
@@ -33,7 +33,7 @@ def payload(desk: Desk) -> Payload:
     record, trace = here.record, here.trace
     held = desk.attention.held.get(record.name, {})
     extras = _extras(desk.attention, here)
-    packed = pack_atlas(
+    parts = attention_parts(
         trace,
         run=record.name,
         start=min(int(held.get("to") or 0), len(trace)),
@@ -42,7 +42,7 @@ def payload(desk: Desk) -> Payload:
         at=desk.at.get(record.name),
         **here.growth(),
     )
-    return Payload(packed, here.waiting)
+    return Payload(parts, here.waiting)
 
 
 def _extras(view: AttentionView, here: Shown) -> Extras | None:
@@ -57,8 +57,7 @@ def _extras(view: AttentionView, here: Shown) -> Extras | None:
     failed = "" if task is None or task.running else task.error
     wanted = key + ("/failed" if failed else "" if again is None else "/scores")
     if view.extras is None or view.extras.key != wanted:
-        found = derive(trace.truncated(length), wanted, again)
-        view.extras = replace(found, notes=(*found.notes, failed)) if failed else found
+        view.extras = derive(trace.truncated(length), wanted, again, [failed] if failed else [])
     return view.extras
 
 
@@ -144,7 +143,7 @@ def search(trace: Trace) -> Task[tuple[Disagreement | None, int]]:
     return Task(work)
 
 
-def finding(view: AttentionView, record: Record, trace: Trace) -> dict[str, Any]:
+def finding(view: AttentionView, record: Record, trace: Trace) -> Finding:
     """The state of the search in a run, as the browser shows it."""
     if trace.model_name not in registry.browser_models():
         return {
@@ -154,7 +153,7 @@ def finding(view: AttentionView, record: Record, trace: Trace) -> dict[str, Any]
         }
     known = view.findings.get(_name(record, trace))
     if known is None:
-        return {"state": "idle"}
+        return {"state": "idle", "text": ""}
     task, length = known
     if task.running:
         return {"state": "running", "done": task.done, "total": task.total, "doing": task.doing}
@@ -164,18 +163,18 @@ def finding(view: AttentionView, record: Record, trace: Trace) -> dict[str, Any]
     more = len(trace) > length
     if found is None:
         text = f"Among the keys of {count} tokens, attention and removal agree: no large weight without a consequence."
-        return {"state": "done", "edges": [], "text": text, "more": more}
+        return {"state": "done", "edges": [], "text": text, "more": more, "reach": False}
     edges = [_edge("watched", found.watched), _edge("decisive", found.decisive)]
     factor = f"{found.factor:.1f}" if found.factor < 10 else f"{found.factor:,.0f}"
     text = (
         f"{factor} times the attention and hardly a consequence: the largest such factor in {count} tokens. Attention: "
         "mean of all layers and heads. Taken away: KL of the next word when no layer sees this key."
     )
-    here = any(entry.name == REACH for entry in ENTRIES)
-    return {"state": "done", "edges": edges, "text": text, "more": more, "reach": here}
+    followed = any(entry.name == REACH for entry in ENTRIES)
+    return {"state": "done", "edges": edges, "text": text, "more": more, "reach": followed}
 
 
-def _edge(kind: str, edge: Edge) -> dict[str, Any]:
+def _edge(kind: Literal["watched", "decisive"], edge: Edge) -> EdgeOfFinding:
     return {"kind": kind, "query": edge.query, "key": edge.key, "attention": edge.attention, "kl": edge.kl}
 
 

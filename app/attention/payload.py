@@ -1,25 +1,25 @@
-"""Packs what the attention page shows: the run as the player has it, and what is derived from its attention.
+"""What the page attention sends: a run, and what is derived from its attention.
 
-Layout: `u32 little-endian length of the first part | first part | second part`, both as
-`player_payload` packs them. The first is the run itself, by growth. The second holds what is
-computed from the whole of it (the **extras**: numbers of the heads, maps across the layers, the
-pattern without position 0), under a key that tells the browser whether it has them already.
+The run goes by growth. What is computed from the whole of it (the **extras**: numbers of the heads, maps
+across the layers, the pattern without position 0) goes under a key that tells the browser whether it has
+them already.
 
 Nothing here imports torch or Streamlit, so a recorded run is shown without either.
 
-Source: the layout is this project's own; the numbers are those of `mistral_core.analysis`.
+Source: the numbers are those of `mistral_core.analysis`.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from app.shared.run_payload import pack_growth, pack_parts, unpack
+from app.attention.messages import ExtrasHeader, Finding
+from app.shared.run_payload import run_parts
+from app.wire import Parts
 from mistral_core.analysis.flow import max_attention, mean_attention, rollout
 from mistral_core.analysis.heads import MEASURES, hide_sink, summarise
 from mistral_core.trace import Trace, layer_hook
@@ -36,18 +36,19 @@ class Extras:
     """What is derived from a run of a certain length.
 
     Attributes:
-        key: names run and length; the browser keeps what it has under the same key.
-        header: names and counts. arrays: by name, see `derive`.
-        notes: one sentence for each thing that was left out.
+        header: key, notes, names and counts. arrays: by name, see `derive`.
     """
 
-    key: str
-    header: Mapping[str, Any]
+    header: ExtrasHeader
     arrays: Mapping[str, np.ndarray]
-    notes: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Names run, length and what is contained; the browser keeps what it has under the same key."""
+        return self.header["key"]
 
 
-def derive(trace: Trace, key: str, scores: Trace | None = None) -> Extras:
+def derive(trace: Trace, key: str, scores: Trace | None = None, said: Sequence[str] = ()) -> Extras:
     """Numbers of the heads and maps across layers.
 
     Arrays: `measures` `[6, n_layers, n_heads]` float32 (NaN = not defined in this run); `mean` and `max`
@@ -57,17 +58,18 @@ def derive(trace: Trace, key: str, scores: Trace | None = None) -> Extras:
 
     Args:
         scores: the same text, read again with its scores; default: those of the run itself, if any.
+        said: sentences to add to the notes.
     """
     config = trace.config
     try:
         sizes = [trace.pattern(layer).size for layer in range(config.n_layers)]
     except KeyError:
-        return Extras(key=key, header={}, arrays={}, notes=("attention was not recorded in this run",))
+        return nothing(key, ["attention was not recorded in this run", *said])
     if sum(sizes) > PATTERN_WORK:
-        return Extras(key=key, header={}, arrays={}, notes=("this run is too long for numbers over all of it",))
+        return nothing(key, ["this run is too long for numbers over all of it", *said])
     summary = summarise(trace)
     bands = {"mean": mean_attention(trace), "max": max_attention(trace)}
-    length, notes, arrays = len(trace), [], {}
+    length, notes, arrays = len(trace), list[str](), dict[str, np.ndarray]()
     arrays["measures"] = np.array([getattr(summary, name) for name in MEASURES], np.float32)
     reach = config.exact_reach()
     if 2 * length * min(length, length if reach is None else reach + 1) <= BAND_BUDGET:
@@ -77,39 +79,32 @@ def derive(trace: Trace, key: str, scores: Trace | None = None) -> Extras:
     for name, band in bands.items():
         arrays[name] = _shares(band[:, :length])
     arrays |= _hidden(trace, notes) | _scores(trace if scores is None else scores, notes)
-    header = {
-        "measures": list(MEASURES),
-        "queries": {name: counts.tolist() for name, counts in summary.queries.items()},
-    }
-    return Extras(key=key, header=header, arrays=arrays, notes=tuple(notes))
+    queries = {name: counts.tolist() for name, counts in summary.queries.items()}
+    return Extras(
+        header={"key": key, "notes": [*notes, *said], "measures": list(MEASURES), "queries": queries}, arrays=arrays
+    )
 
 
-def pack_atlas(
-    trace: Trace, *, run: str, start: int, extras: Extras | None, finding: Mapping[str, Any], **growth: Any
-) -> bytes:
-    """The bytes for `atlas(...)`.
+def nothing(key: str, why: list[str]) -> Extras:
+    """Extras of a run from which nothing can be derived."""
+    return Extras(header={"key": key, "notes": why, "measures": [], "queries": {}}, arrays={})
+
+
+def attention_parts(trace: Trace, *, run: str, extras: Extras | None, finding: Finding, **growth: Any) -> Parts:
+    """Tokens of a run, the state of the search in it, and what is derived from it.
 
     Args:
-        start: first token that the browser lacks.
         extras: from `derive`; `None` = the browser has them, or they are not ready.
         finding: the state of the search for a disagreement.
-        growth: as for `player_payload.pack_growth`.
+        growth: as for `run_parts`.
 
     Raises:
-        ValueError: as `pack_growth`.
+        ValueError: as `run_parts`.
     """
-    first = pack_growth(trace, run=run, start=start, **growth)
-    header: dict[str, Any] = {"finding": dict(finding)}
-    if extras is not None:
-        header |= {"key": extras.key, "notes": list(extras.notes), **extras.header}
-    second = pack_parts(header, {} if extras is None else extras.arrays)
-    return struct.pack("<I", len(first)) + first + second
-
-
-def unpack_atlas(payload: bytes) -> tuple[Any, Any]:
-    """Both parts, each as header and arrays; tests and tools use this."""
-    (length,) = struct.unpack_from("<I", payload)
-    return unpack(payload[4 : 4 + length]), unpack(payload[4 + length :])
+    beside = {"finding": finding, "extras": None if extras is None else extras.header}
+    return run_parts(trace, picture="attention", run=run, **growth) | Parts(
+        beside, {} if extras is None else extras.arrays
+    )
 
 
 def _hidden(trace: Trace, notes: list[str]) -> dict[str, np.ndarray]:

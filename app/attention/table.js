@@ -1,5 +1,8 @@
 // The numbers of the heads: a table to sort and to filter. Everything in it comes from Python.
 
+import { el } from "../kit/dom.js";
+import { percent } from "../kit/format.js";
+
 const MEASURES = {
   distance: ["mean distance", "tokens", "how far back, on average"],
   entropy: ["entropy", "bits", "how spread: 0 = one key, log2 W = all alike"],
@@ -9,7 +12,7 @@ const MEASURES = {
   induction: ["induction", "", "weight on what followed an earlier, visible occurrence of the same token"],
 };
 
-class TablePanel {
+export class TablePanel {
   constructor(player) {
     this.player = player;
     this.host = player.part("numbers");

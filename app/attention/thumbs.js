@@ -1,6 +1,10 @@
 // Layers x heads: each head's attention over the whole run as a picture of its own, drawn pixel by pixel.
 
-class ThumbPanel {
+import { fit } from "../kit/measure.js";
+import { plural } from "../kit/format.js";
+import { rgb, shade } from "../kit/colour.js";
+
+export class ThumbPanel {
   constructor(player) {
     this.player = player;
     this.canvas = player.part("thumbs");
@@ -139,7 +143,7 @@ class ThumbPanel {
       const from = group * box.per;
       const x = box.x(from) - 3;
       const wide = box.x(from + box.per - 1) + box.wide + 3 - x;
-      g.strokeStyle = MX_GROUPS[group % MX_GROUPS.length];
+      g.strokeStyle = colour.groups[group % colour.groups.length];
       g.lineWidth = 2;
       for (let layer = 0; layer < run.layers; layer++) g.strokeRect(x, box.y(layer) - 3, wide, box.high + 6);
       g.font = `600 ${0.8 * unit}px ${colour.sans}`;

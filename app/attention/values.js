@@ -1,6 +1,9 @@
 // What a query gives a key, in the picture that is chosen: the run's own weights, or what was derived from them.
 
-class Values extends Playhead {
+import { Playhead } from "../kit/playhead.js";
+import { percent } from "../kit/format.js";
+
+export class Values extends Playhead {
   absorbExtras(run, { header, arrays }) {
     const band = (name) =>
       arrays[name] && { data: arrays[name], width: header.arrays[name].shape[1], rows: header.arrays[name].shape[0] };
@@ -15,10 +18,8 @@ class Values extends Playhead {
       width: header.arrays.scores.shape[3],
     };
     run.extras = {
-      key: header.key,
-      notes: header.notes,
-      measures: header.measures,
-      queries: header.queries,
+      ...header.extras, // key, notes, measures, queries
+      measures: header.extras.measures.length ? header.extras.measures : null,
       numbers: arrays.measures,
       bands: { mean: band("mean"), max: band("max"), rollout: band("rollout") },
       hidden,

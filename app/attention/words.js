@@ -1,9 +1,13 @@
 // The text, coloured by what one token looks at, with arcs from it to the keys that it reads.
 
+import { TextPanel } from "../kit/text.js";
+import { blend, inkOn, shade } from "../kit/colour.js";
+import { svg } from "../kit/dom.js";
+
 const ARCS = 16;
 const FAINT = 0.015;
 
-class WordPanel extends TextPanel {
+export class WordPanel extends TextPanel {
   constructor(player) {
     super(player);
     this.arcs = svg("svg", { class: "mx-arcs", "aria-hidden": "true" });

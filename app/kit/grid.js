@@ -1,9 +1,12 @@
 // The state grid: rows are states (tokens, after layer 1 ... L), columns are positions. The staircase is theory
 // (what could reach the prediction); the blue cells are the keys that this step's query reads in each layer (model).
 
+import { blend, shade } from "./colour.js";
+import { clamp, grouped, percent, plural } from "./format.js";
+
 const MAX_COLUMNS = 240;
 
-class GridPanel {
+export class GridPanel {
   constructor(player) {
     this.player = player;
     this.canvas = player.part("grid");
@@ -21,9 +24,15 @@ class GridPanel {
     });
   }
 
+  /** Tokens that the picture makes room for. */
+  expected() {
+    return this.player.run.total;
+  }
+
   /** Where things are: by position, or by hops when layers or windows are many. */
   layout(width, height) {
     const { run, t, unit } = this.player;
+    const total = this.expected();
     const narrow = width < 26 * unit;
     const left = (narrow ? 3.2 : 4.4) * unit;
     const right = width - 0.5 * unit;
@@ -32,9 +41,9 @@ class GridPanel {
     const rows = run.layers + 1;
     const finite = Number.isFinite(run.reach);
     const byHops =
-      finite && (run.smallest > 64 || run.layers > 12) && run.total > Math.max(1.5 * run.smallest, MAX_COLUMNS);
-    let columns = Math.min(run.total, MAX_COLUMNS);
-    if (run.total > MAX_COLUMNS && finite) columns = Math.min(run.reach + 2 * run.smallest, MAX_COLUMNS);
+      finite && (run.smallest > 64 || run.layers > 12) && total > Math.max(1.5 * run.smallest, MAX_COLUMNS);
+    let columns = Math.min(total, MAX_COLUMNS);
+    if (total > MAX_COLUMNS && finite) columns = Math.min(run.reach + 2 * run.smallest, MAX_COLUMNS);
     columns = Math.max(columns, 24);
     const first = Math.max(0, t - columns + 1);
     const wide = (right - left) / columns;
@@ -268,7 +277,8 @@ class GridPanel {
   }
 
   describe() {
-    const { run, t, player } = { ...this.player, player: this.player };
+    const { player } = this;
+    const { run, t } = player;
     const from = this.edge(0);
     this.canvas.setAttribute(
       "aria-label",

@@ -1,11 +1,16 @@
 // What the pictures that step through a run share: they take payloads, own the playhead, and let every panel draw the
 // same moment. A picture names its panels (`text` and `timeline` always) and draws the others in `drawPictures`.
 
-const views = new Map(); // how each run was last looked at on this page, by the run's id
+import { Surface } from "./surface.js";
+import { clamp, grouped } from "./format.js";
+import { el } from "./dom.js";
+import { sayPlace } from "./places.js";
+import { settled, throttled } from "./timing.js";
 
-class Playhead extends Surface {
-  constructor(host, state = {}) {
-    super(host, { t: 0, layer: 0, head: -1, target: null, rewritten: false, ...state });
+export class Playhead extends Surface {
+  /** `memory`: of this kind of picture, kept by its module. */
+  constructor(host, look, memory, state = {}) {
+    super(host, look, { memory, t: 0, layer: 0, head: -1, target: null, rewritten: false, ...state });
     this.settle = settled(() => this.emitAt(), 400);
     this.acknowledge = throttled(() => this.emitAck(), 300);
   }
@@ -22,23 +27,14 @@ class Playhead extends Surface {
     this.part("head").addEventListener("change", (event) => this.pickHead(Number(event.target.value)));
   }
 
-  unpack(bytes) {
-    return decode(bytes);
-  }
-  store(id) {
-    return runOf(id);
-  }
   absorb(run, payload) {
     return run.absorb(payload);
   }
 
   /** Takes one payload: appends, answers gaps, and keeps the playhead where the hand left it. */
-  take(component) {
-    const bytes = this.receive(component);
-    if (!bytes) return;
-    const payload = this.unpack(bytes);
+  take(payload) {
     const { header } = payload;
-    const run = this.store(header.run);
+    const run = this.memory.runOf(header.run);
     const wasLast = this.run === run && this.t >= run.count - 1;
     const { gap, grew, rewritten } = this.absorb(run, payload);
     if (rewritten && this.run === run) this.rewritten = true;
@@ -57,6 +53,9 @@ class Playhead extends Surface {
   wait(header) {
     this.message(header.message);
   }
+
+  /** Shows what is known of a token, or of a cell of a picture that stands for it. */
+  explainToken(_position, _node, _cell) {}
 
   /** What else a payload brings, once the run has it and before it is drawn. */
   arrived() {}
@@ -190,7 +189,7 @@ class Playhead extends Surface {
     } else {
       const same = this.hovered === position;
       this.hovered = position;
-      if (node || cell) showPopover(this, position, node, cell);
+      if (node || cell) this.explainToken(position, node, cell);
       if (same) return;
     }
     this.again();

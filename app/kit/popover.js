@@ -1,5 +1,8 @@
 // What is known of one token: shown on hover, and on keyboard focus.
 
+import { el } from "./dom.js";
+import { percent, plural } from "./format.js";
+
 function popoverLines(player, position) {
   const { run, t } = player;
   const lines = [];
@@ -54,7 +57,7 @@ function popoverChoice(player, position) {
   return parts;
 }
 
-function showPopover(player, position, node, cell) {
+export function showPopover(player, position, node, cell) {
   const { run } = player;
   const word = el("b", { class: "mx-serif" }, run.labels[position]);
   if (cell) {

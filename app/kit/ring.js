@@ -1,10 +1,17 @@
 // The ring of one layer as two rails: above the order of the text, below the order of the slots (position mod W).
 // A slot holds a key and a value *made at* a position. The write pointer is orange; what it overwrote is struck.
 
+import { blend, inkOn, shade } from "./colour.js";
+import { calm } from "./timing.js";
+import { clamp, percent, quoted, shorten } from "./format.js";
+import { el, svg } from "./dom.js";
+import { fit } from "./measure.js";
+import { lastIn } from "./run.js";
+
 const RING_MAX = 64;
 const NEAR_POINTER = 8;
 
-class RingPanel {
+export class RingPanel {
   constructor(player) {
     this.player = player;
     this.host = player.part("ring");
@@ -61,7 +68,7 @@ class RingPanel {
     const from = all ? 0 : pointer - NEAR_POINTER / 2;
     for (let i = 0; i < (all ? slots : NEAR_POINTER); i++) {
       const slot = (((from + i) % window) + window) % window;
-      const position = t - ((((t - slot) % window) + window) % window);
+      const position = lastIn(slot, t, window);
       const lost = slot === pointer && t >= window ? t - window : -1;
       list.push({ slot, position: position < 0 ? -1 : position, lost });
     }
@@ -256,7 +263,8 @@ class RingPanel {
   }
 
   legend(window) {
-    const { run, t, layer, player } = { ...this.player, player: this.player };
+    const { player } = this;
+    const { run, t, layer } = player;
     const asker = quoted(shorten(run.labels[t], 14));
     const what = run.pattern ? `blue: attention from ${asker}, ${player.headName()}` : run.meta.note;
     const order = Number.isFinite(window) ? "above: order of the text · below: order of the slots · " : "";

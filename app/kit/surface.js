@@ -1,11 +1,17 @@
 // What every picture stands on: its markup, its colours, its sizes, its canvases, and its voice to Python.
 
-class Surface {
-  constructor(host, state) {
+import { clamp } from "./format.js";
+import { leaving } from "./leaving.js";
+import { rem } from "./measure.js";
+import { rgb } from "./colour.js";
+
+export class Surface {
+  /** `look`: the picture's own markup and style, as `mount.js` fetched them; `state`: what the picture starts with. */
+  constructor(host, look, state) {
     const template = document.createElement("template");
-    template.innerHTML = MX_HTML; // constant markup of this component; data never passes here
+    template.innerHTML = look.markup; // a file of this program; data never passes here
     const style = document.createElement("style");
-    style.textContent = MX_CSS;
+    style.textContent = look.style;
     this.root = template.content.firstElementChild;
     host.querySelector(".mx-host").replaceChildren(style, this.root);
     this.parts = new Map([...this.root.querySelectorAll("[data-part]")].map((node) => [node.dataset.part, node]));
@@ -92,6 +98,7 @@ class Surface {
       "error",
     ];
     this.colour = Object.fromEntries(roles.map((role) => [role, style.getPropertyValue(`--mx-${role}`).trim()]));
+    this.colour.groups = Array.from({ length: 7 }, (_, i) => style.getPropertyValue(`--mx-group-${i}`).trim());
     this.colour.sans = style.fontFamily;
     this.colour.serif = style.getPropertyValue("--mx-serif");
     const tile = document.createElement("canvas");
@@ -149,15 +156,6 @@ class Surface {
     pop.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
   }
 
-  /** The bytes of a payload; null = there are none, or they were taken before. */
-  receive(component) {
-    this.component = component;
-    const bytes = component.data instanceof Uint8Array ? component.data : new Uint8Array(component.data ?? 0);
-    if (bytes.length < 8 || bytes === this.bytes) return null;
-    this.bytes = bytes;
-    return bytes;
-  }
-
   emit(name, value) {
     if (!leaving()) this.component?.setStateValue(name, value);
   }
@@ -187,60 +185,4 @@ class Surface {
     removeEventListener("resize", this.onWindow);
     if (document.documentElement.style.fontSize === "133.33%") document.documentElement.style.fontSize = "";
   }
-}
-
-/** When a link to another page was followed in this tab; the programs of all pictures share it. */
-const departure = (globalThis["mistral-explorer-departure"] ??= follow({ at: -Infinity }));
-const LEAVING_MS = 4000;
-
-/** After that a picture says nothing more: Streamlit would take its word for a wish to go back to its page, and break. */
-function leaving() {
-  return performance.now() - departure.at < LEAVING_MS;
-}
-
-function follow(mark) {
-  const left = () => {
-    mark.at = performance.now();
-  };
-  addEventListener(
-    "click",
-    (event) => {
-      const link = event.composedPath().find((node) => node instanceof HTMLAnchorElement);
-      if (link?.origin !== location.origin || link.pathname === location.pathname) return;
-      if (!event.ctrlKey && !event.metaKey && !event.shiftKey) left();
-      // A browser opens a tab or a window of its own and this page stays, unless Streamlit follows the link here all the same.
-      else
-        setTimeout(() => {
-          if (event.defaultPrevented) left();
-        });
-    },
-    true,
-  );
-  addEventListener("popstate", left);
-  return mark;
-}
-
-/** What a component's program exports: one View for each place in the page, found by `mount.js` under the picture's name. */
-function serve(name, View) {
-  const shown = new Map();
-  const hub = (globalThis[`mistral-explorer-${name}`] ??= { waiting: new Map() });
-  hub.render = (component) => {
-    const host = component.parentElement;
-    let view = shown.get(host);
-    if (!view?.root.isConnected) {
-      view?.dispose();
-      view = new View(host);
-      shown.set(host, view);
-      departure.at = -Infinity; // arrived
-    }
-    view.take(component);
-  };
-  hub.dispose = (host) => {
-    shown.get(host)?.dispose();
-    shown.delete(host);
-  };
-  return () => {
-    for (const component of hub.waiting.values()) hub.render(component);
-    hub.waiting.clear();
-  };
 }

@@ -1,10 +1,14 @@
 // The text panel: one span per token, coloured by hops or by probability, with a popover and a strip map.
 
+import { clamp, plural } from "./format.js";
+import { el } from "./dom.js";
+import { rem } from "./measure.js";
+
 const LONG_TEXT = 600;
 const VIEW = 420;
 const HOP_LEVELS = 8;
 
-class TextPanel {
+export class TextPanel {
   constructor(player) {
     this.player = player;
     this.host = player.part("story");
@@ -148,6 +152,11 @@ class TextPanel {
     return node;
   }
 
+  /** How strongly a word this far back is marked: by hops; -1 = struck, out of reach. */
+  remoteness(distance) {
+    return this.player.run.hops(distance);
+  }
+
   draw() {
     const { run, t, hovered } = this.player;
     this.grow();
@@ -156,7 +165,7 @@ class TextPanel {
     const nearest = run.windows[run.layers - 1];
     for (const [position, entry] of this.spans) {
       const distance = t - position;
-      const hops = distance >= 0 ? run.hops(distance) : -2;
+      const hops = distance >= 0 ? this.remoteness(distance) : -2;
       let look = "mx-tok" + (position < run.meta.n_prompt ? " mx-prompt" : "");
       if (distance === 0) look += " mx-now";
       else if (distance < 0) look += " mx-later";

@@ -1,12 +1,16 @@
 // The timeline: playing, stepping, landmarks, and the keys.
 
+import { blend } from "./colour.js";
+import { el } from "./dom.js";
+import { plural } from "./format.js";
+
 const SPEEDS = [2, 6, 12, 30, 60];
 const KEEP_KEYS =
   "input, select, textarea, [contenteditable=true], [role=tab], [role=radio], [role=slider], [role=option], " +
   "[role=listbox], [role=combobox], [role=menu], [role=dialog]";
 const ICONS = { play: "M8 5v14l11-7z", pause: "M7 5h4v14H7zM13 5h4v14h-4z" };
 
-class Timeline {
+export class Timeline {
   constructor(player) {
     this.player = player;
     this.slider = player.part("slider");

@@ -1,6 +1,9 @@
 // The next word: bars for the twenty likeliest, before and after each sampling stage. A click branches.
 
-class BarsPanel {
+import { el, segmented } from "../kit/dom.js";
+import { grouped, percent, plural, quoted, shorten } from "../kit/format.js";
+
+export class BarsPanel {
   constructor(player) {
     this.player = player;
     this.stage = null;
@@ -14,7 +17,8 @@ class BarsPanel {
 
   /** The stages that do something under these settings; the model's own is always the first. */
   draw() {
-    const { run, t, player } = { ...this.player, player: this.player };
+    const { player } = this;
+    const { run, t } = player;
     const label = run.labels[t];
     player.part("asker").textContent = quoted(shorten(label ?? "", 18));
     const step = run.steps[t];

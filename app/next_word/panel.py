@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from app import compute
-from app.session.runs import SAMPLING_FIELDS
+from app.next_word.messages import BranchEntry, Sliders
+from app.next_word.payload import next_word_parts
+from app.next_word.stages import StageBlock, recorded_block, stage_block
+from app.session.runs import SAMPLING_FIELDS, Record
 from app.session.state import Desk
 from app.session.visible import Payload, Shown, shown
-from app.shared.run_payload import StageBlock, pack_growth, recorded_block, stage_block
 from mistral_core.sampling import SamplingSettings, Stage, sampling_stages
 from mistral_core.trace import LOGITS, Trace
 from mistral_core.trace_compact import TOP_IDS
@@ -25,20 +27,19 @@ def payload(desk: Desk) -> Payload:
     if block is not None:
         known = (known[0], block.key, block.stop)
     desk.sent[record.name] = [*desk.sent.get(record.name, [])[-1:], (len(trace), *known[1:])]
-    packed = pack_growth(
+    parts = next_word_parts(
         trace,
         run=record.name,
         start=start,
-        mode="desk",
         stages=block,
         sampling=_sliders(desk.sampling) if LOGITS in trace.arrays else None,
-        branches=[other.entry() for other in desk.records.values()],
+        branches=[_entry(other) for other in desk.records.values()],
         current=record.name,
         at=desk.at.get(record.name),
         follow=desk.follow,
         **here.growth(),
     )
-    return Payload(packed, here.waiting)
+    return Payload(parts, here.waiting)
 
 
 def _held(desk: Desk, here: Shown) -> tuple[int, str, int]:
@@ -74,6 +75,16 @@ def _stages(desk: Desk, trace: Trace, held: tuple[int, str, int]) -> StageBlock 
     return stage_block(trace, stages_of, key=key, start=start, stop=len(trace), label_of=label_of)
 
 
+def _entry(record: Record) -> BranchEntry:
+    return {
+        "run": record.name,
+        "label": record.label,
+        "at": record.branched_at,
+        "token": record.branched_to,
+        "parent": record.parent,
+    }
+
+
 def _labels(trace: Trace) -> Any:
     try:
         tokenizer = compute.tokenizer(trace.model_name)
@@ -85,7 +96,7 @@ def _labels(trace: Trace) -> Any:
     return lambda token: known.get(token, f"#{token}")  # a foreign model's vocabulary is not here
 
 
-def _sliders(sampling: SamplingSettings) -> dict[str, float]:
+def _sliders(sampling: SamplingSettings) -> Sliders:
     return {"temperature": sampling.temperature, "top_k": sampling.top_k, "top_p": sampling.top_p}
 
 

@@ -1,7 +1,11 @@
 // Many layers or large windows: the x axis counts hops, so that the staircase is L x L whatever the window is.
 // A cell shows the largest value of its bin; a click on it goes to the tokens.
 
-class HopAxis {
+import { blend } from "../kit/colour.js";
+import { clamp, grouped, plural } from "../kit/format.js";
+import { greenShare, tiny } from "./grid.js";
+
+export class HopAxis {
   constructor(page) {
     this.page = page;
     this.bins = null;

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from app import compute
+from app.reach.messages import BackwardFacts, CorridorFacts, ForwardFacts, Spread
 from app.reach.payload import Choice, Measured
 from mistral_core.config import MistralConfig
 from mistral_core.serving.task import Task
@@ -115,16 +116,19 @@ def cuts_within(config: MistralConfig, choice: Choice, length: int) -> tuple[Cut
 def _forward(asked: _Asked, put: int) -> Measured:
     source, length = asked.choice.source, len(asked.ids)
     found = asked.forward(put)
-    facts = _spread(found.kl[source:], len(asked.trace) - 1 - source)
-    facts |= {"kl_top": None, "kl_top_at": None}
+    facts: ForwardFacts = {
+        **_spread(found.kl[source:], len(asked.trace) - 1 - source),
+        "kl_top": None,
+        "kl_top_at": None,
+    }
     beyond = min(source + _widest(asked.config), length - 1)
     if beyond < length - 1:
         top = beyond + int(np.argmax(found.kl[beyond:]))
-        facts |= {"kl_top": float(found.kl[top]), "kl_top_at": top}
+        facts["kl_top"], facts["kl_top_at"] = float(found.kl[top]), top
     reach = asked.config.exact_reach()
     if reach is not None and source + reach + 1 < length:
         outside = found.change[:, source + reach + 1 :]
-        facts |= {"outside": outside.shape[1], "outside_top": float(outside.max())}
+        facts["outside"], facts["outside_top"] = outside.shape[1], float(outside.max())
     if asked.choice.window is not None and not asked.cuts:
         facts["surprise"] = _surprise(asked, found.before)
     uncut = np.empty(0)
@@ -142,11 +146,14 @@ def _backward(asked: _Asked) -> Measured:
         return compute.backward_map(trace.model_name, asked.ids, target, token, cuts, asked.choice.window)
 
     found = pass_with(asked.cuts)
-    facts = _spread(found.influence[0, target::-1], target)
-    facts["probability"] = float(np.exp(found.log_prob))
+    facts: BackwardFacts = {
+        **_spread(found.influence[0, target::-1], target),
+        "probability": float(np.exp(found.log_prob)),
+    }
     reach = asked.config.exact_reach()
     if reach is not None and target - reach > 0:
-        facts |= {"outside": target - reach, "outside_top": float(found.influence[:, : target - reach].max())}
+        facts["outside"] = target - reach
+        facts["outside_top"] = float(found.influence[:, : target - reach].max())
     if asked.cuts:
         facts["left"] = _share(found.influence[0, :target], pass_with(()).influence[0, :target])
     return Measured(grid=found.influence, explained=_label(trace, token), facts=facts)
@@ -157,10 +164,9 @@ def _corridor(asked: _Asked, put: int) -> Measured:
     source, target = choice.source, choice.target
     whole = asked.forward(put)
     token = _explained(asked)
-    facts: dict[str, Any] = {"within90": None, "kl": float(whole.kl[target]), "steps": 0}
     grid = np.zeros((asked.config.n_layers + 1, target + 1))
     before, after = (float(row[target]) for row in (whole.before, whole.after))
-    reach = asked.config.exact_reach()
+    reach, steps, exact = asked.config.exact_reach(), 0, None
     if reach is None or target - source <= reach:  # else nothing can pass
         exact = bool(not np.isfinite(before) or abs(np.log(after / before)) < DROWNS)
         found = compute.corridor_map(
@@ -176,13 +182,22 @@ def _corridor(asked: _Asked, put: int) -> Measured:
             _report=asked.report,
         )
         grid[:, source:] = found.through
-        facts |= {"steps": found.steps, "exact": exact}
+        steps = found.steps
         if not np.isfinite(before):  # nothing follows the last token: what is explained is the likeliest
             before, after = float(np.exp(found.log_prob_before)), float(np.exp(found.log_prob_after))
-    told = np.isfinite(before)
-    change = float(np.log(after / before)) if told else 0.0
-    facts |= {"change": change, "before": before if told else None, "after": after if told else None}
-    facts["off"] = float(np.abs(grid.sum(1) - change).max())
+    known = bool(np.isfinite(before))
+    change = float(np.log(after / before)) if known else 0.0
+    facts: CorridorFacts = {
+        "within90": None,
+        "kl": float(whole.kl[target]),
+        "steps": steps,
+        "change": change,
+        "before": before if known else None,
+        "after": after if known else None,
+        "off": float(np.abs(grid.sum(1) - change).max()),
+    }
+    if exact is not None:
+        facts["exact"] = exact
     return Measured(
         grid=grid,
         kl=whole.kl,
@@ -194,15 +209,20 @@ def _corridor(asked: _Asked, put: int) -> Measured:
     )
 
 
-def _spread(values: np.ndarray, room: int) -> dict[str, Any]:
+def _spread(values: np.ndarray, room: int) -> Spread:
     """Farthest value that is not 0, and the distances that hold 90 % and 99 %; index = distance."""
     from mistral_core.analysis.distance import held_within
 
     felt = np.flatnonzero(values[1:])
     if not felt.size:
         return {"farthest": None, "felt": None, "within90": None, "within99": None, "room": room}
-    within = {f"within{share}": held_within(values, share / 100) for share in (90, 99)}
-    return {"farthest": int(felt[-1]) + 1, "felt": float(values[felt[-1] + 1]), "room": room, **within}
+    return {
+        "farthest": int(felt[-1]) + 1,
+        "felt": float(values[felt[-1] + 1]),
+        "within90": held_within(values, 0.9),
+        "within99": held_within(values, 0.99),
+        "room": room,
+    }
 
 
 def _surprise(asked: _Asked, before: np.ndarray) -> tuple[float, float]:

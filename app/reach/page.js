@@ -1,16 +1,26 @@
 // One state grid on the page: takes payloads, owns what is asked, lets every part draw the same moment.
 // Theory is drawn at once from the edges; the green arrives with the answer to the question.
 
-const READING_NAMES = [
+import { ReachGrid, tiny } from "./grid.js";
+import { Run } from "../kit/run.js";
+import { Side } from "./side.js";
+import { Strip } from "./strip.js";
+import { Surface } from "../kit/surface.js";
+import { clamp, percent, quoted } from "../kit/format.js";
+import { settled } from "../kit/timing.js";
+import { showPopover } from "../kit/popover.js";
+import { spot, unheard } from "../kit/places.js";
+
+export const READING_NAMES = [
   ["forward", "forward from a word"],
   ["backward", "back from a prediction"],
   ["corridor", "corridor of a pair"],
 ];
-const LONG_VIEW = 700;
+export const LONG_VIEW = 700;
 
-class ReachPage extends Surface {
-  constructor(host) {
-    super(host, {
+export default class ReachPage extends Surface {
+  constructor(host, look) {
+    super(host, look, {
       choice: null,
       arrays: {},
       asked: 0,
@@ -28,7 +38,7 @@ class ReachPage extends Surface {
       roomBelow: 4.4,
       roomLeast: 36,
     });
-    this.picture = new GridPicture(this);
+    this.picture = new ReachGrid(this);
     this.strip = new Strip(this);
     this.side = new Side(this);
     this.send = settled(() => this.question(), 180);
@@ -86,10 +96,7 @@ class ReachPage extends Surface {
     return reading === "forward" || (reading === "corridor" && this.end === "source") ? source : target;
   }
 
-  take(component) {
-    const bytes = this.receive(component);
-    if (!bytes) return;
-    const { header, arrays } = decode(bytes);
+  take({ header, arrays }) {
     const first = this.run?.id !== header.run;
     const run = new Run(header.run);
     Object.assign(run, {
@@ -383,5 +390,3 @@ class ReachPage extends Surface {
     this.leave();
   }
 }
-
-export default serve("state_grid", ReachPage);

@@ -15,7 +15,7 @@ import numpy as np
 
 from app import compute
 from app.reach.measure import Measuring, begin
-from app.reach.payload import Choice, Measured, choice_from_query, first_choice, pack_reach, too_short
+from app.reach.payload import Choice, Measured, choice_from_query, first_choice, reach_parts, too_short
 from app.session import actions
 from app.session.runs import Record, RunSpec
 from app.session.state import Desk
@@ -93,7 +93,7 @@ def payload(desk: Desk) -> Payload:
     choice, measured, label = _answer(desk, record, trace, kept, growing)
     place = desk.at.get(record.name, {})
     problem = refusal(trace)
-    packed = pack_reach(
+    parts = reach_parts(
         trace,
         choice,
         measured,
@@ -109,7 +109,7 @@ def payload(desk: Desk) -> Payload:
         doing=_doing(kept),
         stopped=kept.get("stopped") == choice,
     )
-    return Payload(packed, here.waiting)
+    return Payload(parts, here.waiting)
 
 
 def _answer(desk: Desk, record: Record, trace: Trace, kept: dict[str, Any], growing: bool) -> Answer:

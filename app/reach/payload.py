@@ -1,9 +1,8 @@
-"""Packs one reading of the state grid, theory and measurement, into the bytes that the component reads.
+"""What the page reach sends: one reading of the state grid, theory and measurement.
 
 What is asked is a `Choice`: one of three readings, the tokens it is about, the replacement and an
-edge that is cut. It can stand in a URL. The layout of the bytes is that of `player_payload`; the
-grid goes as float32, row by row, 0 = embedding, with NaN where nothing was measured, so that an exact
-0 stays an exact 0. Nothing here imports torch or Streamlit.
+edge that is cut. It can stand in a URL. The grid goes as float32, row by row, 0 = embedding, with NaN
+where nothing was measured, so that an exact 0 stays an exact 0. Nothing here imports torch or Streamlit.
 
 Source: the readings are those of `mistral_core.analysis.influence`, the edges those of `analysis.reach`.
 """
@@ -11,13 +10,14 @@ Source: the readings are those of `mistral_core.analysis.influence`, the edges t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Literal, cast, get_args
 
 import numpy as np
 
+from app.reach.messages import Facts, NoFacts, ReachHeader, Reading
 from app.shared.run_payload import RunLike
-from app.shared.run_payload import pack_parts as pack_arrays
+from app.wire import Parts
 from mistral_core.analysis.reach import (
     Cut,
     backward_cone,
@@ -31,7 +31,7 @@ from mistral_core.analysis.reach import (
 )
 from mistral_core.config import MistralConfig
 
-READINGS = ("forward", "backward", "corridor")
+READINGS: tuple[Reading, ...] = get_args(Reading)
 WINDOWS = (2, 4, 8, 16, 32, 64, 256, 1024, 4096)
 """That a text can be read again with; those wider than 64 only for models that have wider ones."""
 WRITE_ON = 2000
@@ -167,7 +167,7 @@ class Measured:
     after: np.ndarray = field(default_factory=lambda: np.empty(0))
     uncut: np.ndarray = field(default_factory=lambda: np.empty(0))
     explained: str = ""
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Facts = field(default_factory=NoFacts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +231,7 @@ def allowed_cells(config: MistralConfig, choice: Choice, length: int) -> np.ndar
     return cells
 
 
-def pack_reach(
+def reach_parts(
     trace: RunLike,
     choice: Choice,
     measured: Measured | None,
@@ -239,7 +239,7 @@ def pack_reach(
     run: str,
     asked: int = 0,
     total: int | None = None,
-    status: str = "recorded",
+    status: Literal["running", "done"] = "done",
     message: str = "",
     layer: int | None = None,
     replacement: str = "",
@@ -248,8 +248,8 @@ def pack_reach(
     goes_on: bool = False,
     doing: tuple[int, int, str] | None = None,
     stopped: bool = False,
-) -> bytes:
-    """The bytes for `state_grid(...)`: the whole text so far and one reading of it.
+) -> Parts:
+    """The whole text so far and one reading of it.
 
     Args:
         trace: the run. choice: what was asked; `inside` the run. measured: `None` = theory alone.
@@ -267,7 +267,8 @@ def pack_reach(
     config = choice.shape(trace.config)
     short = too_short(trace.config, choice, length, goes_on=goes_on) if status != "running" else None
     rows = range(config.n_layers + 1)
-    header: dict[str, Any] = {
+    header: ReachHeader = {
+        "picture": "reach",
         "run": run,
         "asked": asked,
         "total": max(total or 0, length),
@@ -283,15 +284,15 @@ def pack_reach(
             "trained": list(trace.config.windows),
             "options": window_options(trace.config),
         },
-        "short": asdict(short) if short else None,
-        "doing": list(doing) if doing else None,
+        "short": None if short is None else {"leaves": short.leaves, "more": short.more, "narrower": short.narrower},
+        "doing": doing,
         "stopped": stopped,
-        "tokens": [[trace.token_texts[i], trace.token_labels[i], int(trace.token_ids[i])] for i in range(length)],
+        "tokens": [(trace.token_texts[i], trace.token_labels[i], int(trace.token_ids[i])) for i in range(length)],
         "forward_edges": [forward_edge(config, row) for row in rows],
         "backward_edges": [backward_edge(config, row) for row in rows],
         "reach": config.exact_reach(),
         "choice": {
-            "reading": choice.reading,
+            "reading": cast(Reading, choice.reading),  # `inside` refuses all others
             "source": choice.source,
             "target": choice.target,
             "replacement": choice.replacement,
@@ -299,16 +300,16 @@ def pack_reach(
             "window": choice.window,
         },
         "replacement": replacement,
-        "options": [list(option) for option in options],
+        "options": list(options),
         "explained": measured.explained if measured else "",
-        "facts": dict(measured.facts) if measured else {},
+        "facts": measured.facts if measured else {},
         "measured": measured.grid.shape[1] if measured else 0,
     }
     arrays = {"allowed": allowed_cells(config, choice, length).astype(np.uint8)}
     if measured is not None:
         named = {name: getattr(measured, name) for name in ("grid", "kl", "before", "after", "uncut")}
         arrays |= {name: _float32(array) for name, array in named.items()}
-    return pack_arrays(header, arrays)
+    return Parts(header, arrays)
 
 
 def _float32(array: np.ndarray) -> np.ndarray:

@@ -1,6 +1,12 @@
 // What surrounds the picture: the text, the sentences, the controls.
 
-class Side {
+import { LONG_VIEW, READING_NAMES } from "./page.js";
+import { blend } from "../kit/colour.js";
+import { clamp, grouped, percent, plural } from "../kit/format.js";
+import { el, legend, segmented } from "../kit/dom.js";
+import { greenShare, tiny } from "./grid.js";
+
+export class Side {
   constructor(page) {
     this.page = page;
     page.part("options").addEventListener("change", (event) => page.ask({ replacement: Number(event.target.value) }));

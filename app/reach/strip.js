@@ -1,7 +1,10 @@
 // Under the grid, column for column: how much each position's prediction changes, on a log scale, or the
 // probability of the word that really follows, before and after.
 
-class Strip {
+import { DECADES } from "./grid.js";
+import { clamp } from "../kit/format.js";
+
+export class Strip {
   constructor(page) {
     this.page = page;
     this.canvas = page.part("strip");

@@ -1,6 +1,9 @@
 // A word that has left all rings: what theory allows, and what the model says when it is replaced.
 
-class ForgottenPanel {
+import { el } from "../kit/dom.js";
+import { grouped, percent, plural, quoted, shorten } from "../kit/format.js";
+
+export class ForgottenPanel {
   constructor(player) {
     this.player = player;
     this.word = player.part("word");
@@ -35,7 +38,7 @@ class ForgottenPanel {
         ],
       ];
     const distance = t - position;
-    const layers = run.layersFor(distance);
+    const layers = run.hops(distance);
     const left = [
       name,
       ` (${position}) left all ${plural(run.layers, "ring")}${run.oneWindow ? " at once" : ""} when position ${leaves} was written.`,

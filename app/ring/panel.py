@@ -9,7 +9,8 @@ from typing import Any
 import streamlit as st
 
 from app import compute
-from app.ring.payload import Slot, bytes_rows, pack_theatre, records_slots
+from app.ring.messages import FailedForgotten, Forgotten, MeasuringForgotten
+from app.ring.payload import Slot, bytes_rows, records_slots, ring_parts
 from app.session import actions
 from app.session.rereading import read_again
 from app.session.runs import Record
@@ -45,7 +46,7 @@ class Asking:
     """A question of this session and the work on it; stopped = nobody waits for the answer any more."""
 
     question: Question
-    task: Task[dict[str, Any]]
+    task: Task[Forgotten]
     stopped: bool = False
 
 
@@ -68,7 +69,7 @@ def payload(desk: Desk) -> Payload:
     start = min(max(held, sent[-2]) if here.growing and len(sent) > 1 else held, len(trace))
     desk.ring_sent[record.name] = [*sent[-1:], len(trace)]
     live = actions.spec_of_recording(record) is not None and record.job is None
-    packed = pack_theatre(
+    parts = ring_parts(
         trace,
         run=record.name,
         start=start,
@@ -80,7 +81,7 @@ def payload(desk: Desk) -> Payload:
         slot=_slot(desk, record, trace),
         **here.growth(),
     )
-    return Payload(packed, here.waiting)
+    return Payload(parts, here.waiting)
 
 
 def acknowledge(desk: Desk, event: Mapping[str, Any]) -> None:
@@ -198,7 +199,7 @@ def measuring(desk: Desk) -> bool:
     return answering or (desk.reading is not None and desk.reading.task.running)
 
 
-def answer(question: Question, report: Any) -> dict[str, Any]:
+def answer(question: Question, report: Any) -> Forgotten:
     """Replaces the word in float64, everything after it held fixed, and compares the predictions.
 
     Raises:
@@ -224,6 +225,9 @@ def answer(question: Question, report: Any) -> dict[str, Any]:
     label = tokenizer.label
     after = ids[question.step + 1] if question.step + 1 < len(ids) else None
     return {
+        "status": "done",
+        "position": question.position,
+        "step": question.step,
         "original": label(ids[question.position]),
         "replacement": label(replacement),
         "chosen": bool(question.word),
@@ -249,19 +253,25 @@ def _verdict(kl: float) -> str:
     return "Not quite forgotten: a faint trace." if kl < 1e-2 else "Not forgotten: later words carried it on."
 
 
-def _told(desk: Desk, record: Record, trace: Trace) -> dict[str, Any] | None:
+def _told(desk: Desk, record: Record, trace: Trace) -> MeasuringForgotten | FailedForgotten | Forgotten | None:
     asking = desk.asking
     if asking is None or asking.question.run != record.name:
         return None
     question, task = asking.question, asking.task
-    where = {"position": question.position, "step": question.step}
-    if asking.stopped:
-        return {**where, "status": "failed", "error": "Cancelled."}
-    if task.running:
-        return {**where, "status": "running", "done": task.done, "total": max(task.total, 1), "doing": task.doing}
-    if task.result is not None:
-        return {**where, "status": "done", **task.result}
-    return {**where, "status": "failed", "error": actions.sentence(task.error or "no answer")}
+    position, step = question.position, question.step
+    if task.result is not None and not asking.stopped:
+        return task.result
+    if task.running and not asking.stopped:
+        return {
+            "status": "running",
+            "position": position,
+            "step": step,
+            "done": task.done,
+            "total": max(task.total, 1),
+            "doing": task.doing,
+        }
+    error = "Cancelled." if asking.stopped else actions.sentence(task.error or "no answer")
+    return {"status": "failed", "position": position, "step": step, "error": error}
 
 
 def _known(trace: Trace) -> bool:

@@ -1,6 +1,12 @@
 // The player's text, ring and timeline, with what is different on this page.
 
-class TheatreText extends TextPanel {
+import { RingPanel } from "../kit/ring.js";
+import { TextPanel } from "../kit/text.js";
+import { Timeline } from "../kit/timeline.js";
+import { el } from "../kit/dom.js";
+import { plural } from "../kit/format.js";
+
+export class AskableText extends TextPanel {
   constructor(player) {
     super(player);
     this.host.addEventListener(
@@ -15,6 +21,13 @@ class TheatreText extends TextPanel {
     );
   }
 
+  /** On this page a word is in the rings (1), in some of them (half) or has left all of them (-1). */
+  remoteness(distance) {
+    const { run } = this.player;
+    if (distance >= run.largest) return -1;
+    return distance < run.smallest ? 1 : Math.ceil(run.layers / 2);
+  }
+
   draw() {
     super.draw();
     const marked = this.player.marked();
@@ -26,7 +39,7 @@ class TheatreText extends TextPanel {
   drawBands() {}
 }
 
-class TheatreRing extends RingPanel {
+export class OpenableRing extends RingPanel {
   constructor(player) {
     super(player);
     this.host.addEventListener(
@@ -49,7 +62,7 @@ class TheatreRing extends RingPanel {
   }
 }
 
-class TheatreTimeline extends Timeline {
+export class HeldTimeline extends Timeline {
   /** The track shows which part of the text lies in the rings. */
   drawMap(last) {
     const { run, t, colour } = this.player;
@@ -65,7 +78,7 @@ class TheatreTimeline extends Timeline {
 }
 
 /** What is known of one word on this page: where it lies, and since when it does not. */
-function showPopover(player, position, node, cell) {
+export function showWordOrSlot(player, position, node, cell) {
   const { run, t } = player;
   const lines = cell?.lines ?? [];
   if (!cell) {

@@ -1,6 +1,6 @@
-"""Packs a run for the cache theatre: what the player gets, and every key and value as float32.
+"""What the page ring sends: a run, and every key and value of it as float32.
 
-The layout is that of `player_payload`. Two arrays are added, `keys` (rotated for their position) and
+Two arrays are added to those of the run, `keys` (rotated for their position) and
 `values`, `[n, layers, n_kv_heads, head_dim]` for the tokens of the payload: keys and values are
 written once per position and never change, so the browser knows the contents of every slot at
 every step. `header["theatre"]` says what there is, and a sentence where there is nothing. Of a run whose
@@ -12,14 +12,14 @@ Source: slot = position mod W: "Mistral 7B" (arXiv 2310.06825) section 2, "Rolli
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from app.shared.run_payload import pack_growth, unpack
-from app.shared.run_payload import pack_parts as join
+from app.ring.messages import FailedForgotten, Forgotten, MeasuringForgotten, Theatre
+from app.shared.run_payload import run_parts
+from app.wire import Parts
 from mistral_core.analysis.accounting import kv_cache_bytes, without_gqa
 from mistral_core.config import MistralConfig
 from mistral_core.trace import KEYS, VALUES, Trace, layer_hook
@@ -46,69 +46,51 @@ class Slot:
     text: str = ""
 
 
-def pack_theatre(
+def ring_parts(
     trace: Trace,
     *,
     run: str,
     start: int = 0,
     stop: int | None = None,
     total: int | None = None,
-    status: str = "recorded",
-    message: str = "",
-    provenance: str = "recorded",
-    tokens_per_second: float | None = None,
-    at: Mapping[str, Any] | None = None,
     live: bool = False,
     measurable: bool = False,
-    forgotten: Mapping[str, Any] | None = None,
+    forgotten: MeasuringForgotten | FailedForgotten | Forgotten | None = None,
     single: bool = False,
     slot: Slot | None = None,
-) -> bytes:
-    """The bytes for `theatre(...)`: tokens `[start, stop)` of a run with their keys and values.
+    **growth: Any,
+) -> Parts:
+    """Tokens `[start, stop)` of a run with their keys and values.
 
     Args:
-        trace, run, start, stop, total, status, message, provenance, tokens_per_second, at: as `pack_growth`.
+        trace, run, start, stop, total, growth: as for `run_parts`.
         live: whether the same run can be written again, for what a recording lacks.
         measurable: whether the run's model is here.
-        forgotten: the state of the measurement, as the page's panel shows it.
+        forgotten: the state of the measurement.
         single: whether the numbers of one slot can be had on request where those of the run are not sent.
         slot: the answer to such a request.
 
     Raises:
-        ValueError: an unknown status, or an impossible range.
+        ValueError: as `run_parts`.
     """
-    packed = pack_growth(
-        trace,
-        run=run,
-        start=start,
-        stop=stop,
-        mode="desk",
-        total=total,
-        status=status,
-        message=message,
-        provenance=provenance,
-        tokens_per_second=tokens_per_second,
-        at=at,
-    )
-    header, arrays = unpack(packed)
-    kv, note = _keys_and_values(trace, header["from"], header["to"], header["total"])
+    parts = run_parts(trace, picture="ring", run=run, start=start, stop=stop, total=total, **growth)
+    arrays, note = _keys_and_values(trace, start, parts.header["to"], parts.header["total"])
     config = trace.config
-    header["theatre"] = {
-        "kv": bool(kv),
+    theatre: Theatre = {
+        "kv": bool(arrays),
         "kv_shape": {"n_kv_heads": config.n_kv_heads, "head_dim": config.head_dim},
-        "single": single and not kv,
+        "single": single and not arrays,
         "kv_note": note,
         "kv_bytes": _bytes_a_token(trace),
         "live": live,
         "measurable": measurable,
         "chunk_size": trace.settings.get("chunk_size"),
-        "forgotten": None if forgotten is None else dict(forgotten),
+        "forgotten": forgotten,
+        "slot": None if slot is None else {"layer": slot.layer, "position": slot.position, "text": slot.text},
     }
-    if slot is not None:
-        header["theatre"]["slot"] = {"layer": slot.layer, "position": slot.position, "text": slot.text}
-        if slot.keys is not None and slot.values is not None:
-            kv |= {"slot_keys": slot.keys.astype(np.float32), "slot_values": slot.values.astype(np.float32)}
-    return join(header, {**arrays, **kv})
+    if slot is not None and slot.keys is not None and slot.values is not None:
+        arrays |= {"slot_keys": slot.keys.astype(np.float32), "slot_values": slot.values.astype(np.float32)}
+    return parts | Parts({"theatre": theatre}, arrays)
 
 
 def records_slots(trace: Trace) -> bool:

@@ -1,7 +1,9 @@
 // A run as the theatre keeps it: what the player keeps, and the key and value of every position as numbers.
 // Slot s of a ring of W slots holds, at step t, what was made at the last position p <= t with p mod W = s.
 
-class TheatreRun extends Run {
+import { Column, Run } from "../kit/run.js";
+
+export class RingRun extends Run {
   constructor(id) {
     super(id);
     this.kv = null;
@@ -48,23 +50,6 @@ class TheatreRun extends Run {
     const { heads, dim } = this.kv;
     const from = ((position * this.layers + layer) * heads + group) * dim;
     return this.kv[kind].data.subarray(from, from + dim);
-  }
-
-  /** Position whose key and value lie in a slot at step t; -1 = empty. */
-  held(slot, t, window) {
-    const position = t - ((((t - slot) % window) + window) % window);
-    return position < 0 ? -1 : position;
-  }
-
-  /** On this page a word is in the rings (1), in some of them (half) or has left all of them (-1). */
-  hops(distance) {
-    if (distance >= this.largest) return -1;
-    return distance < this.smallest ? 1 : Math.ceil(this.layers / 2);
-  }
-
-  /** Layers that a change needs to be carried over `distance` positions; -1 = out of reach. */
-  layersFor(distance) {
-    return super.hops(distance);
   }
 
   /** head: 0 and up = one head, -1 = mean of all, -2 and down = mean of a group of heads that share a key/value head. */

@@ -1,5 +1,9 @@
 // Two scenes computed from positions alone: the prompt read chunk by chunk, and going back. Theory: no weights.
 
+import { clamp, grouped, plural, shorten } from "../kit/format.js";
+import { el } from "../kit/dom.js";
+import { lastIn } from "../kit/run.js";
+
 const CELLS_MAX = 64;
 
 /** Positions from `from` up to but without `to`. */
@@ -9,7 +13,7 @@ const span = (from, to) => Array.from({ length: Math.max(0, to - from) }, (_, i)
 function ringAfter(seen, window) {
   return span(0, window).map((slot) => {
     const last = seen - 1;
-    const position = last - ((((last - slot) % window) + window) % window);
+    const position = lastIn(slot, last, window);
     return position < 0 ? -1 : position;
   });
 }
@@ -35,7 +39,7 @@ function rewindPlan(t, back, window) {
   return { from, needed, lost, reach: t < window ? t + 1 : 1 };
 }
 
-class Scenes {
+export class Scenes {
   constructor(player) {
     this.player = player;
     this.chunk = 0;

@@ -1,8 +1,13 @@
 // One slot: when it was written, when it goes, who read it, and the numbers in it.
 
+import { blend, shade } from "../kit/colour.js";
+import { clamp, percent, plural, shorten } from "../kit/format.js";
+import { el, svg } from "../kit/dom.js";
+import { settled } from "../kit/timing.js";
+
 const POINT = "point at a number to read it";
 
-class SlotPanel {
+export class SlotPanel {
   constructor(player) {
     this.player = player;
     this.picker = player.part("slot");
@@ -69,7 +74,8 @@ class SlotPanel {
 
   /** Its own query is left out: every query reads its own key. */
   reader(position) {
-    const { run, layer, head, player } = { ...this.player, player: this.player };
+    const { player } = this;
+    const { run, layer, head } = player;
     if (!run.pattern) return [run.meta.note];
     const later = run.readings(position, layer, head).slice(1);
     if (!later.length) return ["no later token has read it yet"];

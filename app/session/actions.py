@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from app import compute
 from app.session.runs import DEFAULT_SAMPLING, SAMPLING_FIELDS, Record, RunSpec, position_from_query, spec_from_query
 from app.session.state import Desk
-from app.shared.run_payload import pack_growth
+from app.shared.run_payload import run_parts
+from app.wire import pack
 from mistral_core.trace import Trace
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def open_file(desk: Desk, name: str, data: bytes) -> None:
         try:
             trace = Trace.load(path)
             record = Record(name=f"file {name}"[:60], label=name[:40], trace=trace)
-            pack_growth(trace, run=record.name, stages=None)  # what cannot be packed is refused here
+            pack(run_parts(trace, picture="next_word", run=record.name))  # what cannot be packed is refused here
         except (ValueError, KeyError, IndexError, TypeError) as error:
             desk.notice = f"{name} was not opened: {sentence(error).replace(str(path), 'it')}"
             return

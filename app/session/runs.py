@@ -151,13 +151,3 @@ class Record:
     parent: str | None = None
     branched_at: int | None = None
     branched_to: str = ""
-
-    def entry(self) -> dict[str, Any]:
-        """For the list of branches in the player."""
-        return {
-            "run": self.name,
-            "label": self.label,
-            "at": self.branched_at,
-            "token": self.branched_to,
-            "parent": self.parent,
-        }

@@ -11,6 +11,7 @@ from app import compute
 from app.session import actions
 from app.session.runs import Record
 from app.session.state import Desk
+from app.wire import Parts
 from mistral_core.trace import Trace
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ WAITING = "Loading the model and reading the prompt …"
 class Payload:
     """What goes to the browser, and a sentence while the run that was asked for has nothing to show yet."""
 
-    packed: bytes
+    parts: Parts
     waiting: str = ""
 
 
@@ -47,7 +48,7 @@ class Shown:
         return self.progress is not None and self.progress.status in actions.ACTIVE
 
     def growth(self) -> dict[str, Any]:
-        """Where it is, in the words of `player_payload.pack_growth` and its like."""
+        """Where it is, in the words of `app.shared.run_payload.run_parts`."""
         found = self.progress
         if found is None:
             return {"total": len(self.trace), "status": "recorded", "provenance": "recorded"}

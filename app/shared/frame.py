@@ -13,6 +13,7 @@ from app.session import actions, state
 from app.session.runs import RunSpec
 from app.session.state import Desk
 from app.start.example import COMMAND
+from app.wire import pack
 from mistral_core.serving.task import Task
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def picture(desk: Desk, of: Picture, payload: Callable[[Desk], Payload], *, key:
     data = payload(desk)
     if data.waiting:
         status.caption(data.waiting)
-    return of.show(data.packed, key=key, **heard(desk, key, **acts))
+    return of.show(pack(data.parts), key=key, **heard(desk, key, **acts))
 
 
 def notice(desk: Desk) -> None:

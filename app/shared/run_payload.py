@@ -1,50 +1,27 @@
-"""Packs a run, or the new part of one, into the bytes that the player component reads.
+"""The part of a payload that all pictures share which step through a run: its tokens, their attention, its state.
 
-Layout: `u32 little-endian length of the header | JSON header, utf-8, padded with spaces | arrays`.
-`header["arrays"]` says for each array its dtype, shape and offset (from the end of the header,
-8-aligned). A payload holds the tokens `[from, to)` of one run; the client appends what is new, so
-payloads may overlap and a lost one is healed by the next;
-`prefix` tells it whether what it holds is the same text. What the sampling sliders change, the
-**stage block**, has its own key and its own range: moving a slider resends that block alone.
-
+A payload holds the tokens `[from, to)` of one run; the browser appends what is new, so payloads may
+overlap and a lost one is healed by the next; `prefix` tells it whether what it holds is the same text.
 Attention goes as `round(weight * 65535)` by key offset: column `o` of a query at `q` is the key at
-`q - o`. Nothing here imports torch or Streamlit, so a recorded run plays without either.
+`q - o`. Every field and array is written down in `app/shared/messages.py`.
 
-Source: the layout is this project's own; stages are those of `mistral_core.sampling`.
+Nothing here imports torch or Streamlit, so a recorded run plays without either.
 """
 
 from __future__ import annotations
 
-import json
-import struct
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
+from app.shared.messages import ModelShape, PatternShape, PictureName, Place, RunHeader, Status
+from app.wire import Parts
 from mistral_core.config import MistralConfig
-from mistral_core.trace_compact import TOP_ENTROPY, TOP_IDS, TOP_KEPT, TOP_LABELS, TOP_PROBS, TOP_STAGES
+from mistral_core.trace_compact import TOP_ENTROPY, TOP_LABELS, TOP_STAGES
 
-TOP_K = 20
-"""Alternatives shown for each step."""
 PATTERN_BUDGET = 64 * 1024
 """Bytes of attention per token that are worth sending: 8 x 8 x 16 needs 2 KiB; above it, heads are averaged."""
-LabelOf = Callable[[int], str]
-"""Printable form of a token id."""
-
-
-class StageLike(Protocol):
-    """One sampling stage: `mistral_core.sampling.Stage`, or anything with these two."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def probs(self) -> np.ndarray: ...
-
-
-StagesOf = Callable[[np.ndarray, Sequence[int]], Sequence[StageLike]]
-"""`(logits [vocab_size], ids read so far) -> stages`, the first being the model's own distribution."""
 
 
 class RunLike(Protocol):
@@ -75,86 +52,6 @@ class RunLike(Protocol):
     def pattern(self, layer: int) -> np.ndarray: ...
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class StageBlock:
-    """The alternatives of the steps `[start, start + n)` and what each sampling stage makes of them.
-
-    Attributes:
-        key: names the settings that were applied; a new key replaces the old block on screen.
-        start: first step.
-        names: one per stage; the first is the model itself.
-        ids: `[n, K]` int32 token ids, likeliest first by the model's own probability.
-        probs: `[n, S, K]` float32 probability of each after each stage; 0 = cut.
-        kept: `[n, S]` int32, how many of all tokens a stage leaves.
-        labels: printable form of every id in `ids`.
-    """
-
-    key: str
-    start: int
-    names: tuple[str, ...]
-    ids: np.ndarray
-    probs: np.ndarray
-    kept: np.ndarray
-    labels: Mapping[int, str]
-
-    @property
-    def stop(self) -> int:
-        """One past the last step."""
-        return self.start + len(self.ids)
-
-
-def stage_block(
-    run: RunLike, stages_of: StagesOf, *, key: str, start: int, stop: int, label_of: LabelOf, top_k: int = TOP_K
-) -> StageBlock:
-    """Applies the sampling stages to the stored logits of the steps `[start, stop)`.
-
-    Raises:
-        ValueError: an empty or impossible range.
-        KeyError: the run has no logits.
-    """
-    _check_range(start, stop, len(run))
-    rows = np.asarray(run.logits[start:stop])
-    k = min(top_k, rows.shape[-1])
-    ids = np.stack([_likeliest(row, k) for row in rows]).astype(np.int32)
-    names: tuple[str, ...] = ()
-    probs, kept = [], []
-    history = [int(i) for i in run.token_ids[:stop]]
-    for step, row in enumerate(rows):
-        stages = stages_of(row, history[: start + step + 1])
-        names = tuple(stage.name for stage in stages)
-        probs.append([stage.probs[ids[step]] for stage in stages])
-        kept.append([np.count_nonzero(stage.probs) for stage in stages])
-    return StageBlock(
-        key=key,
-        start=start,
-        names=names,
-        ids=ids,
-        probs=np.asarray(probs, np.float32),
-        kept=np.asarray(kept, np.int32),
-        labels={int(i): label_of(int(i)) for i in np.unique(ids)},
-    )
-
-
-def recorded_block(run: RunLike, start: int, stop: int) -> StageBlock:
-    """The stage block that `mistral_core.trace_compact.distil` stored (its settings cannot be changed any more).
-
-    Raises:
-        KeyError: the run is not a distilled one.
-    """
-    _check_range(start, stop, len(run))
-    ids = np.asarray(run[TOP_IDS][start:stop], np.int32)
-    labels = run.settings[TOP_LABELS]
-    return StageBlock(
-        key="recorded",
-        start=start,
-        names=tuple(run.settings[TOP_STAGES]),
-        ids=ids,
-        probs=np.asarray(run[TOP_PROBS][start:stop], np.float32),
-        kept=np.asarray(run[TOP_KEPT][start:stop], np.int32),
-        labels={int(i): labels[str(i)] for i in np.unique(ids)},
-    )
-
-
 def entropy_bits(logits: np.ndarray) -> np.ndarray:
     """Entropy of each row's softmax, in bits: `[n, vocab_size]` -> `[n]` float32."""
     rows = np.asarray(logits, np.float64)
@@ -179,104 +76,68 @@ def prefix_hash(token_ids: np.ndarray) -> int:
     return int((ids * weights).sum(dtype=np.uint32))
 
 
-def pack_growth(
+def run_parts(
     trace: RunLike,
     *,
+    picture: PictureName,
     run: str,
     start: int = 0,
     stop: int | None = None,
-    mode: str = "desk",
     total: int | None = None,
-    status: str = "recorded",
+    status: Status = "recorded",
     message: str = "",
-    provenance: str = "recorded",
-    stages: StageBlock | None = None,
-    sampling: Mapping[str, float] | None = None,
-    settings: Mapping[str, Any] | None = None,
+    provenance: Literal["model", "recorded"] = "recorded",
     tokens_per_second: float | None = None,
-    branches: Sequence[Mapping[str, Any]] = (),
-    current: str | None = None,
-    at: Mapping[str, Any] | None = None,
-    follow: int | None = None,
-    story: Mapping[str, Any] | None = None,
-) -> bytes:
-    """The bytes for `player(...)`: tokens `[start, stop)` of a run, and what surrounds them.
+    at: Place | None = None,
+) -> Parts:
+    """Tokens `[start, stop)` of a run, and what surrounds them.
 
     Args:
         trace: the run; a `Trace`, or a run being written.
-        run: its name; a branch has another one.
-        start, stop: which tokens are contained; `start == stop` sends none (only status or stages).
-        mode: "start" (the text and its bracket) or "desk" (everything).
+        picture: the page whose picture shows it. run: its name; a branch has another one.
+        start, stop: which tokens are contained; `start == stop` sends none (only the status).
         total: tokens expected in the end, for the timeline; default: those there are.
-        status: "running", "paused", "done", "failed" or "recorded"; message: one plain sentence for it.
+        message: one plain sentence for the status.
         provenance: "model" for a live run, "recorded" for a stored one.
-        stages: alternatives, from `stage_block` or `recorded_block`.
-        sampling: what the sliders show (temperature, top_k, top_p); `None` = no sliders.
-        settings: of the run; default: the trace's own.
-        branches: `{run, label, at, token, parent}` each; current: the one that is shown.
-        at: `{t, layer, head}`, where the playhead starts when the run is new to the browser.
-        follow: a number that changes when the playhead should jump to the end and follow.
-        story: for the first minute, from `app.start.example`.
+        at: where the playhead starts when the run is new to the browser.
 
     Raises:
-        ValueError: an unknown mode or status, or an impossible range.
+        ValueError: an unknown picture or status, or an impossible range.
     """
     stop = len(trace) if stop is None else stop
-    if mode not in ("start", "desk"):
-        raise ValueError(f"mode is {mode!r}; it must be 'start' or 'desk'")
-    if status not in ("running", "paused", "done", "failed", "recorded"):
-        raise ValueError(f"status is {status!r}; it must be running, paused, done, failed or recorded")
+    for name, value, known in (("picture", picture, get_args(PictureName)), ("status", status, get_args(Status))):
+        if value not in known:
+            raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(known)}")
     if not 0 <= start <= stop <= len(trace):
         raise ValueError(f"tokens {start} to {stop} are not in this run; it has 0 to {len(trace)}")
-    arrays, pattern, note = _token_arrays(trace, start, stop, max(total or 0, len(trace)))
-    header: dict[str, Any] = {
+    total = max(total or 0, len(trace))
+    arrays, pattern, note = _token_arrays(trace, start, stop, total)
+    header: RunHeader = {
+        "picture": picture,
         "run": run,
-        "mode": mode,
+        "mode": "start" if picture == "start" else "desk",
         "from": start,
         "to": stop,
         "prefix": prefix_hash(trace.token_ids[:start]),
-        "total": max(total or 0, len(trace)),
+        "total": total,
         "status": status,
         "message": message,
         "provenance": provenance,
         "n_prompt": trace.n_prompt,
         "model": _model(trace),
-        "settings": _plain(trace.settings if settings is None else settings),
-        "sampling": None if sampling is None else dict(sampling),
+        "settings": _plain(trace.settings),
         "tokens_per_second": tokens_per_second,
-        "branches": [dict(branch) for branch in branches],
-        "current": current or run,
-        "at": None if at is None else dict(at),
+        "at": at,
         "pattern": pattern,
         "note": note,
-        "tokens": [[trace.token_texts[i], trace.token_labels[i], int(trace.token_ids[i])] for i in range(start, stop)],
+        "tokens": [(trace.token_texts[i], trace.token_labels[i], int(trace.token_ids[i])) for i in range(start, stop)],
     }
-    if follow is not None:
-        header["follow"] = follow
-    if story is not None:
-        header["story"] = dict(story)
-    if stages is not None:
-        header["stages"] = {"key": stages.key, "from": stages.start, "to": stages.stop, "names": list(stages.names)}
-        header["labels"] = {str(i): label for i, label in stages.labels.items()}
-        arrays |= {"alt_ids": stages.ids, "stage_probs": stages.probs, "stage_kept": stages.kept}
-    return pack_parts(header, arrays)
-
-
-def unpack(payload: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """What a payload says: header and arrays. The browser does the same; tests and tools use this."""
-    (length,) = struct.unpack_from("<I", payload)
-    header = json.loads(payload[4 : 4 + length])
-    arrays = {}
-    for name, spec in header["arrays"].items():
-        count = int(np.prod(spec["shape"]))
-        flat = np.frombuffer(payload, spec["dtype"], count, 4 + length + spec["offset"])
-        arrays[name] = flat.reshape(spec["shape"])
-    return header, arrays
+    return Parts(header, arrays)
 
 
 def _token_arrays(
     trace: RunLike, start: int, stop: int, total: int
-) -> tuple[dict[str, np.ndarray], dict[str, Any] | None, str]:
+) -> tuple[dict[str, np.ndarray], PatternShape | None, str]:
     arrays: dict[str, np.ndarray] = {
         "probability": np.asarray(trace.probability[start:stop], np.float32),
         "rank": np.asarray(trace.rank[start:stop], np.int32),
@@ -327,7 +188,7 @@ def _pattern(trace: RunLike, start: int, stop: int, total: int) -> tuple[np.ndar
     return packed, "attention is the mean of the heads: all of them would be too much to send" if averaged else ""
 
 
-def _model(trace: RunLike) -> dict[str, Any]:
+def _model(trace: RunLike) -> ModelShape:
     config = trace.config
     return {
         "name": trace.model_name,
@@ -342,31 +203,3 @@ def _model(trace: RunLike) -> dict[str, Any]:
 def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings without the tables of a distilled recording, which travel elsewhere."""
     return {name: value for name, value in settings.items() if name not in (TOP_LABELS, TOP_STAGES)}
-
-
-def _likeliest(logits: np.ndarray, k: int) -> np.ndarray:
-    """Ids of the k largest, largest first, the lower id first on ties."""
-    threshold = np.partition(logits, -k)[-k]
-    candidates = np.flatnonzero(logits >= threshold)
-    return candidates[np.argsort(-logits[candidates], kind="stable")][:k]
-
-
-def _check_range(start: int, stop: int, length: int) -> None:
-    if not 0 <= start < stop <= length:
-        raise ValueError(f"steps {start} to {stop} are not in this run; choose a range inside 0 to {length}")
-
-
-def pack_parts(header: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Joins a header and arrays in the layout that the module's docstring gives."""
-    specs: dict[str, dict[str, Any]] = {}
-    blobs: list[bytes] = []
-    offset = 0
-    for name, array in arrays.items():
-        little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-        padding = -little.nbytes % 8
-        specs[name] = {"dtype": little.dtype.str, "shape": list(little.shape), "offset": offset}
-        blobs.append(little.tobytes() + b"\0" * padding)
-        offset += little.nbytes + padding
-    text = json.dumps({**header, "arrays": specs}, separators=(",", ":"), allow_nan=False).encode()
-    text += b" " * (-(4 + len(text)) % 8)
-    return struct.pack("<I", len(text)) + text + b"".join(blobs)

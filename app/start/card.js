@@ -1,8 +1,13 @@
 // The card beside the text: a word to watch, the question, the measured answer, and the way the change took.
 
+import { calm } from "../kit/timing.js";
+import { clamp, grouped, percent, plural, quoted } from "../kit/format.js";
+import { el, segmented } from "../kit/dom.js";
+import { rem } from "../kit/measure.js";
+
 const HOP_MS = 1100;
 
-class MinuteCard {
+export class QuestionCard {
   constructor(player) {
     this.player = player;
     this.node = el("section", { class: "mx-card mn-card", "aria-label": "Is it forgotten?", "aria-live": "polite" });

@@ -10,12 +10,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from app.start.messages import Story
 from mistral_core.trace import Trace
 
 COMMAND = "python -m mistral_core influence-example"
 
 
-def load_example(path: Path, trace: Trace) -> dict[str, Any] | None:
+def load_example(path: Path, trace: Trace) -> Story | None:
     """What the player needs of the example, if it belongs to this recording; else `None`.
 
     It belongs to it if the same weights made both and the recorded prompt is the example's text.

@@ -1,16 +1,14 @@
 // The state grid of the first minute: while the text is short it is drawn large, and it can show the corridor: how
 // much of the measured change passes through every state, lit row by row.
 
+import { GridPanel } from "../kit/grid.js";
+import { blend } from "../kit/colour.js";
+
 const NEAR_COLUMNS = 40;
 
-class MinuteGrid extends GridPanel {
-  layout(width, height) {
-    const { run, t } = this.player;
-    const whole = run.total;
-    run.total = Math.min(whole, Math.max(NEAR_COLUMNS, t + 8));
-    const box = super.layout(width, height);
-    run.total = whole;
-    return box;
+export class StartGrid extends GridPanel {
+  expected() {
+    return Math.min(super.expected(), Math.max(NEAR_COLUMNS, this.player.t + 8));
   }
 
   /** Share of a row's change that passes through one state: conductance over the row's sum of absolute values. */

@@ -3,26 +3,38 @@ pictures stand on: drawing in the next frame, and speaking to Python."""
 
 import pytest
 
-from app.shared.picture import FOLDER
+from app.shared.picture import COMPONENT
 from tests.e2e.browser import settled
 
 pytestmark = pytest.mark.browser
+APP = f"/_stcore/bidi-components/{COMPONENT}"
+"""Where the modules of app/ are served."""
 
-CALLS = """async (source) => {
-  const url = URL.createObjectURL(new Blob([`const PICTURE = "test";\\n${source}`], { type: "text/javascript" }));
-  const mount = (await import(url)).default;
+CALLS = """async (app) => {
+  const { default: mount, programs } = await import(`${app}/kit/mount.js`);
   const place = document.body.appendChild(document.createElement("div"));
   const host = place.attachShadow({ mode: "open" });
+  const root = host.appendChild(document.createElement("div"));
   const seen = [];
-  const hub = (globalThis["mistral-explorer-test"] = { waiting: new Map() });
-  hub.render = (component) => seen.push(component.data);
-  hub.dispose = () => seen.push("let go");
+  class View {
+    root = root;
+    take({ header }) { seen.push(header.says); }
+    dispose() { seen.push("let go"); }
+  }
+  programs.set("test", Promise.resolve({ View, look: {} }));
+  const data = (says) => {
+    const text = new TextEncoder().encode(JSON.stringify({ picture: "test", says, arrays: {} }));
+    const bytes = new Uint8Array(4 + text.length);
+    new DataView(bytes.buffer).setUint32(0, text.length, true);
+    bytes.set(text, 4);
+    return bytes;
+  };
   const later = () => new Promise((done) => setTimeout(done, 20));
-  const cleanNewer = mount({ data: "newer", parentElement: host });
-  mount({ data: "older", parentElement: host })();      // outdated: cleaned up after at once
+  const cleanNewer = mount({ data: data("newer"), parentElement: host });
+  mount({ data: data("older"), parentElement: host })();      // outdated: cleaned up after at once
   await later();
-  mount({ data: "early", parentElement: host })();
-  const cleanLast = mount({ data: "last", parentElement: host });
+  mount({ data: data("early"), parentElement: host })();
+  const cleanLast = mount({ data: data("last"), parentElement: host });
   await later();
   cleanNewer();                                         // the place is still there
   await later();
@@ -34,14 +46,13 @@ CALLS = """async (source) => {
 
 
 def test_the_newest_payload_stays_and_only_a_place_that_left_is_let_go(visit):
-    page = visit("/models")
-    page.wait_for_selector("h1")
-    assert page.evaluate(CALLS, (FOLDER / "shared" / "mount.js").read_text(encoding="utf-8")) == ["newer", "last", "let go"]
+    page = visit("/next_word")
+    page.wait_for_selector(".mx[data-ready='1']")
+    assert page.evaluate(CALLS, APP) == ["newer", "last", "let go"]
 
 
-VOICE = """async (source) => {
-  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  const { Surface, departure } = await import(url);
+VOICE = """async (app) => {
+  const [{ Surface }, { departure }] = await Promise.all(["surface", "leaving"].map((name) => import(`${app}/kit/${name}.js`)));
   const said = [];
   const picture = Object.create(Surface.prototype);
   picture.component = { setStateValue: (name, value) => said.push([name, value.t]) };
@@ -77,8 +88,7 @@ def test_what_is_kept_back_while_a_page_is_left_is_still_to_be_said_and_a_new_wi
     """Streamlit follows a link of its menu in the same tab whatever key is held; then the page is left."""
     page = visit("/models")
     page.wait_for_selector("h1")
-    source = "".join((FOLDER / "kit" / f"{name}.js").read_text(encoding="utf-8") for name in ("base", "surface"))
-    leaving, said, followed, opened = page.evaluate(VOICE, source + "\nexport { Surface, departure };")
+    leaving, said, followed, opened = page.evaluate(VOICE, APP)
     assert leaving == 0 and said == [["at", 3], ["at", 4]]
     assert followed == [True] * 4 and opened == [True, False, False, False]
 

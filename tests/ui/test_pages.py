@@ -160,7 +160,7 @@ def test_a_run_can_be_saved_and_opened_again():
     data = actions.trace_bytes(found.record)
     actions.open_file(found, "mine.safetensors", data)
     assert found.current == "file mine.safetensors" and not found.notice
-    assert player_panel.payload(found).packed
+    assert player_panel.payload(found).parts.arrays
     actions.open_file(found, "bad.safetensors", data[:100])
     assert found.notice.startswith("Bad.safetensors was not opened") or found.notice.startswith(
         "bad.safetensors was not"

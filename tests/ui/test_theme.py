@@ -93,15 +93,21 @@ def test_both_themes_know_the_same_roles_and_reach_the_css() -> None:
     assert set(theme.LIGHT) == set(theme.DARK)
     css = theme.css_variables()
     for name, table in theme.THEMES.items():
-        found = re.search(rf'\[data-theme="{name}"\]\{{([^}}]*)\}}', css)
+        found = re.search(rf'\[data-theme="{name}"\] \{{([^}}]*)\}}', css)
         assert found, f"no block for {name}"
         for role, colour in table.items():
-            assert f"--mx-{role}:{colour};" in found.group(1)
+            assert f"--mx-{role}: {colour};" in found.group(1)
 
 
-def test_the_player_uses_only_colours_of_the_table() -> None:
-    folder = ROOT / "app" / "components" / "player"
-    css = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.css"))
+def test_the_style_sheet_of_the_colours_is_the_table() -> None:
+    written = (ROOT / "app" / "kit" / "theme.css").read_text(encoding="utf-8")
+    assert written == theme.css_variables(), "write it anew: python -m app.theme"
+
+
+def test_the_pictures_use_only_colours_of_the_table() -> None:
+    css = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "app").rglob("*.css") if path.name != "theme.css"
+    )
     defined = set(re.findall(r"--(mx-[\w-]+)\s*:", css + theme.css_variables()))
     set_by_script = {"mx-fill", "mx-desk"}
     assert set(re.findall(r"var\(--(mx-[\w-]+)", css)) <= defined | set_by_script

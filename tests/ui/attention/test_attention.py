@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import compute
 from app.attention import panel
-from app.attention.payload import SCORES, derive, pack_atlas, unpack_atlas
+from app.attention.payload import SCORES, attention_parts, derive
 from app.session import state
 from app.session.runs import Record
 from app.shared.picture import FOLDER
@@ -22,7 +22,7 @@ from mistral_core.generation import GenerationRequest, Run
 from mistral_core.hooks import Capture, watching
 from mistral_core.sampling import SamplingSettings
 from mistral_core.trace import PATTERN, RecordingPlan, Trace, layer_hook
-from tests.ui.test_player_payload import make_trace
+from tests.ui.runs import arrived, make_trace
 
 ROOT = Path(__file__).resolve().parents[3]
 STEP = 1 / 65535
@@ -74,8 +74,8 @@ def test_every_cell_of_the_atlas_equals_a_recomputation_from_q_and_k(tiny_model,
     """Generated tokens included: the ring wrote them one by one, the brute force sees the text at once."""
     ids = [int(token) for token in written.token_ids]
     assert len(ids) > 5 * tiny_model.config.windows[0]
-    packed = pack_atlas(written, run="r", start=0, extras=derive(written, "k"), finding={})
-    (header, arrays), (_, more) = unpack_atlas(packed)
+    parts = attention_parts(written, run="r", extras=derive(written, "k"), finding={"state": "idle", "text": ""})
+    header, arrays = arrived(parts)
     scores, weights = dense(tiny_model, ids)
     shown = arrays["pattern"]
     assert shown.shape == (len(ids), 3, 6, 5) and header["pattern"]["heads"] == 6
@@ -85,7 +85,7 @@ def test_every_cell_of_the_atlas_equals_a_recomputation_from_q_and_k(tiny_model,
             expected = weights[:, :, query, key] if key >= 0 else np.zeros((3, 6))
             assert np.abs(shown[query, :, :, offset] * STEP - expected).max() < 2 * STEP, (query, offset)
             if key >= 0:
-                assert np.abs(more["scores"][query, :, :, offset] - scores[:, :, query, key]).max() < 1e-4
+                assert np.abs(arrays["scores"][query, :, :, offset] - scores[:, :, query, key]).max() < 1e-4
     assert shown[:, 0].std() > 1000  # the model has something to say
 
 
@@ -135,29 +135,30 @@ def test_the_numbers_of_a_head_stand_where_the_table_looks_for_them(written):
 def test_a_run_without_attention_is_a_sentence_not_an_error():
     bare = dataclasses.replace(make_trace(), arrays={})
     extras = derive(bare, "k")
-    assert not extras.arrays and "not recorded" in extras.notes[0]
-    (header, arrays), _ = unpack_atlas(pack_atlas(bare, run="r", start=0, extras=extras, finding={}))
+    assert not extras.arrays and "not recorded" in extras.header["notes"][0]
+    header, arrays = arrived(attention_parts(bare, run="r", extras=extras, finding={"state": "idle", "text": ""}))
     assert header["pattern"] is None and "pattern" not in arrays and "not recorded" in header["note"]
 
 
 def test_only_what_the_browser_lacks_is_sent(tiny_model):
     desk = state.Desk()
     desk.add(Record(name="r", label="r", trace=make_trace()))
-    (header, _), (more, _) = unpack_atlas(panel.payload(desk).packed)
-    assert (header["from"], header["to"]) == (0, 23) and more["key"].endswith("/23")
-    panel.acknowledge(desk, {"run": "r", "to": 23, "extras": more["key"]})
-    (header, _), (again, arrays) = unpack_atlas(panel.payload(desk).packed)
-    assert header["from"] == 23 and "key" not in again and not arrays
-    panel.send_again(desk, {"run": "r", "from": 7})
-    (header, _), (again, _) = unpack_atlas(panel.payload(desk).packed)
-    assert header["from"] == 7 and again["key"] == more["key"]
+    header, _ = arrived(panel.payload(desk).parts)
+    key = header["extras"]["key"]
+    assert (header["from"], header["to"]) == (0, 23) and key.endswith("/23")
+    panel.acknowledge(desk, {"run": "r", "to": 23, "extras": key})
+    header, arrays = arrived(panel.payload(desk).parts)
+    assert header["from"] == 23 and header["extras"] is None and "measures" not in arrays
+    panel.send_again(desk, {"run": "r", "from": 7, "n": 1})
+    header, _ = arrived(panel.payload(desk).parts)
+    assert header["from"] == 7 and header["extras"]["key"] == key
 
 
 def test_a_foreign_run_says_why_no_key_can_be_taken_away():
     desk = state.Desk()
     desk.add(Record(name="r", label="r", trace=make_trace()))
-    (_, (more, _)) = unpack_atlas(panel.payload(desk).packed)
-    assert more["finding"]["state"] == "impossible" and "tiny" in more["finding"]["text"]
+    finding = panel.payload(desk).parts.header["finding"]
+    assert finding["state"] == "impossible" and "tiny" in finding["text"]
 
 
 def test_the_disagreement_shows_measured_numbers():
@@ -206,8 +207,9 @@ def test_scores_that_are_too_many_are_a_note(monkeypatch):
     desk.add(Record(name="r", label="r", trace=compute.recording().truncated(20)))
     panel.read_scores(desk, {"run": "r"})
     next(iter(desk.attention.scores.values())).join(60)
-    _, (more, arrays) = unpack_atlas(panel.payload(desk).packed)
-    assert "scores" not in arrays and "20 tokens" in more["notes"][0] and more["key"].endswith("/failed")
+    header, arrays = arrived(panel.payload(desk).parts)
+    extras = header["extras"]
+    assert "scores" not in arrays and "20 tokens" in extras["notes"][0] and extras["key"].endswith("/failed")
 
 
 def test_other_weights_under_the_same_name_are_refused():
@@ -243,14 +245,14 @@ def test_scores_read_again_give_the_weights_of_the_run():
     desk = state.Desk()
     trace = compute.recording().truncated(40)
     desk.add(Record(name="r", label="r", trace=trace))
-    (_, _), (before, arrays) = unpack_atlas(panel.payload(desk).packed)
+    before, arrays = arrived(panel.payload(desk).parts)
     assert "scores" not in arrays
     panel.read_scores(desk, {"run": "r"})
     (task,) = desk.attention.scores.values()
     task.join(60)
     assert not task.error
-    (_, _), (after, arrays) = unpack_atlas(panel.payload(desk).packed)
-    assert after["key"] != before["key"]
+    after, arrays = arrived(panel.payload(desk).parts)
+    assert after["extras"]["key"] != before["extras"]["key"]
     scores = arrays["scores"].astype(float)
     weights = np.exp(scores - scores.max(-1, keepdims=True))
     weights /= weights.sum(-1, keepdims=True)

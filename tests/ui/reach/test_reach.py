@@ -21,17 +21,18 @@ from app.reach.payload import (
     Short,
     allowed_cells,
     choice_from_query,
-    pack_reach,
+    reach_parts,
     too_short,
     window_options,
 )
 from app.session import state
 from app.session.runs import Record, RunSpec
-from app.shared.run_payload import unpack
+from app.wire import pack, unpack
 from mistral_core.analysis.influence import backward_influence, forward_influence
 from mistral_core.config import MISTRAL_7B, MistralConfig
 from mistral_core.variants import in_dtype, with_windows
 from tests.conftest import TINY
+from tests.ui.runs import arrived
 
 ROOT = Path(__file__).resolve().parents[3]
 LENGTH = 17
@@ -74,7 +75,7 @@ def test_allowed_cells_are_those_that_a_walk_finds(reading, cut):
 def test_the_forward_payload_is_what_patching_gives_and_zero_beyond_the_edge(recorded):
     trace, choice = recorded.trace, Choice(reading="forward", source=8, target=8, replacement=300)
     measured, _ = reach_measure.measure(trace, choice)
-    header, arrays = unpack(pack_reach(trace, choice, measured, run="r"))
+    header, arrays = arrived(reach_parts(trace, choice, measured, run="r"))
     model = in_dtype(compute.load(trace.model_name).model, torch.float64)
     found = forward_influence(model, trace.token_ids.tolist(), 8, 300)
     assert np.allclose(arrays["grid"], found.change, rtol=1e-5, atol=0)
@@ -90,7 +91,7 @@ def test_the_forward_payload_is_what_patching_gives_and_zero_beyond_the_edge(rec
 def test_the_backward_payload_is_the_gradient_of_the_word_that_follows(recorded):
     trace, choice = recorded.trace, Choice(reading="backward", source=0, target=150)
     measured, _ = reach_measure.measure(trace, choice)
-    _, arrays = unpack(pack_reach(trace, choice, measured, run="r"))
+    _, arrays = arrived(reach_parts(trace, choice, measured, run="r"))
     model = in_dtype(compute.load(trace.model_name).model, torch.float64)
     found = backward_influence(model, trace.token_ids[:152].tolist(), 150)
     assert np.allclose(arrays["grid"], found.influence, rtol=1e-5, atol=0)
@@ -130,7 +131,7 @@ def test_what_is_read_of_a_growing_text_stays_the_same_once_the_edge_is_passed(r
 
 def test_a_value_too_small_for_float32_is_not_shown_as_nothing(recorded):
     grid = np.array([[0.0, 1e-60, -1e-60]])
-    _, arrays = unpack(pack_reach(recorded.trace, Choice(), Measured(grid=grid), run="r"))
+    _, arrays = arrived(reach_parts(recorded.trace, Choice(), Measured(grid=grid), run="r"))
     assert arrays["grid"].tolist()[0][0] == 0 and arrays["grid"][0, 1] > 0 > arrays["grid"][0, 2]
 
 
@@ -165,7 +166,7 @@ def test_a_choice_survives_the_address():
 def test_another_window_reads_the_same_text_and_everything_follows(recorded):
     trace, choice = recorded.trace, Choice(reading="forward", source=8, target=30, replacement=300, window=4)
     measured, _ = reach_measure.measure(trace, choice)
-    header, arrays = unpack(pack_reach(trace, choice, measured, run="r"))
+    header, arrays = arrived(reach_parts(trace, choice, measured, run="r"))
     model = compute.load(trace.model_name).model
     narrow = with_windows(in_dtype(model, torch.float64), 4)
     found = forward_influence(narrow, trace.token_ids.tolist(), 8, 300)
@@ -240,10 +241,10 @@ def test_a_link_to_a_token_that_is_still_being_written_waits_for_it(recorded, mo
         "progress",
         lambda record: SimpleNamespace(status="running", message="", trace=trace.truncated(length)),
     )
-    header, _ = unpack(reach_panel.payload(desk).packed)
+    header, _ = arrived(reach_panel.payload(desk).parts)
     assert header["choice"]["reading"] == "forward", "something to look at meanwhile"
     length = 70
-    header, _ = unpack(reach_panel.payload(desk).packed)
+    header, _ = arrived(reach_panel.payload(desk).parts)
     assert (header["choice"]["reading"], header["choice"]["target"]) == ("backward", 60)
 
 
@@ -260,15 +261,15 @@ def test_long_work_says_how_far_it_is_and_can_be_stopped(recorded, monkeypatch):
     monkeypatch.setattr(reach_panel, "PATIENCE", 0.05)
     monkeypatch.setattr(reach_measure, "measure", slow)
     desk.add(recorded)
-    header, _ = unpack(reach_panel.payload(desk).packed)
+    header, _ = arrived(reach_panel.payload(desk).parts)
     assert going.wait(10) and reach_panel.measuring(desk) and header["measured"] == 0
-    header, _ = unpack(reach_panel.payload(desk).packed)
+    header, _ = arrived(reach_panel.payload(desk).parts)
     assert header["doing"][1:] == [1000, "reading the text"] and not header["stopped"]
     task = desk.reach["recorded"]["work"].task
     reach_panel.act(desk, {"run": "recorded", "what": "stop"})
     task.join(10)
     assert not task.running and len(seen) < 1000 and not reach_panel.measuring(desk)
-    header, _ = unpack(reach_panel.payload(desk).packed)
+    header, _ = arrived(reach_panel.payload(desk).parts)
     assert header["stopped"] and header["doing"] is None
     reach_panel.act(desk, {"run": "recorded", "what": "again"})
     reach_panel.payload(desk)
@@ -289,7 +290,7 @@ def test_the_geometry_of_mistral_7b_fits_into_a_small_payload(record_property):
     )()
     grid = np.random.default_rng(0).random((33, length))
     measured = Measured(grid=grid, kl=grid[0], before=grid[1], after=grid[2])
-    packed = pack_reach(trace, Choice(source=8), measured, run="r")
+    packed = pack(reach_parts(trace, Choice(source=8), measured, run="r"))
     record_property("reach payload, 33 rows x 5,000 tokens, bytes", len(packed))
     assert len(packed) < 33 * length * 5 + 3 * 4 * length + 60 * length, "5 bytes a cell, 12 and the text a token"
     header, arrays = unpack(packed)
@@ -303,7 +304,7 @@ def test_a_bad_word_leaves_the_picture_and_says_why(recorded):
     event = {"run": "recorded", "n": 1, "reading": "forward", "source": 8, "target": 9, "cut": ""}
     reach_panel.ask(desk, event)
     reach_panel.ask(desk, {**event, "n": 2, "word": "antidisestablishment"})
-    header, _ = unpack(reach_panel.payload(desk).packed)
+    header, _ = arrived(reach_panel.payload(desk).parts)
     assert "choose a word that is one token" in header["message"] and header["asked"] == 2
     assert header["choice"]["source"] == 8 and header["measured"] > 0
     assert desk.at["recorded"]["t"] == 8, "the place follows to the other pages"
@@ -315,14 +316,14 @@ def test_a_replacement_that_changes_nothing_is_answered_by_the_last_picture(reco
     reach_panel.payload(desk)
     event = {"run": "recorded", "n": 3, "reading": "forward", "source": 8, "target": 9}
     reach_panel.ask(desk, {**event, "replacement": int(recorded.trace.token_ids[8])})
-    header, _ = unpack(reach_panel.payload(desk).packed)
+    header, _ = arrived(reach_panel.payload(desk).parts)
     assert "stands there already" in header["message"] and header["choice"]["replacement"] is None
 
 
 def test_without_the_weights_only_theory_is_shown(recorded):
     desk = state.Desk()
     desk.add(replace(recorded, trace=replace(recorded.trace, model_hash="0" * 64)))
-    header, arrays = unpack(reach_panel.payload(desk).packed)
+    header, arrays = arrived(reach_panel.payload(desk).parts)
     assert "only theory is shown" in header["message"] and not header["can_measure"] and header["measured"] == 0
     assert arrays["allowed"].any()
 
@@ -352,7 +353,7 @@ def test_a_link_that_is_followed_again_shows_its_reading(recorded):
     desk.add(recorded)
     desk.reach["recorded"] = {"choice": Choice(source=3), "shown": Choice(source=3)}
     reach_panel.opening(desk, {"reading": "corridor", "from": "8", "to": "30"})
-    header, _ = unpack(reach_panel.payload(desk).packed)
+    header, _ = arrived(reach_panel.payload(desk).parts)
     assert (header["choice"]["reading"], header["choice"]["source"], header["choice"]["target"]) == ("corridor", 8, 30)
 
 
@@ -370,12 +371,12 @@ def test_a_late_refusal_leaves_the_last_picture(recorded, monkeypatch):
     reach_panel.ask(desk, {"run": "recorded", "n": 1, "reading": "forward", "source": 5, "target": 9})
     desk.reach["recorded"].pop("shown", None)
     for _ in range(20):
-        header, _ = unpack(reach_panel.payload(desk).packed)
+        header, _ = arrived(reach_panel.payload(desk).parts)
         if header["measured"]:
             break
     monkeypatch.setattr(reach_panel, "PATIENCE", 0.05)
     reach_panel.ask(desk, {"run": "recorded", "n": 2, "reading": "forward", "source": 20, "target": 25})
     reach_panel.payload(desk)
     desk.reach["recorded"]["work"].task.join(10)
-    header, _ = unpack(reach_panel.payload(desk).packed)
+    header, _ = arrived(reach_panel.payload(desk).parts)
     assert header["choice"]["source"] == 5 and "Not this one" in header["message"]

@@ -14,7 +14,6 @@ from app.ring import panel as ring_panel
 from app.ring import payload as tp
 from app.session import actions, state
 from app.session.runs import Record
-from app.shared.run_payload import unpack
 from mistral_core.analysis.influence import default_replacement
 from mistral_core.config import MISTRAL_7B
 from mistral_core.generation import GenerationRequest, ModelCard, Run
@@ -24,6 +23,7 @@ from mistral_core.trace import RecordingPlan
 from tests.conftest import TINY, TINY_STD
 from tests.model import reference
 from tests.model.writing import FULL, asked, finish
+from tests.ui.runs import arrived
 from tests.ui.test_pages import app, kept
 
 NEW_TOKENS = 25
@@ -50,7 +50,7 @@ def test_slot_p_mod_w_holds_p_and_its_numbers_are_those_of_the_weights(tokenizer
         run.step()
     trace = run.trace()
     assert len(trace) > 5 * 5 and snapshots[-1][0] == len(trace) - 1
-    _, arrays = unpack(tp.pack_theatre(trace, run="r"))
+    _, arrays = arrived(tp.ring_parts(trace, run="r"))
     independent = reference.forward(reference.weights_of(model), config, trace.token_ids.tolist())
     for layer, width in enumerate(config.windows):
         for name, hook in (("keys", "rot_k"), ("values", "v")):
@@ -72,8 +72,8 @@ def test_parts_of_a_growing_run_are_the_whole(tokenizer, tiny_model):
     while not run.finish_reason:
         run.step()
     trace = run.trace()
-    whole = unpack(tp.pack_theatre(trace, run="r"))
-    parts = [unpack(tp.pack_theatre(trace, run="r", start=a, stop=b)) for a, b in ((0, 4), (4, 11), (11, len(trace)))]
+    whole = arrived(tp.ring_parts(trace, run="r"))
+    parts = [arrived(tp.ring_parts(trace, run="r", start=a, stop=b)) for a, b in ((0, 4), (4, 11), (11, len(trace)))]
     for name in ("keys", "values"):
         np.testing.assert_array_equal(np.concatenate([arrays[name] for _, arrays in parts]), whole[1][name])
     assert whole[0]["theatre"]["kv"] and whole[0]["theatre"]["kv_shape"] == {
@@ -87,16 +87,16 @@ def test_parts_of_a_growing_run_are_the_whole(tokenizer, tiny_model):
 
 
 def test_what_cannot_be_shown_is_a_sentence(monkeypatch, tokenizer, tiny_model):
-    header, arrays = unpack(tp.pack_theatre(compute.recording(), run="r"))
+    header, arrays = arrived(tp.ring_parts(compute.recording(), run="r"))
     assert not header["theatre"]["kv"] and "keys" not in arrays and "pattern" in arrays
     assert "no keys and values" in header["theatre"]["kv_note"]
     run = Run(tiny_model, tokenizer, asked(2), plan=FULL)
     list(run.prefill())
     monkeypatch.setattr(tp, "KV_BUDGET", 100)
-    header, arrays = unpack(tp.pack_theatre(run.trace(), run="r"))
+    header, arrays = arrived(tp.ring_parts(run.trace(), run="r"))
     assert "keys" not in arrays and "too many" in header["theatre"]["kv_note"]
     with pytest.raises(ValueError, match="tokens 0 to 999"):
-        tp.pack_theatre(run.trace(), run="r", stop=999)
+        tp.ring_parts(run.trace(), run="r", stop=999)
 
 
 def _opened(monkeypatch, found, trace):
@@ -109,7 +109,7 @@ def _opened(monkeypatch, found, trace):
         ring_panel.ask_slot(found, {"run": "big", "layer": layer, "position": position})
         if found.reading is not None:
             found.reading.task.join(60)
-        return unpack(ring_panel.payload(found).packed)
+        return arrived(ring_panel.payload(found).parts)
 
     return ask
 
@@ -119,8 +119,8 @@ def test_the_numbers_of_one_slot_are_sent_where_those_of_the_run_are_too_many(mo
     list(run.prefill())
     trace, found = run.trace(), state.Desk()
     ask = _opened(monkeypatch, found, trace)
-    header, arrays = unpack(ring_panel.payload(found).packed)
-    assert header["theatre"]["single"] and "slot" not in header["theatre"] and "slot_keys" not in arrays
+    header, arrays = arrived(ring_panel.payload(found).parts)
+    assert header["theatre"]["single"] and header["theatre"]["slot"] is None and "slot_keys" not in arrays
     for layer, position in ((0, 0), (2, 5), (1, len(trace) - 1)):
         header, arrays = ask(layer, position)
         assert (header["theatre"]["slot"]["layer"], header["theatre"]["slot"]["position"]) == (layer, position)
@@ -228,7 +228,7 @@ def test_the_page_opens_with_the_recording_measures_it_and_refuses_a_word_still_
     found.asking.task.join(60)
     at.run()
     assert not at.exception
-    header, _ = unpack(ring_panel.payload(found).packed)
+    header, _ = arrived(ring_panel.payload(found).parts)
     told = header["theatre"]["forgotten"]
     assert (told["status"], told["position"], told["step"], told["distance"]) == ("done", 20, 40, 20) and told["kl"] > 0
 
@@ -239,11 +239,11 @@ def test_a_cancelled_measurement_says_so(monkeypatch):
     monkeypatch.setattr(compute, "exact_model", lambda name: time.sleep(0.3))
     ring_panel.measure(found, {"run": found.current, "position": 20, "step": 40, "word": "no"})
     ring_panel.cancel(found, {})
-    told = unpack(ring_panel.payload(found).packed)[0]["theatre"]["forgotten"]
+    told = arrived(ring_panel.payload(found).parts)[0]["theatre"]["forgotten"]
     assert (told["status"], told["error"]) == ("failed", "Cancelled.") and found.asking.task.running, "at once"
     assert not ring_panel.measuring(found)
     found.asking.task.join(30)
-    told = unpack(ring_panel.payload(found).packed)[0]["theatre"]["forgotten"]
+    told = arrived(ring_panel.payload(found).parts)[0]["theatre"]["forgotten"]
     assert (told["status"], told["error"]) == ("failed", "Cancelled.")
 
 
@@ -258,12 +258,12 @@ def test_the_recorded_run_is_written_again_with_its_keys_and_values():
         time.sleep(0.01)
     trace = actions.trace_of(found.record)
     assert trace.token_ids.tolist() == recorded.token_ids.tolist()
-    header, arrays = unpack(ring_panel.payload(found).packed)
+    header, arrays = arrived(ring_panel.payload(found).parts)
     assert arrays["keys"].shape[:2] == (len(recorded), trace.config.n_layers) and header["provenance"] == "model"
     ring_panel.acknowledge(found, {"run": found.current, "to": len(trace)})
-    assert unpack(ring_panel.payload(found).packed)[0]["from"] == len(trace)
+    assert arrived(ring_panel.payload(found).parts)[0]["from"] == len(trace)
     ring_panel.send_again(found, {"run": found.current, "from": 7})
-    assert unpack(ring_panel.payload(found).packed)[0]["from"] == 7
+    assert arrived(ring_panel.payload(found).parts)[0]["from"] == 7
 
 
 def test_the_bytes_stand_on_the_page():

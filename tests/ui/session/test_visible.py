@@ -7,7 +7,6 @@ import pytest
 
 from app import compute
 from app.attention import panel as attention_panel
-from app.attention.payload import unpack_atlas
 from app.next_word import panel as player_panel
 from app.reach import panel as reach_panel
 from app.ring import panel as ring_panel
@@ -16,7 +15,7 @@ from app.session.rereading import writer_of
 from app.session.runs import Record
 from app.session.visible import meant, shown
 from app.shared.frame import heard
-from app.shared.run_payload import unpack
+from tests.ui.runs import arrived
 
 PAGES = {"next_word": player_panel, "attention": attention_panel, "ring": ring_panel, "reach": reach_panel}
 
@@ -37,7 +36,7 @@ def job(tokens: int = 0, message: str = "", status: str = "loading"):
 
 def header(name: str, desk: state.Desk) -> tuple[dict, str]:
     sent = PAGES[name].payload(desk)
-    return (unpack_atlas(sent.packed)[0][0] if name == "attention" else unpack(sent.packed)[0]), sent.waiting
+    return arrived(sent.parts).header, sent.waiting
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -1,71 +1,83 @@
-"""The pictures' programs: one module each, made of all their files, and never markup made of data."""
+"""The pictures' programs: modules whose imports resolve, which ask for no part that is missing, and make no markup of data."""
 
 import re
 
 import pytest
 
-from app.attention.picture import atlas
-from app.next_word.picture import player
-from app.reach.picture import state_grid
-from app.ring.picture import theatre
-from app.shared import picture
-from app.start.picture import minute
+from app.attention.picture import attention_picture
+from app.navigation import ROOT
+from app.next_word.picture import next_word_picture
+from app.reach.picture import reach_picture
+from app.ring.picture import ring_picture
+from app.start.picture import start_picture
 
-PICTURES = [atlas, minute, player, state_grid, theatre]
+APP = ROOT / "app"
+PICTURES = [start_picture, next_word_picture, attention_picture, ring_picture, reach_picture]
+INCLUDE = re.compile(r"<!-- include (\S+) -->")
+IMPORT = re.compile(r'^import [^;]*?from "([^"]+)";', re.M)
 
 
-@pytest.fixture(params=PICTURES, ids=lambda shown: shown.name)
-def shown(request):
+@pytest.fixture(params=PICTURES, ids=lambda picture: picture.name)
+def picture(request):
     return request.param
 
 
-def test_a_program_is_one_module_and_never_makes_markup_of_data(shown):
-    script = shown.script()
-    assert script.count("export default") == 1 and script.rstrip().endswith(");")
-    assert not re.search(r"^import ", script, re.MULTILINE)
-    uses = re.findall(r"(?:\w+\.innerHTML|insertAdjacentHTML|eval\().*", script)
-    assert [use.split(";")[0] for use in uses] == ["template.innerHTML = MX_HTML"]
-    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", script)
+def modules(entry):
+    """A module and all that it imports, by path."""
+    reached, waiting = {}, [entry]
+    while waiting:
+        path = waiting.pop().resolve()
+        if path in reached:
+            continue
+        reached[path] = path.read_text(encoding="utf-8")
+        waiting += [path.parent / name for name in IMPORT.findall(reached[path])]
+    return reached
 
 
-def test_every_part_that_a_program_asks_for_is_in_its_markup(shown):
-    asked = set(re.findall(r'\.part\("([\w-]+)"\)', shown.script()))
-    assert asked and asked <= set(re.findall(r'data-part="([\w-]+)"', shown.html))
+def markup(name):
+    """The markup of a file with all that it includes, as kit/look.js puts it together."""
+    text = (APP / name).read_text(encoding="utf-8").strip()
+    return INCLUDE.sub(lambda piece: markup(piece[1]), text)
 
 
-def test_what_a_markup_includes_stands_in_its_place_once(shown):
-    assert "include" not in shown.html
-    for name in shown.included:
-        piece = (picture.FOLDER / name).read_text(encoding="utf-8").strip()
-        assert piece and shown.html.count(piece) == 1
-    parts = re.findall(r'data-part="([\w-]+)"', shown.html)
+def test_every_picture_is_a_folder_with_its_program_its_markup_and_its_style(picture):
+    folder = APP / picture.name
+    assert all((folder / name).is_file() for name in ("page.js", "picture.html", "picture.css"))
+    program = (folder / "page.js").read_text(encoding="utf-8")
+    assert len(re.findall(r"^export default class \w+Page\b", program, re.M)) == 1
+
+
+def test_no_program_makes_markup_of_data_and_only_the_surface_makes_any(picture):
+    uses = [
+        (path.name, use.split(";")[0])
+        for path, text in modules(APP / picture.name / "page.js").items()
+        for use in re.findall(r"(?:\w+\.innerHTML|insertAdjacentHTML|eval\().*", text)
+    ]
+    assert uses == [("surface.js", "template.innerHTML = look.markup")]
+
+
+def test_every_part_that_a_program_asks_for_is_in_its_markup_once(picture):
+    program = "".join(modules(APP / picture.name / "page.js").values())
+    asked = set(re.findall(r'\.part\("([\w-]+)"\)', program))
+    parts = re.findall(r'data-part="([\w-]+)"', markup(f"{picture.name}/picture.html"))
     assert sorted(parts) == sorted(set(parts)), "a part that stands twice is found once"
+    assert asked and asked - set(parts) == set()
 
 
-@pytest.mark.parametrize(
-    ("outer", "inner", "said"),
-    [
-        ("a <!-- include gone.html --> b", "", r"outer\.html includes gone\.html, which is no file"),
-        ("a <!-- include inner.html --> b", "<!-- include outer.html -->", r"inner\.html .* includes a file itself"),
-    ],
-)
-def test_an_include_that_cannot_be_resolved_is_refused(tmp_path, monkeypatch, outer, inner, said):
-    (tmp_path / "outer.html").write_text(outer)
-    (tmp_path / "inner.html").write_text(inner)
-    monkeypatch.setattr(picture, "FOLDER", tmp_path)
-    with pytest.raises(ValueError, match=said):
-        picture.Picture("never", markup="outer.html", styles=(), scripts=(), events=())
+def test_no_file_of_the_browser_is_forgotten():
+    reached = {path for picture in PICTURES for path in modules(APP / picture.name / "page.js")}
+    reached |= set(modules(APP / "kit" / "mount.js"))
+    written = {path for path in APP.rglob("*.js") if path.name != "types.js"}
+    assert {path.relative_to(APP).as_posix() for path in written - reached} == set()
+    styles = re.search(r"STYLES = \[(.*?)\]", (APP / "kit" / "look.js").read_text(encoding="utf-8"), re.S)
+    named = set(re.findall(r'"([^"]+)"', styles[1])) | {f"{picture.name}/picture.css" for picture in PICTURES}
+    assert {path.relative_to(APP).as_posix() for path in APP.rglob("*.css")} == named
+    texts = [path.read_text(encoding="utf-8") for path in APP.rglob("*.html")]
+    included = {name for text in texts for name in INCLUDE.findall(text)}
+    own = {f"{picture.name}/picture.html" for picture in PICTURES}
+    assert {path.relative_to(APP).as_posix() for path in APP.rglob("*.html")} == included | own
 
 
-def test_no_file_of_a_picture_is_forgotten_and_none_is_long():
-    named = {name for each in PICTURES for name in (*each.scripts, *each.styles, each.markup, *each.included)} | {
-        "shared/mount.js"
-    }
-    there = {path for kind in ("js", "css", "html") for path in picture.FOLDER.rglob(f"*.{kind}")}
-    assert {path.relative_to(picture.FOLDER).as_posix() for path in there} == named
-    assert all(len(path.read_text(encoding="utf-8").splitlines()) <= 400 for path in there)
-
-
-def test_a_callback_for_something_never_said_is_refused(shown):
+def test_a_callback_for_something_never_said_is_refused(picture):
     with pytest.raises(ValueError, match="dance is never said"):
-        shown.show(b"", key="any", dance=lambda: None)
+        picture.show(b"", key="any", dance=lambda: None)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from app import compute
-from app.shared.run_payload import unpack
 from app.start import panel as start_panel
 from app.start.example import COMMAND, load_example
+from app.wire import unpack
 from mistral_core.analysis.influence import corridor_influence
 from mistral_core.analysis.push_back import CANDIDATES, find_example
 from mistral_core.registry import DEFAULT_MODEL

@@ -1,10 +1,14 @@
 // The rings of all layers at once: a row for each layer, a cell for each slot, blue = attention weight in this step.
 // Where slots are thinner than a pixel, a pixel shows the largest weight of its bin.
 
+import { blend, inkOn, shade } from "../kit/colour.js";
+import { clamp, percent } from "../kit/format.js";
+import { fit } from "../kit/measure.js";
+
 const CELL_TEXT = 64;
 const APART = 5;
 
-class AtlasPanel {
+export class AllRings {
   constructor(player) {
     this.player = player;
     this.canvas = player.part("atlas");

@@ -1,5 +1,9 @@
 // The right-hand side: what this step did, in sentences; the sampling sliders; branches and their comparison.
 
+import { el } from "../kit/dom.js";
+import { grouped, percent, plural, shorten } from "../kit/format.js";
+import { throttled } from "../kit/timing.js";
+
 const SLIDERS = [
   {
     name: "temperature",
@@ -14,7 +18,7 @@ const SLIDERS = [
   { name: "top_p", label: "top-p", min: 0.05, max: 1, step: 0.01, show: (v) => (v >= 1 ? "off" : v.toFixed(2)) },
 ];
 
-class SidePanels {
+export class SidePanels {
   constructor(player) {
     this.player = player;
     this.inputs = new Map();
@@ -132,13 +136,20 @@ class SidePanels {
   }
 
   drawBranches() {
-    const { run, player } = { ...this.player, player: this.player };
+    const { player } = this;
+    const { run } = player;
     const { branches } = run.meta;
     const panel = player.root.querySelector(".mx-branches");
     panel.hidden = branches.length < 2;
     player.root.dataset.forked = branches.some((branch) => branch.parent) ? "1" : "0";
     if (panel.hidden) return;
-    const said = JSON.stringify([branches, run.id, this.compareWith, runs.get(this.compareWith)?.count, run.count]);
+    const said = JSON.stringify([
+      branches,
+      run.id,
+      this.compareWith,
+      this.player.memory.runs.get(this.compareWith)?.count,
+      run.count,
+    ]);
     if (said === this.saidBranches) return;
     this.saidBranches = said;
     player.part("branches").replaceChildren(
@@ -161,7 +172,8 @@ class SidePanels {
 
   /** Where two branches split, and how each goes on. */
   drawCompare(others) {
-    const { run, player } = { ...this.player, player: this.player };
+    const { player } = this;
+    const { run } = player;
     const choice = el(
       "select",
       { "aria-label": "Compare with" },
@@ -176,7 +188,7 @@ class SidePanels {
     const host = player.part("compare");
     host.replaceChildren(choice);
     if (!choice.value) return undefined;
-    const other = runs.get(choice.value);
+    const other = this.player.memory.runs.get(choice.value);
     if (!other || !other.count)
       return host.append(el("p", { class: "mx-note" }, "Open that branch once, then it can be compared."));
     let split = 0;

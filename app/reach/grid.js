@@ -1,19 +1,24 @@
 // The grid: rows are states (embedding, after layer 1 ... L), columns are positions. Thick ink is theory, green is
 // what was measured on a log scale, hatched is exactly nothing.
 
+import { HopAxis } from "./hops.js";
+import { blend } from "../kit/colour.js";
+import { clamp, grouped, shorten } from "../kit/format.js";
+import { fit } from "../kit/measure.js";
+
 const MIN_NEAR = 24; // columns of the near view, of two windows if they lie between
 const MAX_NEAR = 72;
-const DECADES = 12; // the scale runs from 1 down to 1e-12; what is smaller and not 0 keeps the palest step
+export const DECADES = 12; // the scale runs from 1 down to 1e-12; what is smaller and not 0 keeps the palest step
 
 /** Share of the green over the ground for a value; 0 is nothing at all. */
-function greenShare(value) {
+export function greenShare(value) {
   const size = Math.abs(value);
   if (!(size > 0)) return 0;
   return 0.09 + 0.91 * clamp((Math.log10(size) + DECADES) / DECADES, 0, 1) ** 1.7;
 }
 
 /** A number over many decades, for people: 0.23, 4.1e-9 as 4.1 × 10⁻⁹, and 0 only for an exact 0. */
-function tiny(value) {
+export function tiny(value) {
   if (!Number.isFinite(value)) return "–";
   if (value === 0) return "exactly 0";
   const size = Math.abs(value);
@@ -23,7 +28,7 @@ function tiny(value) {
   return `${(value / 10 ** power).toFixed(1)} × 10${raised}`;
 }
 
-class GridPicture {
+export class ReachGrid {
   constructor(page) {
     this.page = page;
     this.canvas = page.part("grid");

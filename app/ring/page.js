@@ -1,18 +1,32 @@
 // The cache theatre: takes payloads, owns the playhead, and lets every panel draw the same moment.
 
+import { AllRings } from "./all_rings.js";
+import { AskableText, HeldTimeline, OpenableRing, showWordOrSlot } from "./parts.js";
+import { ForgottenPanel } from "./forgotten.js";
+import { Memory } from "../kit/memory.js";
+import { Playhead } from "../kit/playhead.js";
+import { RingRun } from "./run.js";
+import { Scenes } from "./scenes.js";
+import { SlotPanel } from "./slot.js";
+import { clamp, grouped, plural, quoted, shorten } from "../kit/format.js";
+import { el, legend, segmented } from "../kit/dom.js";
+import { keepPlace, placeOf, takePlace } from "../kit/places.js";
+
 const SCENES = { steps: "step by step", chunks: "prompt, chunk by chunk", rewind: "going back" };
 const CLICKS = { go: "go there", ask: "ask about it" };
 
-class Theatre extends Playhead {
-  constructor(host) {
-    super(host, { scene: "steps", clickMode: "go", chosenSlot: null, asked: null });
-    this.text = new TheatreText(this);
-    this.atlas = new AtlasPanel(this);
-    this.ring = new TheatreRing(this);
+const memory = new Memory(RingRun);
+
+export default class RingPage extends Playhead {
+  constructor(host, look) {
+    super(host, look, memory, { scene: "steps", clickMode: "go", chosenSlot: null, asked: null });
+    this.text = new AskableText(this);
+    this.atlas = new AllRings(this);
+    this.ring = new OpenableRing(this);
     this.slotPanel = new SlotPanel(this);
     this.scenes = new Scenes(this);
     this.forgotten = new ForgottenPanel(this);
-    this.timeline = new TheatreTimeline(this);
+    this.timeline = new HeldTimeline(this);
     this.bind({
       "chunk-back": () => this.scenes.move(-1),
       "chunk-on": () => this.scenes.move(1),
@@ -30,10 +44,6 @@ class Theatre extends Playhead {
     });
   }
 
-  store(id) {
-    return runOf(id, TheatreRun);
-  }
-
   absorb(run, payload) {
     const change = super.absorb(run, payload);
     run.takeSlot(payload);
@@ -44,7 +54,7 @@ class Theatre extends Playhead {
     Object.assign(this, { run, target: null, asked: null, moved: false });
     this.text.reset();
     this.fillPickers(run);
-    const view = views.get(run.id);
+    const view = this.memory.views.get(run.id);
     const place = placeOf(run.id, at);
     if (place) takePlace(this, place);
     else if (view) {
@@ -66,7 +76,7 @@ class Theatre extends Playhead {
   remember() {
     keepPlace(this);
     const { t, layer, head, chosenSlot, scene, target } = this;
-    views.set(this.run.id, { t, end: t >= this.run.count - 1, layer, head, chosenSlot, scene, target });
+    this.memory.views.set(this.run.id, { t, end: t >= this.run.count - 1, layer, head, chosenSlot, scene, target });
   }
 
   byHead() {
@@ -120,6 +130,10 @@ class Theatre extends Playhead {
 
   headName() {
     return this.head < -1 ? `mean of the heads of KV head ${-1 - this.head}` : super.headName();
+  }
+
+  explainToken(position, node, cell) {
+    showWordOrSlot(this, position, node, cell);
   }
 
   shown() {
@@ -224,5 +238,3 @@ class Theatre extends Playhead {
     this.ring.mark();
   }
 }
-
-export default serve("theatre", Theatre);

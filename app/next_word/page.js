@@ -1,10 +1,26 @@
 // One player on the page: takes payloads, owns the playhead, lets every panel draw the same moment.
 
+import { BarsPanel } from "./bars.js";
+import { GridPanel } from "../kit/grid.js";
+import { Memory } from "../kit/memory.js";
+import { Playhead } from "../kit/playhead.js";
+import { RingPanel } from "../kit/ring.js";
+import { SidePanels } from "./side.js";
+import { TextPanel } from "../kit/text.js";
+import { Timeline } from "../kit/timeline.js";
+import { calm } from "../kit/timing.js";
+import { el, legend, segmented } from "../kit/dom.js";
+import { grouped, plural, shorten } from "../kit/format.js";
+import { keepPlace, placeOf, takePlace } from "../kit/places.js";
+import { showPopover } from "../kit/popover.js";
+
 const MODES = { hops: "hops", probability: "probability" };
 
-class Player extends Playhead {
-  constructor(host, Grid = GridPanel) {
-    super(host);
+const memory = new Memory();
+
+export default class NextWordPage extends Playhead {
+  constructor(host, look, Grid = GridPanel, kept = memory) {
+    super(host, look, kept);
     this.text = new TextPanel(this);
     this.bars = new BarsPanel(this);
     this.grid = new Grid(this);
@@ -40,7 +56,7 @@ class Player extends Playhead {
 
   open(run, { at, mode, branches, status }) {
     const before = this.run;
-    const view = views.get(run.id);
+    const view = this.memory.views.get(run.id);
     const place = mode === "start" ? null : placeOf(run.id, at);
     Object.assign(this, { run, target: null, moved: false });
     this.root.dataset.mode = mode;
@@ -75,7 +91,7 @@ class Player extends Playhead {
 
   remember() {
     keepPlace(this);
-    views.set(this.run.id, {
+    this.memory.views.set(this.run.id, {
       t: this.t,
       end: this.t >= this.run.count - 1,
       layer: this.layer,
@@ -97,6 +113,10 @@ class Player extends Playhead {
       );
     this.t = Math.min(run.meta.n_prompt - 1, run.count - 1);
     this.timeline.play();
+  }
+
+  explainToken(position, node, cell) {
+    showPopover(this, position, node, cell);
   }
 
   mayBranch() {

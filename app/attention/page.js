@@ -1,12 +1,26 @@
 // The attention page: takes payloads, owns the playhead and the choices, lets every panel draw the same moment.
 
+import { FindingPanel } from "./finding.js";
+import { LargePanel } from "./large.js";
+import { Memory } from "../kit/memory.js";
+import { TablePanel } from "./table.js";
+import { ThumbPanel } from "./thumbs.js";
+import { Timeline } from "../kit/timeline.js";
+import { Values } from "./values.js";
+import { WordPanel } from "./words.js";
+import { clamp, grouped, percent, plural, quoted, shorten } from "../kit/format.js";
+import { el, legend, segmented } from "../kit/dom.js";
+import { keepPlace, placeOf, takePlace } from "../kit/places.js";
+
 const PICTURES = { head: "one layer", mean: "all, mean", max: "all, max", rollout: "rollout" };
 const SHAPES = { band: "band", square: "triangle" };
 const PANELS = { pictures: "pictures", numbers: "numbers" };
 
-class Atlas extends Values {
-  constructor(host) {
-    super(host, {
+const memory = new Memory();
+
+export default class AttentionPage extends Values {
+  constructor(host, look) {
+    super(host, look, memory, {
       aimed: null,
       chosen: null,
       shape: "band",
@@ -31,21 +45,15 @@ class Atlas extends Values {
     });
   }
 
-  /** Two payloads one behind the other: the run's growth, and what was derived from it if that is new. */
-  unpack(bytes) {
-    const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-    return { ...super.unpack(bytes.subarray(4, 4 + length)), more: super.unpack(bytes.subarray(4 + length)) };
-  }
-
   absorb(run, payload) {
     const change = super.absorb(run, payload);
-    if (payload.more.header.key) this.absorbExtras(run, payload.more);
+    if (payload.header.extras) this.absorbExtras(run, payload);
     return change;
   }
 
-  arrived({ more }) {
+  arrived({ header }) {
     this.extras = this.run.extras ?? null;
-    this.finding = more.header.finding;
+    this.finding = header.finding;
   }
 
   open(run, { at }) {
@@ -53,7 +61,7 @@ class Atlas extends Values {
     this.chosen = this.aimed = null;
     this.text.reset();
     this.fillPickers(run);
-    const view = views.get(run.id);
+    const view = this.memory.views.get(run.id);
     const last = run.count - 1;
     const place = placeOf(run.id, at);
     if (view) Object.assign(this, view);
@@ -67,7 +75,7 @@ class Atlas extends Values {
   remember() {
     keepPlace(this);
     const { t, layer, head, shape, picture, panel, hidden } = this;
-    views.set(this.run.id, {
+    this.memory.views.set(this.run.id, {
       t,
       layer,
       head,
@@ -271,5 +279,3 @@ class Atlas extends Values {
     return { ...super.known(), extras: this.extras?.key ?? "" };
   }
 }
-
-export default serve("atlas", Atlas);

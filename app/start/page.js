@@ -1,9 +1,18 @@
 // The first minute: plays the recorded text up to the moment at which a word has left every ring, and asks.
 
-class FirstMinute extends Player {
-  constructor(host) {
-    super(host, MinuteGrid);
-    this.card = new MinuteCard(this);
+import { Memory } from "../kit/memory.js";
+import NextWordPage from "../next_word/page.js";
+import { QuestionCard } from "./card.js";
+import { StartGrid } from "./grid.js";
+import { calm } from "../kit/timing.js";
+import { legend } from "../kit/dom.js";
+
+const memory = new Memory();
+
+export default class StartPage extends NextWordPage {
+  constructor(host, look) {
+    super(host, look, StartGrid, memory);
+    this.card = new QuestionCard(this);
     this.part("story").addEventListener("scroll", () => this.point(null), { passive: true });
   }
 
@@ -124,5 +133,3 @@ class FirstMinute extends Player {
     super.dispose();
   }
 }
-
-export default serve("minute", FirstMinute);

@@ -1,7 +1,9 @@
 // What the browser holds of each run. Payloads overlap and may be lost; a run only ever grows at its end.
 
+import { grouped, plural } from "./format.js";
+
 /** A typed array that grows: `stride` numbers per position. */
-class Column {
+export class Column {
   constructor(Type, stride) {
     this.Type = Type;
     this.stride = stride;
@@ -19,23 +21,10 @@ class Column {
   }
 }
 
-/** Header and arrays of a payload; arrays are copied, which also aligns them. */
-function decode(bytes) {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const length = view.getUint32(0, true);
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
-  const types = { "<f4": Float32Array, "<u2": Uint16Array, "<i4": Int32Array, "|u1": Uint8Array, "<u1": Uint8Array };
-  const arrays = {};
-  for (const [name, { dtype, shape, offset }] of Object.entries(header.arrays)) {
-    const Type = types[dtype];
-    const count = shape.reduce((a, b) => a * b, 1);
-    const from = 4 + length + offset;
-    arrays[name] = new Type(bytes.slice(from, from + count * Type.BYTES_PER_ELEMENT).buffer);
-  }
-  return { header, arrays };
-}
+/** Position whose key and value lie in a slot of a ring of `window` slots at step t: the last p <= t with p mod W = slot. */
+export const lastIn = (slot, t, window) => t - ((((t - slot) % window) + window) % window);
 
-class Run {
+export class Run {
   constructor(id) {
     this.id = id;
     this.count = 0;
@@ -175,6 +164,11 @@ class Run {
     return k;
   }
 
+  /** Position whose key and value lie in a slot at step t; -1 = empty. */
+  held(slot, t, window) {
+    return Math.max(lastIn(slot, t, window), -1);
+  }
+
   /** Attention weight of query t on the key `offset` back; head -1 = mean of the heads; NaN = not recorded. */
   weight(t, layer, head, offset) {
     if (!this.pattern || t >= this.count) return NaN;
@@ -209,65 +203,4 @@ class Run {
       marks.push({ at: this.reach + 1, kind: "reach", label: "first token out of reach" });
     return marks;
   }
-}
-
-const MAX_RUNS = 8;
-const runs = new Map();
-
-/** The store of a run; the least recently used ones are forgotten (Python sends them again if needed). */
-function runOf(id, Kind = Run) {
-  const run = runs.get(id) ?? new Kind(id);
-  runs.delete(id);
-  runs.set(id, run);
-  while (runs.size > MAX_RUNS) runs.delete(runs.keys().next().value);
-  return run;
-}
-
-/** Where the eye was put in each run, on whichever page of this tab: the programs of all pictures share it. */
-const places = (globalThis["mistral-explorer-places"] ??= new Map());
-const spot = ({ t, layer, head }) => [t, layer, head ?? -1].join();
-
-/** The place to open a run at; null = nobody chose one. A link, or a page that answers from Python, may know a newer one. */
-function placeOf(id, at) {
-  const known = places.get(id);
-  if (!at || known?.told === spot(at)) return known ?? null;
-  const place = { t: at.t, layer: at.layer, head: at.head, target: at.t ?? null, end: false, told: spot(at) };
-  places.set(id, place);
-  return place;
-}
-
-/** Where a hand put the eye just before its page was left, too soon for Python to hear of it; null = nowhere. */
-function unheard(id) {
-  const place = places.get(id);
-  return place && !place.end && spot(place) !== place.told ? place : null;
-}
-
-/** Puts a picture there; what Python has not heard yet (the page was left too soon) it hears now. */
-function takePlace(picture, place) {
-  const { run } = picture;
-  const last = run.count - 1;
-  picture.goQuietly(
-    place.end ? Math.min(last, place.target ?? Infinity) : (place.t ?? last),
-    place.layer ?? Math.floor(run.layers / 2),
-    place.head ?? -1,
-  );
-  Object.assign(picture, { target: place.target ?? null, moved: true });
-  if (unheard(run.id)) picture.settle();
-}
-
-/** Notes where a picture is, once a hand or a link has put it somewhere. */
-function keepPlace(picture) {
-  const { run, t, layer, head, target } = picture;
-  if (!picture.moved || run.meta.mode === "start") return;
-  places.set(run.id, { ...places.get(run.id), t, layer, head: Math.max(head, -1), target, end: t >= run.count - 1 });
-}
-
-/** Tells Python, which writes it into the address. */
-function sayPlace(picture) {
-  if (leaving()) return; // nobody would hear it: the next page says it
-  const { run, t, layer, head } = picture;
-  const value = { run: run.id, t, layer, head: Math.max(head, -1) };
-  const known = places.get(run.id);
-  if (known) known.told = spot(value);
-  picture.emitNew("at", value);
 }

@@ -1,0 +1,22 @@
+// Numbers and words as they stand on screen: two significant digits, thousands, plurals.
+
+export const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
+
+/** Two significant digits, and never a rounded 0 % or 100 %: `theme.percent` in JavaScript. */
+export function percent(share) {
+  if (!Number.isFinite(share)) return "–";
+  if (share === 0 || share === 1) return `${share * 100} %`;
+  if (share < 1e-4) return "<0.01 %";
+  if (share > 0.999) return ">99.9 %";
+  return `${(share * 100).toFixed(share >= 0.0995 ? 0 : share >= 0.00995 ? 1 : 2)} %`;
+}
+
+const thousands = new Intl.NumberFormat("en-US");
+
+export const grouped = (number) => thousands.format(Math.round(number));
+
+export const plural = (n, one, many) => `${grouped(n)} ${n === 1 ? one : (many ?? one + "s")}`;
+
+export const shorten = (text, length) => (text.length > length ? text.slice(0, Math.max(1, length - 1)) + "…" : text);
+
+export const quoted = (text) => `“${text}”`;

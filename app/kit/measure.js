@@ -1,0 +1,14 @@
+// Sizes: the rem that the presenter's switch enlarges, and text that fits.
+
+export const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
+
+const ruler = document.createElement("canvas").getContext("2d");
+
+/** The text, cut with an ellipsis where it would be wider than `width` px in this font. */
+export function fit(text, width, font) {
+  ruler.font = font;
+  if (ruler.measureText(text).width <= width) return text;
+  const letters = [...text];
+  while (letters.length > 1 && ruler.measureText(`${letters.join("")}…`).width > width) letters.pop();
+  return `${letters.join("")}…`;
+}
