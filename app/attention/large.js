@@ -2,7 +2,7 @@
 
 import { blend, shade } from "../kit/colour.js";
 import { clamp, grouped, percent, plural, quoted } from "../kit/format.js";
-import { fit } from "../kit/measure.js";
+import { fit, labelFont } from "../kit/measure.js";
 
 export class LargePanel {
   constructor(player) {
@@ -127,7 +127,7 @@ export class LargePanel {
       g.stroke();
     }
     const { unit, colour } = player;
-    g.font = `600 ${0.75 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans, 600);
     const label = (text, x, y, align) => {
       const wide = g.measureText(text).width + 8;
       g.fillStyle = colour.card;
@@ -155,18 +155,18 @@ export class LargePanel {
     for (let row = 0; row < box.rows; row++) {
       const position = box.first + row;
       const here = position === query;
-      g.font = `${here ? 700 : 400} ${0.82 * unit}px ${colour.serif}`;
+      g.font = labelFont(unit, colour.serif, here ? 700 : 400);
       g.fillStyle = here ? colour.query : colour.ink;
       g.fillText(
         fit(run.labels[position], box.left - 2.6 * unit, g.font),
         box.left - 2.3 * unit,
         box.top + (row + 0.5) * box.row,
       );
-      g.font = `${here ? 700 : 400} ${0.7 * unit}px ${colour.sans}`;
+      g.font = labelFont(unit, colour.sans, here ? 700 : 400);
       if (!here) g.fillStyle = colour.soft;
       g.fillText(position, box.left - 0.35 * unit, box.top + (row + 0.5) * box.row);
     }
-    g.font = `600 ${0.75 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans, 600);
     g.fillStyle = colour.soft;
     g.textBaseline = "top";
     g.textAlign = "left";
@@ -179,21 +179,21 @@ export class LargePanel {
   drawOffsets(g) {
     const { box, player } = this;
     const { colour, unit } = player;
-    g.font = `${0.7 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans);
     g.textAlign = "center";
     let free = 0;
     for (let column = 0; column < box.columns; column++) {
       const x = box.left + (column + 0.5) * box.wide;
       if (x < free) continue;
       g.fillText(grouped(Math.floor(column * box.per)), x, 1.3 * unit);
-      free = x + (box.wide > 1.2 * unit ? 0 : 1.8 * unit);
+      free = x + (box.wide > 1.4 * unit ? 0 : 2.4 * unit);
     }
   }
 
   drawKeys(g) {
     const { box, player } = this;
     const { run, colour, unit } = player;
-    const every = Math.ceil((0.8 * unit) / box.wide);
+    const every = Math.ceil((0.95 * unit) / box.wide);
     g.textAlign = "left";
     g.textBaseline = "middle";
     for (let column = 0; column < box.columns; column++) {
@@ -203,7 +203,7 @@ export class LargePanel {
       g.save();
       g.translate(box.left + (column + 0.5) * box.wide, box.top - 3);
       g.rotate(-Math.PI / 2);
-      g.font = `${chosen ? 700 : 400} ${Math.min(0.78 * unit, Math.max(box.wide * every, 8))}px ${colour.serif}`;
+      g.font = labelFont(unit, colour.serif, chosen ? 700 : 400);
       g.fillStyle = chosen ? colour.ink : colour.soft;
       g.fillText(fit(run.labels[position], box.top - 1.5 * unit, g.font), 0, 0);
       g.restore();

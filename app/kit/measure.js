@@ -2,6 +2,10 @@
 
 export const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
 
+/** The font of labels on canvases: one size, 12 px and a third more in larger mode. Where there is no room a label is left
+ * out, never made smaller. */
+export const labelFont = (unit, family, weight = 400) => `${weight} ${Math.max(12, 0.86 * unit)}px ${family}`;
+
 const ruler = document.createElement("canvas").getContext("2d");
 
 /** The text, cut with an ellipsis where it would be wider than `width` px in this font. */

@@ -1,6 +1,7 @@
 // What every picture stands on: its markup, its colours, its sizes, its canvases, and its voice to Python.
 
 import { clamp } from "./format.js";
+import { isLarger, setLarger } from "./larger.js";
 import { leaving } from "./leaving.js";
 import { rem } from "./measure.js";
 import { rgb } from "./colour.js";
@@ -15,12 +16,9 @@ export class Surface {
     this.root = template.content.firstElementChild;
     host.querySelector(".mx-host").replaceChildren(style, this.root);
     this.parts = new Map([...this.root.querySelectorAll("[data-part]")].map((node) => [node.dataset.part, node]));
-    Object.assign(
-      this,
-      { run: null, hovered: null, unit: rem() * 0.875, sizes: new Map(), frames: {}, roomBelow: 7.6, roomLeast: 34 },
-      state,
-    );
+    Object.assign(this, { run: null, hovered: null, unit: rem() * 0.875, sizes: new Map(), frames: {} }, state);
     this.readTheme();
+    this.showLarger();
   }
 
   part(name) {
@@ -31,7 +29,7 @@ export class Surface {
   bind(acts) {
     this.root.addEventListener("click", (event) => {
       const button = event.target.closest("[data-act]");
-      if (button?.dataset.act === "presenter") this.present(button);
+      if (button?.dataset.act === "presenter") this.present();
       else if (button && this.run) acts[button.dataset.act](button);
     });
     // The probe's colour is Streamlit's background with a short transition: it tells when the theme is switched.
@@ -46,27 +44,22 @@ export class Surface {
     document.fonts?.ready.then(() => this.draw());
   }
 
-  present(button) {
-    const on = button.getAttribute("aria-pressed") !== "true";
-    button.setAttribute("aria-pressed", on);
-    document.documentElement.style.fontSize = on ? "133.33%" : "";
+  present() {
+    setLarger(!isLarger());
+    this.showLarger();
     this.resize();
   }
 
-  /** The desk fills what the page leaves it, so that everything is on the first screen; `roomBelow` and `roomLeast` are in rem. */
+  /** For styles and for those who ask: what stands beside the picture folds away in larger mode. */
+  showLarger() {
+    this.root.dataset.larger = isLarger() ? "1" : "0";
+    this.root.querySelector("[data-act=presenter]")?.setAttribute("aria-pressed", isLarger());
+  }
+
   resize() {
     this.unit = rem() * 0.875;
     this.sizes.clear();
-    const top = this.root.getBoundingClientRect().top + (this.scroller()?.scrollTop ?? 0);
-    this.root.style.setProperty(
-      "--mx-desk",
-      `${Math.max(innerHeight - top - this.roomBelow * rem(), this.roomLeast * rem())}px`,
-    );
     this.soon("all", () => this.draw());
-  }
-
-  scroller() {
-    return document.querySelector("[data-testid=stMain]");
   }
 
   /** In the next frame, once; another call takes the place of an earlier one of the same name, and of no other. */
@@ -183,6 +176,5 @@ export class Surface {
   leave() {
     this.watch.disconnect();
     removeEventListener("resize", this.onWindow);
-    if (document.documentElement.style.fontSize === "133.33%") document.documentElement.style.fontSize = "";
   }
 }

@@ -104,12 +104,13 @@
         if (one.px / ratio < LEAST_FONT - 0.01)
           faults.small.push(`${brief(one.text)} on ${named(canvas)} has ${(one.px / ratio).toFixed(1)} px`);
         const slack = 2 * ratio;
-        if (
+        const beyond =
           one.left < -slack ||
           one.top < -slack ||
           one.right > canvas.width + slack ||
-          one.bottom > canvas.height + slack
-        )
+          one.bottom > canvas.height + slack;
+        if (beyond && !canvas.closest("[data-testid='stDataFrame']"))
+          // a table that scrolls by itself
           faults.cut.push(`${brief(one.text)} is cut by the edge of ${named(canvas)}`);
         for (const other of labels.slice(i + 1)) {
           if (one.upright && other.upright && meet(one, other, ratio))
@@ -145,9 +146,13 @@
     const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
     return (high + 0.05) / (low + 0.05);
   };
-  const backgroundOf = (node) => {
+  /** Of what stands at `rect`: a label that is drawn beside its parent does not lie on it. */
+  const backgroundOf = (node, rect = node.getBoundingClientRect()) => {
     const sheets = [];
+    const [x, y] = [(rect.left + rect.right) / 2, (rect.top + rect.bottom) / 2];
     for (const one of ancestors(node)) {
+      const box = one.getBoundingClientRect();
+      if (one !== document.body && (x < box.left || x > box.right || y < box.top || y > box.bottom)) continue;
       const colour = channels(getComputedStyle(one).backgroundColor);
       if (colour[3]) sheets.push(colour);
       if (colour[3] === 1) break;
@@ -158,7 +163,7 @@
   /** In a drawing the ground of a text is the last shape before it that holds its middle. */
   const groundOf = ({ parent, rect }) => {
     const drawing = parent.closest("svg");
-    let below = backgroundOf(drawing ?? parent);
+    let below = backgroundOf(drawing ?? parent, rect);
     if (!drawing) return below;
     const [x, y] = [(rect.left + rect.right) / 2, (rect.top + rect.bottom) / 2];
     for (const shape of drawing.querySelectorAll("rect, path, circle, text")) {

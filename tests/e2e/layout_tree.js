@@ -123,7 +123,11 @@
   /** What floats over the page scrolls apart from it: texts of different layers may cross. */
   const layerOf = (node) => {
     for (const one of ancestors(node)) {
-      if (["fixed", "sticky"].includes(getComputedStyle(one).position) || one.matches("[role=tooltip]")) return one;
+      if (
+        ["fixed", "sticky"].includes(getComputedStyle(one).position) ||
+        one.matches("[role=tooltip], [data-testid='stHeader']")
+      )
+        return one;
     }
     return document.body;
   };
