@@ -1,5 +1,6 @@
 // One head (or one map across the layers) large: rows = from (query), columns = looks at (key).
 
+import { onCells } from "../kit/cells.js";
 import { blend, shade } from "../kit/colour.js";
 import { clamp, grouped, percent, plural, quoted } from "../kit/format.js";
 import { fit, labelFont } from "../kit/measure.js";
@@ -8,11 +9,11 @@ export class LargePanel {
   constructor(player) {
     this.player = player;
     this.canvas = player.part("large");
-    this.canvas.addEventListener("pointermove", (event) => this.hover(event));
-    this.canvas.addEventListener("pointerleave", () => player.aim(null));
-    this.canvas.addEventListener("click", (event) => {
-      const cell = this.at(event);
-      if (cell) player.go(cell.query, { by: "hand" });
+    onCells(this.canvas, {
+      at: (event) => this.at(event),
+      hover: (event) => this.hover(event),
+      leave: () => player.aim(null),
+      go: ({ query }) => player.go(query, { by: "hand" }),
     });
   }
 

@@ -1,5 +1,6 @@
 // Layers x heads: each head's attention over the whole run as a picture of its own, drawn pixel by pixel.
 
+import { onCells } from "../kit/cells.js";
 import { fit, labelFont } from "../kit/measure.js";
 import { plural } from "../kit/format.js";
 import { rgb, shade } from "../kit/colour.js";
@@ -9,12 +10,12 @@ export class ThumbPanel {
     this.player = player;
     this.canvas = player.part("thumbs");
     this.image = document.createElement("canvas");
-    this.canvas.addEventListener("click", (event) => {
-      const at = this.at(event);
-      if (at) player.pick(at.layer, at.head);
+    onCells(this.canvas, {
+      at: (event) => this.at(event),
+      hover: (event) => this.hover(event),
+      leave: () => player.tip(null),
+      go: ({ layer, head }) => player.pick(layer, head),
     });
-    this.canvas.addEventListener("pointermove", (event) => this.hover(event));
-    this.canvas.addEventListener("pointerleave", () => player.tip(null));
   }
 
   heads() {

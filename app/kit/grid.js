@@ -1,6 +1,7 @@
 // The state grid: rows are states (tokens, after layer 1 ... L), columns are positions. The staircase is theory
 // (what could reach the prediction); the blue cells are the keys that this step's query reads in each layer (model).
 
+import { onCells } from "./cells.js";
 import { labelFont } from "./measure.js";
 import { blend, shade } from "./colour.js";
 import { clamp, grouped, percent, plural } from "./format.js";
@@ -11,17 +12,14 @@ export class GridPanel {
   constructor(player) {
     this.player = player;
     this.canvas = player.part("grid");
-    this.cell = null;
-    this.canvas.addEventListener("pointermove", (event) => this.hover(event));
-    this.canvas.addEventListener("pointerleave", () => {
-      this.cell = null;
-      player.point(null);
-    });
-    this.canvas.addEventListener("click", (event) => {
-      const cell = this.at(event);
-      if (!cell) return;
-      if (cell.row < player.run.layers) player.layer = cell.row;
-      if (cell.position < player.run.count) player.go(cell.position, { by: "hand" });
+    onCells(this.canvas, {
+      at: (event) => this.at(event),
+      hover: (event) => this.hover(event),
+      leave: () => player.point(null),
+      go: ({ row, position }) => {
+        if (row < player.run.layers) player.layer = row;
+        if (position < player.run.count) player.go(position, { by: "hand" });
+      },
     });
   }
 
@@ -265,7 +263,6 @@ export class GridPanel {
     const { player } = this;
     const cell = this.at(event);
     if (!cell || cell.position > player.t) return player.point(null);
-    this.cell = cell;
     const { run, t, layer, head } = player;
     const distance = t - cell.position;
     const row = cell.row;

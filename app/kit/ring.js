@@ -1,6 +1,7 @@
 // The ring of one layer as two rails: above the order of the text, below the order of the slots (position mod W).
 // A slot holds a key and a value *made at* a position. The write pointer is orange; what it overwrote is struck.
 
+import { onCells } from "./cells.js";
 import { blend, inkOn, shade } from "./colour.js";
 import { calm } from "./timing.js";
 import { clamp, percent, quoted, shorten } from "./format.js";
@@ -15,14 +16,14 @@ export class RingPanel {
   constructor(player) {
     this.player = player;
     this.host = player.part("ring");
-    this.host.addEventListener("pointerover", (event) => {
-      const slot = event.target.closest("[data-p]");
-      player.point(slot ? Number(slot.dataset.p) : null, slot);
-    });
-    this.host.addEventListener("pointerleave", () => player.point(null));
-    this.host.addEventListener("click", (event) => {
-      const slot = event.target.closest("[data-p]");
-      if (slot) player.go(Number(slot.dataset.p), { by: "hand" });
+    onCells(this.host, {
+      at: (event) => event.target.closest("[data-p]")?.dataset.p ?? null,
+      hover: (event) => {
+        const slot = event.target.closest("[data-p]");
+        player.point(slot ? Number(slot.dataset.p) : null, slot);
+      },
+      leave: () => player.point(null),
+      go: (position) => player.go(Number(position), { by: "hand" }),
     });
   }
 

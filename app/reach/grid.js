@@ -1,6 +1,7 @@
 // The grid: rows are states (embedding, after layer 1 ... L), columns are positions. Thick ink is theory, green is
 // what was measured on a log scale, hatched is exactly nothing.
 
+import { onCells } from "../kit/cells.js";
 import { HopAxis } from "./hops.js";
 import { blend } from "../kit/colour.js";
 import { clamp, grouped, shorten } from "../kit/format.js";
@@ -33,13 +34,15 @@ export class ReachGrid {
     this.page = page;
     this.canvas = page.part("grid");
     this.axis = new HopAxis(page);
-    this.canvas.addEventListener("pointermove", (event) => this.hover(event));
-    this.canvas.addEventListener("pointerleave", () => page.point(null));
-    this.canvas.addEventListener("click", (event) => {
-      const cell = this.at(event);
-      if (!cell || cell.position === null) return;
-      if (cell.hops === undefined || page.hidden) page.pick(cell.position, cell.row);
-      else page.visit(cell.position, cell.row);
+    onCells(this.canvas, {
+      at: (event) => this.at(event),
+      hover: (event) => this.hover(event),
+      leave: () => page.point(null),
+      go: ({ position, row, hops }) => {
+        if (position === null) return;
+        if (hops === undefined || page.hidden) page.pick(position, row);
+        else page.visit(position, row);
+      },
     });
   }
 

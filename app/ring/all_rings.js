@@ -1,6 +1,7 @@
 // The rings of all layers at once: a row for each layer, a cell for each slot, blue = attention weight in this step.
 // Where slots are thinner than a pixel, a pixel shows the largest weight of its bin.
 
+import { onCells } from "../kit/cells.js";
 import { blend, inkOn, shade } from "../kit/colour.js";
 import { clamp, percent } from "../kit/format.js";
 import { fit, labelFont } from "../kit/measure.js";
@@ -12,12 +13,11 @@ export class AllRings {
   constructor(player) {
     this.player = player;
     this.canvas = player.part("atlas");
-    this.canvas.addEventListener("pointermove", (event) => this.hover(event));
-    this.canvas.addEventListener("pointerleave", () => player.point(null));
-    this.canvas.addEventListener("click", (event) => {
-      const cell = this.at(event);
-      if (!cell) return;
-      player.pickLayer(cell.layer, cell.slot);
+    onCells(this.canvas, {
+      at: (event) => this.at(event),
+      hover: (event) => this.hover(event),
+      leave: () => player.point(null),
+      go: ({ layer, slot }) => player.pickLayer(layer, slot),
     });
   }
 
