@@ -6,7 +6,7 @@ import { blend, inkOn, shade } from "./colour.js";
 import { calm } from "./timing.js";
 import { clamp, percent, quoted, shorten } from "./format.js";
 import { el, svg } from "./dom.js";
-import { fit } from "./measure.js";
+import { fit, labelFont } from "./measure.js";
 import { lastIn } from "./run.js";
 
 const RING_MAX = 64;
@@ -213,14 +213,16 @@ export class RingPanel {
 
   /** The word whose key and value have just been overwritten leaves below its slot. */
   lost(slot, here, rect, flip, moved) {
-    const { run, unit } = this.player;
-    const word = shorten(run.labels[slot.lost], flip ? 6 : 12);
+    const { run, unit, colour } = this.player;
     const width = this.player.size(this.host).width;
     const attributes = flip
       ? { x: rect.x + rect.width + 1.7 * unit, y: here + 0.28 * unit, "text-anchor": "start" }
       : { x: clamp(here, 3 * unit, width - 3 * unit), y: rect.y + rect.height + 2.1 * unit, "text-anchor": "middle" };
     const text = svg("text", { class: "mx-lost" + (moved ? " mx-leave" : ""), ...attributes });
-    text.append(svg("tspan", { class: "mx-struck" }, word), ` @${slot.lost}`);
+    const place = ` @${slot.lost}`;
+    const font = labelFont(unit, colour.serif);
+    const room = flip ? width - attributes.x - 0.55 * unit * place.length : 6 * unit;
+    text.append(svg("tspan", { class: "mx-struck" }, fit(run.labels[slot.lost], room, font)), place);
     return text;
   }
 
