@@ -1,15 +1,30 @@
 """Attention: every head's weights over the whole run, one head large, and what they do not say."""
 
+from typing import Any
+
 import streamlit as st
 
-from app.attention import panel
+from app.attention.finding import REACH, cancel, find
 from app.attention.picture import attention_picture
+from app.attention.scores import read_scores
+from app.attention.sending import attention_payload, busy
+from app.attention.state import AttentionState
 from app.navigation import go_to
-from app.session import actions, state
-from app.shared.frame import closing, notice, picture
+from app.session import state
+from app.session.actions import settle
+from app.session.address import address, arrive
+from app.shared.frame import closing, notice
+from app.shared.live import live_picture
+
+SOURCE = (
+    "Mistral 7B (arXiv 2310.06825), section 2, “Sliding Window Attention”; rollout: Abnar & Zuidema 2020 "
+    "(arXiv 2005.00928); sinks: Xiao et al. 2023 (arXiv 2309.17453); induction: Olsson et al. 2022 (arXiv 2209.11895); "
+    "attention is not explanation: Jain & Wallace 2019 (arXiv 1902.10186), Serrano & Smith 2019 (arXiv 1906.03731). "
+    "Code: mistral_core/attention.py, mistral_core/analysis/heads.py, flow.py, disagreement.py."
+)
 
 desk = state.desk()
-actions.arrive(desk, st.query_params.to_dict())
+arrive(desk, st.query_params.to_dict())
 
 st.title("Attention: who looks at whom?")
 st.caption(
@@ -18,30 +33,23 @@ st.caption(
 )
 notice(desk)
 
-polling = actions.active(desk) or panel.searching(desk)
+
+def follow(result: Any) -> None:
+    """Opens the page that follows a change, when the picture asks for it."""
+    if result.reach:
+        go_to(REACH, **address(desk))
 
 
-@st.fragment(run_every=0.15 if polling else None)
-def live() -> None:
-    """Shows the run, looks again while it grows or is measured, and stops looking when that has ended."""
-    shown = picture(
-        desk,
-        attention_picture,
-        panel.payload,
-        key=state.ATLAS,
-        ack=panel.acknowledge,
-        need=panel.send_again,
-        at=actions.settle,
-        find=panel.find,
-        cancel=panel.cancel,
-        scores=panel.read_scores,
-    )
-    if shown.reach:
-        go_to(panel.REACH, **actions.address(desk))
-    actions.keep_address(desk, st.query_params)
-    if (actions.active(desk) or panel.searching(desk)) != polling or desk.notice:
-        st.rerun()
-
-
-live()
-closing("attention")
+live_picture(
+    desk,
+    attention_picture,
+    attention_payload,
+    key=state.ATTENTION_PICTURE,
+    every=0.15,
+    busy=busy,
+    polling=busy(desk),
+    delivery=desk.page_state(AttentionState).delivery,
+    acts={"at": settle, "find": find, "cancel": cancel, "scores": read_scores},
+    after=follow,
+)
+closing("attention", SOURCE)

@@ -3,9 +3,17 @@
 import streamlit as st
 
 from app import compute
-from app.models import panel as models_panel
+from app.models.checks import trust
+from app.models.choice import card, choose, facts
+from app.models.family import family
+from app.models.ledger import ledger_table
 from app.session import state
 from app.shared.frame import closing
+
+SOURCE = (
+    "Mistral 7B (arXiv 2310.06825), table 1. Code: mistral_core/config.py, "
+    "mistral_core/analysis/accounting.py (every number of the ledger), mistral_core/verify.py (the checks)."
+)
 
 desk = state.desk()
 st.title("Models: which model is this?")
@@ -13,11 +21,11 @@ st.caption(
     "Everything on the other pages is computed by the model chosen here. Its numbers come from its configuration file, "
     "and the checks below run the model itself."
 )
-name = models_panel.choose(desk)
+name = choose(desk)
 config = compute.config(name)
-models_panel.facts(name, config)
-models_panel.ledger(name, config)
-models_panel.trust(desk, name)
-models_panel.family()
-models_panel.card(name)
-closing("models")
+facts(name, config)
+ledger_table(name, config)
+trust(desk, name)
+family()
+card(name)
+closing("models", SOURCE)

@@ -2,20 +2,32 @@
 
 import streamlit as st
 
-from app.next_word import panel
+from app.next_word.controls import controls, prompt_area
+from app.next_word.file_popover import file_popover
 from app.next_word.picture import next_word_picture
-from app.session import actions, state
-from app.shared.frame import closing, controls, file_popover, notice, picture, prompt_area
+from app.next_word.sending import branch, choose, next_word_payload, set_sampling
+from app.next_word.state import NextWordState
+from app.session import state
+from app.session.actions import settle
+from app.session.address import arrive
+from app.session.progress import writing
+from app.shared.frame import closing, notice
+from app.shared.live import live_picture
+
+SOURCE = (
+    "Mistral 7B (arXiv 2310.06825), section 2. Code: mistral_core/generation.py (the step), "
+    "mistral_core/sampling.py (the stages), mistral_core/kv_cache.py (the ring), mistral_core/mask.py (the window)."
+)
 
 desk = state.desk()
-actions.arrive(desk, st.query_params.to_dict())
+arrive(desk, st.query_params.to_dict())
 
 st.title("Next word: what comes next, and why?")
 st.caption(
     "A language model writes one token at a time: each step reads one token and gives every possible next one a "
     "probability. Step through the text and see what the model could see."
 )
-polling = actions.active(desk)  # asked before the buttons are drawn: what ends in between makes `live` draw them anew
+polling = writing(desk)  # asked before the buttons are drawn: what ends in between makes the picture draw them anew
 left, right = st.columns([0.58, 0.42], gap="medium")
 with left:
     prompt_area(desk)
@@ -23,27 +35,16 @@ with right:
     controls(desk)
 notice(desk)
 
-
-@st.fragment(run_every=0.08 if polling else None)
-def live() -> None:
-    """Shows the run, looks again while it grows, and stops looking when it has ended."""
-    picture(
-        desk,
-        next_word_picture,
-        panel.payload,
-        key=state.PLAYER,
-        ack=panel.acknowledge,
-        need=panel.send_again,
-        at=actions.settle,
-        sampling=actions.set_sampling,
-        branch=actions.branch,
-        open=actions.show,
-    )
-    actions.keep_address(desk, st.query_params)
-    if actions.active(desk) != polling or desk.notice:
-        st.rerun()
-
-
-live()
+live_picture(
+    desk,
+    next_word_picture,
+    next_word_payload,
+    key=state.NEXT_WORD_PICTURE,
+    every=0.08,
+    busy=writing,
+    polling=polling,
+    delivery=desk.page_state(NextWordState).delivery,
+    acts={"at": settle, "sampling": set_sampling, "branch": branch, "open": choose},
+)
 file_popover(desk)
-closing("next_word")
+closing("next_word", SOURCE)

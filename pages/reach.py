@@ -2,18 +2,28 @@
 
 import streamlit as st
 
-from app.reach import panel
+from app.reach.asking import act, ask, opening, question_address
 from app.reach.picture import reach_picture
-from app.reach.profile import can_see_does_use
-from app.reach.push_back import push_it_back
+from app.reach.profile_panel import can_see_does_use
+from app.reach.push_back_panel import push_it_back
+from app.reach.sending import busy, reach_payload
 from app.reach.theory import another_shape
-from app.session import actions, state
-from app.shared.frame import closing, notice, picture
+from app.session import state
+from app.session.address import arrive
+from app.shared.frame import closing, notice
+from app.shared.live import live_picture
+
+SOURCE = (
+    "Theory: Mistral 7B (arXiv 2310.06825), section 2; the paper writes k × W, the exact edge is k × (W − 1), "
+    "since W counts the token itself. Forward: activation patching (arXiv 2004.12265, 2202.05262). Corridor: "
+    "conductance (arXiv 1805.12233). Code: mistral_core/analysis/reach.py, mistral_core/analysis/influence.py, "
+    "mistral_core/analysis/push_back.py. The same numbers: `python -m mistral_core influence`."
+)
 
 desk = state.desk()
 query = st.query_params.to_dict()
-if actions.arrive(desk, query):
-    panel.opening(desk, query)
+if arrive(desk, query):
+    opening(desk, query)
 
 st.title("Reach: how far does a change travel?")
 st.caption(
@@ -21,20 +31,18 @@ st.caption(
     "How far does one word reach: where can it be felt, and where is it?"
 )
 notice(desk)
-polling = actions.active(desk) or panel.measuring(desk)
-
-
-@st.fragment(run_every=1.0 if polling else None)
-def live() -> None:
-    """Shows the reading, and follows the text while it is being written."""
-    picture(desk, reach_picture, panel.payload, key=state.REACH, ask=panel.ask, act=panel.act)
-    actions.keep_address(desk, st.query_params, **panel.question(desk))
-    if (actions.active(desk) or panel.measuring(desk)) != polling or desk.notice:
-        st.rerun()
-
-
-live()
+live_picture(
+    desk,
+    reach_picture,
+    reach_payload,
+    key=state.REACH_PICTURE,
+    every=1.0,
+    busy=busy,
+    polling=busy(desk),
+    acts={"ask": ask, "act": act},
+    more_address=question_address,
+)
 push_it_back(desk)
 can_see_does_use(desk)
 another_shape(desk)
-closing("reach")
+closing("reach", SOURCE)

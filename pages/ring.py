@@ -2,13 +2,27 @@
 
 import streamlit as st
 
-from app.ring import panel
+from app.ring.bytes_table import bytes_table
+from app.ring.forgotten import cancel, measure
 from app.ring.picture import ring_picture
-from app.session import actions, state
-from app.shared.frame import closing, notice, picture
+from app.ring.sending import busy, ring_payload
+from app.ring.slots import ask_slot
+from app.ring.state import RingState
+from app.session import state
+from app.session.actions import settle, write_recorded
+from app.session.address import arrive
+from app.session.progress import trace_of
+from app.shared.frame import closing, notice
+from app.shared.live import live_picture
+
+SOURCE = (
+    "Mistral 7B (arXiv 2310.06825), section 2, “Rolling Buffer Cache” (figure 2) and “Pre-fill and Chunking” "
+    "(figure 3). Code: mistral_core/kv_cache.py (slots, write order), mistral_core/analysis/accounting.py (bytes), "
+    "mistral_core/analysis/push_back.py and influence.py (is it forgotten?)."
+)
 
 desk = state.desk()
-actions.arrive(desk, st.query_params.to_dict())
+arrive(desk, st.query_params.to_dict())
 
 st.title("Ring: what is kept?")
 st.caption(
@@ -17,34 +31,19 @@ st.caption(
 )
 notice(desk)
 
-polling = actions.active(desk) or panel.measuring(desk)
-shown = desk.current
-
-
-@st.fragment(run_every=0.1 if polling else None)
-def live() -> None:
-    """Shows the run, looks again while it grows or something is measured, and stops looking after that."""
-    picture(
-        desk,
-        ring_picture,
-        panel.payload,
-        key=state.THEATRE,
-        ack=panel.acknowledge,
-        need=panel.send_again,
-        at=actions.settle,
-        measure=panel.measure,
-        cancel=panel.cancel,
-        slot=panel.ask_slot,
-        live=panel.write_live,
-    )
-    actions.keep_address(desk, st.query_params)
-    if (actions.active(desk) or panel.measuring(desk)) != polling or desk.notice or desk.current != shown:
-        st.rerun()
-
-
-live()
-trace = actions.trace_of(desk.record)
+live_picture(
+    desk,
+    ring_picture,
+    ring_payload,
+    key=state.RING_PICTURE,
+    every=0.1,
+    busy=busy,
+    polling=busy(desk),
+    delivery=desk.page_state(RingState).delivery,
+    acts={"at": settle, "measure": measure, "cancel": cancel, "slot": ask_slot, "live": write_recorded},
+)
+trace = trace_of(desk.record)
 if trace is not None:
     with st.expander("What the ring saves: bytes with it, without the window, without grouped queries"):
-        panel.bytes_table(trace.config, trace.model_name)
-closing("ring")
+        bytes_table(trace.config, trace.model_name)
+closing("ring", SOURCE)

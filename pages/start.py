@@ -9,10 +9,17 @@ from app import compute
 from app.navigation import go_to
 from app.session import state
 from app.shared.frame import closing
-from app.start.panel import going_on
+from app.start.going_on import going_on
+from app.start.origin import origin
 from app.start.picture import start_picture
 from mistral_core.trace import TraceError
 
+SOURCE = (
+    "The text and every shade are read from one run of the bundled model, recorded by the command line and "
+    "stored with this program; nothing is drawn by hand. The window and the ring: Mistral 7B (arXiv 2310.06825), "
+    "section 2, “Sliding Window Attention” and “Rolling Buffer Cache”. Code: mistral_core/mask.py, "
+    "mistral_core/kv_cache.py; the staircase is MistralConfig.exact_reach."
+)
 MAX_PROMPT = 2000  # characters that the address of the next page can carry comfortably
 
 
@@ -29,8 +36,8 @@ def show_recording() -> None:
         "of words) only, the orange bracket: in a ring of slots, the newest overwrites the oldest. "
         "What is gone, is it forgotten?"
     )
-    shown = start_picture.show(payload, key=state.START_PLAYER)
-    if going := shown.get("go"):
+    result = start_picture.show(payload, key=state.START_PICTURE)
+    if going := result.get("go"):
         go_to(going["to"], **going_on(going["to"]))
 
 
@@ -45,7 +52,7 @@ def prompt_problem(text: str) -> str | None:
 
 def prompt_box() -> None:
     """The door to the next page."""
-    with st.form("start-prompt", border=False):
+    with st.form(state.START_FORM, border=False):
         left, right = st.columns([5, 1.2], vertical_alignment="bottom")
         text = left.text_input(
             "Begin a story, and watch it being written", placeholder="Once upon a time there was a little girl who"
@@ -60,4 +67,4 @@ def prompt_box() -> None:
 st.title("What does a language model see while it writes?")
 show_recording()
 prompt_box()
-closing("start")
+closing("start", SOURCE, origin)

@@ -52,6 +52,7 @@ class FindingDone(TypedDict):
     state: Annotated[Literal["done"], "of the search"]
     edges: Annotated[list[EdgeOfFinding], "the watched one, then the decisive one; empty = there is no disagreement"]
     text: Annotated[str, "a sentence on the result"]
+    length: Annotated[int, "tokens that the run had when it was searched"]
     more: Annotated[bool, "whether the run has grown since"]
     reach: Annotated[bool, "whether there is a page that follows the change"]
 
@@ -93,12 +94,6 @@ class AttentionArrays(RunArrays):
     ]
 
 
-class AttentionAck(Ack):
-    """Sticky. What the browser holds of a run and of what was derived."""
-
-    extras: Annotated[str, 'their key; "" = none are held']
-
-
 class Find(OfRun):
     """One-shot. The search for a disagreement is to begin (`find`) or to end (`cancel`)."""
 
@@ -113,7 +108,7 @@ class FollowChange(OfRun):
 
 HEADER, ARRAYS = AttentionHeader, AttentionArrays
 EVENTS: Mapping[str, type] = {
-    "ack": AttentionAck,
+    "ack": Ack,
     "need": Need,
     "at": At,
     "find": Find,

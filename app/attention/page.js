@@ -276,6 +276,6 @@ export default class AttentionPage extends Values {
   }
 
   known() {
-    return { ...super.known(), extras: this.extras?.key ?? "" };
+    return { ...super.known(), parts: { extras: [this.extras?.key ?? null, this.extras ? 1 : 0] } };
   }
 }

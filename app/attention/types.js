@@ -47,6 +47,7 @@
  * @property {"done"} state  of the search
  * @property {EdgeOfFinding[]} edges  the watched one, then the decisive one; empty = there is no disagreement
  * @property {string} text  a sentence on the result
+ * @property {number} length  tokens that the run had when it was searched
  * @property {boolean} more  whether the run has grown since
  * @property {boolean} reach  whether there is a page that follows the change
  */
@@ -57,18 +58,18 @@
  * @typedef {Object} AttentionHeader
  * @property {number} from  position of the first token contained
  * @property {number} to  position after the last token contained; equal to `from` if there is none
- * @property {"start" | "next_word" | "attention" | "ring" | "reach"} picture  the page whose program draws it
- * @property {string} run  names the run; a branch has another name
- * @property {"start" | "desk"} mode  the text and its bracket, or everything
- * @property {number} prefix  hash of the tokens before `from`, by which the browser notices that it holds other ones
  * @property {number} total  tokens expected in the end
  * @property {"running" | "paused" | "done" | "failed" | "recorded"} status  of the run
  * @property {string} message  one sentence for the status; may be empty
  * @property {"model" | "recorded"} provenance  model = written now, recorded = a stored run
+ * @property {number | null} tokens_per_second  how fast it is written; null = not known
+ * @property {"start" | "next_word" | "attention" | "ring" | "reach"} picture  the page whose program draws it
+ * @property {string} run  names the run; a branch has another name
+ * @property {"start" | "desk"} mode  the text and its bracket, or everything
+ * @property {number} prefix  hash of the tokens before `from`, by which the browser notices that it holds other ones
  * @property {number} n_prompt  tokens that were given
  * @property {import("../kit/types.js").ModelShape} model  the model that wrote it
  * @property {Record<string, any>} settings  with which the run was made: sampling, seed, chunk_size, ...
- * @property {number | null} tokens_per_second  how fast it is written; null = not known
  * @property {import("../kit/types.js").Place | null} at  where the playhead starts if the run is new to the browser
  * @property {import("../kit/types.js").PatternShape | null} pattern  null = no attention is sent; `note` says why
  * @property {string} note  one sentence on what was not sent or not recorded; may be empty
@@ -92,15 +93,6 @@
  * @property {Uint16Array} [rollout]  [length, reach_offsets] rollout, by key offset
  * @property {Uint16Array} [without_first]  [queries, n_layers, n_heads, offsets] weights scaled anew without position 0, of the queries that see it
  * @property {Float32Array} [scores]  [length, n_layers, n_heads, offsets] before the softmax; minus infinity = masked
- */
-
-/**
- * Sticky. What the browser holds of a run and of what was derived.
- *
- * @typedef {Object} AttentionAck
- * @property {string} run  its name
- * @property {number} to  tokens without a gap, from 0
- * @property {string} extras  their key; "" = none are held
  */
 
 /**
@@ -131,7 +123,7 @@
  * What the picture says, by name.
  *
  * @typedef {Object} Events
- * @property {AttentionAck} ack
+ * @property {import("../kit/types.js").Ack} ack
  * @property {import("../kit/types.js").Need} need
  * @property {import("../kit/types.js").At} at
  * @property {Find} find

@@ -60,7 +60,8 @@ export class Playhead extends Surface {
   /** What else a payload brings, once the run has it and before it is drawn. */
   arrived() {}
 
-  answer({ status }) {
+  answer({ status, from, to, stages, extras }) {
+    if (to > from || stages || extras) delete (this.saidLast ??= {}).ack; // what was sent is answered, even if it was known
     if (status === "running") this.acknowledge();
     else this.emitAck();
   }
@@ -208,11 +209,11 @@ export class Playhead extends Surface {
 
   /** What Python need not send again. */
   known() {
-    return { run: this.run.id, to: this.run.count };
+    return { run: this.run.id, to: this.run.count, parts: {} };
   }
 
   emitAck() {
-    this.emitNew("ack", this.known());
+    this.emitNew("ack", this.known(), { n: performance.now() });
   }
 
   dispose() {

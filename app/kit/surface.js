@@ -156,20 +156,21 @@ export class Surface {
     if (!leaving()) this.component?.setTriggerValue(name, value);
   }
 
-  /** Says a sticky value, unless it was the last one said; what is kept back while the page is being left was not said. */
-  emitNew(name, value) {
+  /** Says a sticky value, unless it was the last one said; what is kept back while the page is being left was not said.
+   *  A stamp goes along and makes nothing new. */
+  emitNew(name, value, stamp = {}) {
     if (leaving()) return;
     const said = (this.saidLast ??= {});
     if (JSON.stringify(value) === said[name]) return;
     said[name] = JSON.stringify(value);
-    this.emit(name, value);
+    this.emit(name, { ...value, ...stamp });
   }
 
   /** Tokens are missing: Python is asked for them, at most once a second. */
   askAgain(run) {
     if (performance.now() - (this.askedAt ?? -Infinity) < 1000) return;
     this.askedAt = performance.now();
-    this.emit("need", { run: run.id, from: run.count, n: (this.asks = (this.asks ?? 0) + 1) });
+    this.emit("need", { run: run.id, from: run.count, n: performance.now() });
   }
 
   /** Lets go of what reaches beyond the surface. */

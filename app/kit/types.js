@@ -40,23 +40,34 @@
  */
 
 /**
+ * Where a run is.
+ *
+ * @typedef {Object} Growth
+ * @property {number} total  tokens expected in the end
+ * @property {"running" | "paused" | "done" | "failed" | "recorded"} status  of the run
+ * @property {string} message  one sentence for the status; may be empty
+ * @property {"model" | "recorded"} provenance  model = written now, recorded = a stored run
+ * @property {number | null} tokens_per_second  how fast it is written; null = not known
+ */
+
+/**
  * The tokens `[from, to)` of one run, and what surrounds them. They overlap; the browser appends what is new.
  *
  * @typedef {Object} RunHeader
  * @property {number} from  position of the first token contained
  * @property {number} to  position after the last token contained; equal to `from` if there is none
- * @property {"start" | "next_word" | "attention" | "ring" | "reach"} picture  the page whose program draws it
- * @property {string} run  names the run; a branch has another name
- * @property {"start" | "desk"} mode  the text and its bracket, or everything
- * @property {number} prefix  hash of the tokens before `from`, by which the browser notices that it holds other ones
  * @property {number} total  tokens expected in the end
  * @property {"running" | "paused" | "done" | "failed" | "recorded"} status  of the run
  * @property {string} message  one sentence for the status; may be empty
  * @property {"model" | "recorded"} provenance  model = written now, recorded = a stored run
+ * @property {number | null} tokens_per_second  how fast it is written; null = not known
+ * @property {"start" | "next_word" | "attention" | "ring" | "reach"} picture  the page whose program draws it
+ * @property {string} run  names the run; a branch has another name
+ * @property {"start" | "desk"} mode  the text and its bracket, or everything
+ * @property {number} prefix  hash of the tokens before `from`, by which the browser notices that it holds other ones
  * @property {number} n_prompt  tokens that were given
  * @property {ModelShape} model  the model that wrote it
  * @property {Record<string, any>} settings  with which the run was made: sampling, seed, chunk_size, ...
- * @property {number | null} tokens_per_second  how fast it is written; null = not known
  * @property {Place | null} at  where the playhead starts if the run is new to the browser
  * @property {PatternShape | null} pattern  null = no attention is sent; `note` says why
  * @property {string} note  one sentence on what was not sent or not recorded; may be empty
@@ -75,11 +86,13 @@
  */
 
 /**
- * Sticky. What the browser holds of a run.
+ * Sticky. What the browser holds of a run; said after every payload that contained something.
  *
  * @typedef {Object} Ack
  * @property {string} run  its name
  * @property {number} to  tokens without a gap, from 0
+ * @property {Record<string, [string | null, number]>} parts  what else it holds, by name: its key and how much of it
+ * @property {number} n  the browser's clock; what is said later has a larger one
  */
 
 /**
@@ -88,7 +101,7 @@
  * @typedef {Object} Need
  * @property {number} from  the first position that is missing
  * @property {string} run  its name
- * @property {number} n  counts the askings, so that the same one is heard twice
+ * @property {number} n  the browser's clock; what is said later has a larger one
  */
 
 /**

@@ -1,6 +1,6 @@
 // The bytes of a payload, as app/wire.py packs them.
 
-/** Header and arrays of a payload; arrays are copied, which also aligns them. */
+/** Header and arrays of a payload, and its size; arrays are copied, which also aligns them. */
 export function unpack(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = view.getUint32(0, true);
@@ -13,5 +13,5 @@ export function unpack(bytes) {
     const from = 4 + length + offset;
     arrays[name] = new Type(bytes.slice(from, from + count * Type.BYTES_PER_ELEMENT).buffer);
   }
-  return { header, arrays };
+  return { header, arrays, bytes: bytes.length };
 }

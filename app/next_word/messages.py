@@ -57,13 +57,6 @@ class NextWordArrays(RunArrays):
     stage_kept: NotRequired[Annotated[np.ndarray, Dims("<i4", "steps", "stages"), "how many of all tokens are left"]]
 
 
-class NextWordAck(Ack):
-    """Sticky. What the browser holds of a run and its alternatives."""
-
-    stages_key: Annotated[str | None, "key of the alternatives; null = none are held"]
-    stages_to: Annotated[int, "steps whose alternatives it has without a gap, from 0"]
-
-
 class Branch(TypedDict):
     """One-shot. Another token is to stand at a position."""
 
@@ -80,12 +73,5 @@ class Open(TypedDict):
 
 
 HEADER, ARRAYS = NextWordHeader, NextWordArrays
-EVENTS: Mapping[str, type] = {
-    "ack": NextWordAck,
-    "need": Need,
-    "at": At,
-    "sampling": Sliders,
-    "branch": Branch,
-    "open": Open,
-}
+EVENTS: Mapping[str, type] = {"ack": Ack, "need": Need, "at": At, "sampling": Sliders, "branch": Branch, "open": Open}
 """By name, what the picture says."""

@@ -217,6 +217,6 @@ export default class NextWordPage extends Playhead {
   }
 
   known() {
-    return { ...super.known(), stages_key: this.run.stageKey, stages_to: this.run.stagesTo };
+    return { ...super.known(), parts: { stages: [this.run.stageKey, this.run.stagesTo] } };
   }
 }

@@ -1,7 +1,7 @@
 """What the model answers to a question about the state grid: the three readings, with what is said beside them.
 
 Maps are kept in `compute`; a growing text is read only as far as a change can travel, so that an
-answer that is complete stays valid while the text goes on. `Measuring` is one answer in the making.
+answer that is complete stays valid while the text goes on.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import numpy as np
 
 from app import compute
 from app.reach.messages import BackwardFacts, CorridorFacts, ForwardFacts, Spread
-from app.reach.payload import Choice, Measured
+from app.reach.payload import Measured
+from app.reach.question import Choice
+from app.reach.state import Answer
 from mistral_core.config import MistralConfig
-from mistral_core.serving.task import Task
 from mistral_core.trace import Trace
 
 if TYPE_CHECKING:
@@ -28,27 +29,6 @@ WHOLE = 512
 """Tokens up to which a finished text is read as a whole; of a longer one, as far as the change can travel."""
 DRAWN_FROM = 32
 """The default replacement comes from the prompt, or from so many first tokens: so it stays while a text grows."""
-Answer = tuple[Measured, str]
-"""What was measured, and the printable replacement."""
-
-
-@dataclass
-class Measuring:
-    """An answer in the making, or made.
-
-    Attributes:
-        choice: what is asked. length: of the text that it is asked of. task: the work on it.
-    """
-
-    choice: Choice
-    length: int
-    task: Task[Answer]
-
-
-def begin(trace: Trace, choice: Choice, *, growing: bool) -> Measuring:
-    """Starts measuring in the background."""
-    work = Task(lambda report: measure(trace, choice, growing=growing, report=report))
-    return Measuring(choice=choice, length=len(trace), task=work)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,27 +95,29 @@ def cuts_within(config: MistralConfig, choice: Choice, length: int) -> tuple[Cut
 
 def _forward(asked: _Asked, put: int) -> Measured:
     source, length = asked.choice.source, len(asked.ids)
-    found = asked.forward(put)
+    influence = asked.forward(put)
     facts: ForwardFacts = {
-        **_spread(found.kl[source:], len(asked.trace) - 1 - source),
+        **_spread(influence.kl[source:], len(asked.trace) - 1 - source),
         "kl_top": None,
         "kl_top_at": None,
     }
     beyond = min(source + _widest(asked.config), length - 1)
     if beyond < length - 1:
-        top = beyond + int(np.argmax(found.kl[beyond:]))
-        facts["kl_top"], facts["kl_top_at"] = float(found.kl[top]), top
+        top = beyond + int(np.argmax(influence.kl[beyond:]))
+        facts["kl_top"], facts["kl_top_at"] = float(influence.kl[top]), top
     reach = asked.config.exact_reach()
     if reach is not None and source + reach + 1 < length:
-        outside = found.change[:, source + reach + 1 :]
+        outside = influence.change[:, source + reach + 1 :]
         facts["outside"], facts["outside_top"] = outside.shape[1], float(outside.max())
     if asked.choice.window is not None and not asked.cuts:
-        facts["surprise"] = _surprise(asked, found.before)
+        facts["surprise"] = _surprise(asked, influence.before)
     uncut = np.empty(0)
     if asked.cuts:
         uncut = asked.forward(put, cut=False).kl
-        facts["left"] = _share(found.kl[source + 1 :], uncut[source + 1 :])
-    return Measured(grid=found.change, kl=found.kl, before=found.before, after=found.after, uncut=uncut, facts=facts)
+        facts["left"] = _share(influence.kl[source + 1 :], uncut[source + 1 :])
+    return Measured(
+        grid=influence.change, kl=influence.kl, before=influence.before, after=influence.after, uncut=uncut, facts=facts
+    )
 
 
 def _backward(asked: _Asked) -> Measured:
@@ -145,18 +127,18 @@ def _backward(asked: _Asked) -> Measured:
     def pass_with(cuts: tuple[Cut, ...]) -> Any:
         return compute.backward_map(trace.model_name, asked.ids, target, token, cuts, asked.choice.window)
 
-    found = pass_with(asked.cuts)
+    influence = pass_with(asked.cuts)
     facts: BackwardFacts = {
-        **_spread(found.influence[0, target::-1], target),
-        "probability": float(np.exp(found.log_prob)),
+        **_spread(influence.influence[0, target::-1], target),
+        "probability": float(np.exp(influence.log_prob)),
     }
     reach = asked.config.exact_reach()
     if reach is not None and target - reach > 0:
         facts["outside"] = target - reach
-        facts["outside_top"] = float(found.influence[:, : target - reach].max())
+        facts["outside_top"] = float(influence.influence[:, : target - reach].max())
     if asked.cuts:
-        facts["left"] = _share(found.influence[0, :target], pass_with(()).influence[0, :target])
-    return Measured(grid=found.influence, explained=_label(trace, token), facts=facts)
+        facts["left"] = _share(influence.influence[0, :target], pass_with(()).influence[0, :target])
+    return Measured(grid=influence.influence, explained=_label(trace, token), facts=facts)
 
 
 def _corridor(asked: _Asked, put: int) -> Measured:
@@ -169,7 +151,7 @@ def _corridor(asked: _Asked, put: int) -> Measured:
     reach, steps, exact = asked.config.exact_reach(), 0, None
     if reach is None or target - source <= reach:  # else nothing can pass
         exact = bool(not np.isfinite(before) or abs(np.log(after / before)) < DROWNS)
-        found = compute.corridor_map(
+        conductance = compute.corridor_map(
             trace.model_name,
             asked.ids[: max(target + 2, 2)],
             source,
@@ -181,10 +163,10 @@ def _corridor(asked: _Asked, put: int) -> Measured:
             choice.window,
             _report=asked.report,
         )
-        grid[:, source:] = found.through
-        steps = found.steps
+        grid[:, source:] = conductance.through
+        steps = conductance.steps
         if not np.isfinite(before):  # nothing follows the last token: what is explained is the likeliest
-            before, after = float(np.exp(found.log_prob_before)), float(np.exp(found.log_prob_after))
+            before, after = float(np.exp(conductance.log_prob_before)), float(np.exp(conductance.log_prob_after))
     known = bool(np.isfinite(before))
     change = float(np.log(after / before)) if known else 0.0
     facts: CorridorFacts = {
@@ -230,8 +212,8 @@ def _surprise(asked: _Asked, before: np.ndarray) -> tuple[float, float]:
     from mistral_core.analysis.gradients import log_probs
 
     own = compute.reading_of(asked.trace.model_name, asked.ids, (), None, _report=asked.report)
-    told = log_probs(own.logits[:-1]).cpu().numpy()
-    trained = told[np.arange(len(told)), asked.ids[1:]]
+    rows = log_probs(own.logits[:-1]).cpu().numpy()
+    trained = rows[np.arange(len(rows)), asked.ids[1:]]
     return float(-np.log(before[:-1]).mean()), float(-trained.mean())
 
 

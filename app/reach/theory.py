@@ -9,8 +9,8 @@ import streamlit as st
 from app import compute
 from app.reach.theory_figure import staircase_figure
 from app.session import state
-from app.session.state import Desk
-from app.shared.frame import chart
+from app.session.desk import Desk
+from app.shared.chart import chart
 
 WINDOWS = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 MAX_LAYERS = 48
@@ -34,7 +34,7 @@ def another_shape(desk: Desk) -> None:
         )
         chart(
             lambda theme: staircase_figure(shape, config, theme),
-            key="staircase",
+            key=state.STAIRCASE_FIGURE,
             alt=f"Staircase of {layers} steps, each {window - 1} tokens wide",
         )
         st.caption("theory: nothing was run. A model works well only with the window it was trained with.")

@@ -20,13 +20,11 @@ import numpy as np
 from app.ring.messages import FailedForgotten, Forgotten, MeasuringForgotten, Theatre
 from app.shared.run_payload import run_parts
 from app.wire import Parts
-from mistral_core.analysis.accounting import kv_cache_bytes, without_gqa
 from mistral_core.config import MistralConfig
 from mistral_core.trace import KEYS, VALUES, Trace, layer_hook
 
 KV_BUDGET = 32 * 2**20
 """Bytes of keys and values of a whole run that are worth sending; the bundled model needs 4 KiB a token."""
-CONTEXTS = (4096, 8192, 32_768, 131_072)
 NOT_RECORDED = "This recording keeps no keys and values, so a slot has no numbers to show."
 
 
@@ -120,31 +118,3 @@ def _keys_and_values(trace: Trace, start: int, stop: int, total: int) -> tuple[d
     keys = np.stack([trace.keys(layer)[start:stop] for layer in layers], axis=1)
     values = np.stack([trace.values(layer)[start:stop] for layer in layers], axis=1)
     return {"keys": keys.astype(np.float32), "values": values.astype(np.float32)}, ""
-
-
-def bytes_rows(
-    config: MistralConfig, contexts: tuple[int, ...] = CONTEXTS, bytes_per_number: int = 2
-) -> list[dict[str, Any]]:
-    """Bytes of keys and values at each text length: the ring, and what it would be without its two savings.
-
-    `allocated` is taken from the first token on; `used` is what holds something.
-    """
-    rows = []
-    for context in contexts:
-
-        def held(shape: MistralConfig, context: int = context) -> int:
-            return kv_cache_bytes(shape, context, bytes_per_number)
-
-        used = held(config)
-        rows.append(
-            {
-                "tokens": context,
-                "allocated": kv_cache_bytes(config, context, bytes_per_number, allocated=True),
-                "used": used,
-                "no_window": held(config.with_window(None)),
-                "no_gqa": held(without_gqa(config)),
-                "neither": held(without_gqa(config).with_window(None)),
-                "window_factor": held(config.with_window(None)) / used,
-            }
-        )
-    return rows

@@ -1,4 +1,4 @@
-"""What can be done on the desk: write, pause, step, stop, branch, open. No layout.
+"""What can be done on the desk: write, pause, step, stop, branch, choose. No layout.
 
 Every action leaves what was there in place if it fails, and puts one plain sentence into
 `Desk.notice`. The engine does the work; nothing here waits for it.
@@ -7,26 +7,17 @@ Every action leaves what was there in place if it fails, and puts one plain sent
 from __future__ import annotations
 
 import math
-import tempfile
-from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app import compute
-from app.session.runs import DEFAULT_SAMPLING, SAMPLING_FIELDS, Record, RunSpec, position_from_query, spec_from_query
-from app.session.state import Desk
-from app.shared.run_payload import run_parts
-from app.wire import pack
-from mistral_core.trace import Trace
-
-if TYPE_CHECKING:
-    from mistral_core.serving.engine import Progress
+from app.session.desk import Desk
+from app.session.files import spec_of_recording
+from app.session.progress import trace_of
+from app.session.runs import Record, RunSpec
+from app.session.sentence import sentence
+from app.shared.messages import At, OfRun
 
 MAX_PROMPT_TOKENS = 4096
-ACTIVE = frozenset({"queued", "loading", "reading", "running"})
-"""As in the engine, which is not imported here before it is needed."""
-RECORDING_NAME = "recorded"
 
 
 def count_tokens(model: str, text: str) -> int:
@@ -93,9 +84,9 @@ def pause_others(desk: Desk) -> None:
             compute.engine().pause(record.job)
 
 
-def branch(desk: Desk, event: Mapping[str, Any]) -> None:
+def branch(desk: Desk, run: str, position: int, token: int) -> None:
     """Starts the run in which another token stands at a position, as if it had been drawn there."""
-    record = desk.records.get(str(event.get("run")))
+    record = desk.records.get(run)
     if record is None:
         desk.notice = "That run is no longer here; choose another one."
         return
@@ -103,7 +94,6 @@ def branch(desk: Desk, event: Mapping[str, Any]) -> None:
     if spec is None:
         desk.notice = f"The model that made this recording is not here ({_model_name(record)}), so it cannot branch."
         return
-    position, token = int(event["position"]), int(event["token_id"])
     new = spec.branch(position, token)
     if new.name in desk.records:
         desk.current = new.name
@@ -127,134 +117,28 @@ def press(desk: Desk, button: str) -> None:
         desk.notice = sentence(error)
 
 
-def open_recording(desk: Desk) -> None:
-    """Shows the recorded run of the start page."""
-    trace = compute.recording()
-    desk.add(Record(name=RECORDING_NAME, label="recorded", trace=trace))
-
-
-def open_file(desk: Desk, name: str, data: bytes) -> None:
-    """Opens a saved trace that a visitor brought; what is shown stays if it cannot be read."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "trace.safetensors"
-        path.write_bytes(data)
-        try:
-            trace = Trace.load(path)
-            record = Record(name=f"file {name}"[:60], label=name[:40], trace=trace)
-            pack(run_parts(trace, picture="next_word", run=record.name))  # what cannot be packed is refused here
-        except (ValueError, KeyError, IndexError, TypeError) as error:
-            desk.notice = f"{name} was not opened: {sentence(error).replace(str(path), 'it')}"
-            return
-    desk.add(record)
-
-
-def trace_bytes(record: Record) -> bytes:
-    """The run as a file, for download."""
-    trace = trace_of(record)
-    if trace is None:
-        return b""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "trace.safetensors"
-        trace.save(path)
-        return path.read_bytes()
-
-
-def arrive(desk: Desk, query: Mapping[str, str]) -> bool:
-    """Opens what a URL names, and the recording where nothing is shown yet; says whether the URL is a new one."""
-    new = dict(query) != desk.opened
-    if new:
-        _open_address(desk, query)
-    if desk.record is None:
-        open_recording(desk)
-    return new
-
-
-def _open_address(desk: Desk, query: Mapping[str, str]) -> None:
-    """Makes the run that a URL names, unless it is here already; a bad URL changes nothing."""
-    desk.opened = asked = dict(query)
-    try:
-        spec = spec_from_query(asked, desk.model)
-        at = position_from_query(asked)
-    except ValueError as error:
-        desk.notice = sentence(error)
-        return
-    if spec is None:
+def write_recorded(desk: Desk, event: OfRun) -> None:
+    """Writes a recorded run once more, now with keys and values."""
+    record = desk.records.get(event["run"])
+    spec = spec_of_recording(record) if record is not None else None
+    if record is None or spec is None:
+        desk.notice = "The model of this recording is not here, so it cannot be written again."
         return
     if spec.name in desk.records:
         desk.current = spec.name
-    elif write(desk, spec):
-        desk.model, desk.prompt, desk.seed, desk.length = spec.model, spec.text, spec.seed, spec.new_tokens
-        desk.sampling = spec.sampling
-    if at is not None:
-        desk.at[spec.name] = at
+    elif write(desk, spec) and record.name in desk.at:
+        desk.at[spec.name] = desk.at[record.name]
 
 
-def keep_address(desk: Desk, query: Any, **more: str) -> None:
-    """Writes the address of what is shown, and what else a page names, into the URL, if it says something else."""
-    where = address(desk) | more
-    if where and where != query.to_dict():
-        query.from_dict(where)
-        desk.opened = where
-
-
-def address(desk: Desk) -> dict[str, str]:
-    """The URL of what is shown: the run, and the place in it. Empty for a recording."""
-    record = desk.record
-    if record is None or record.spec is None:
-        return {}
-    found = record.spec.query()
-    at = desk.at.get(record.name, {})
-    if at.get("t") is not None:
-        found["t"] = str(at["t"])
-        found["layer"] = str(at.get("layer") or 0)
-        if isinstance(at.get("head"), int) and at["head"] >= 0:
-            found["head"] = str(at["head"])
-    return found
-
-
-def progress(record: Record | None) -> Progress | None:
-    """Where a run is; renews its lease. `None` for recordings."""
-    if record is None or record.job is None:
-        return None
-    return compute.engine().poll(record.job)
-
-
-def trace_of(record: Record | None) -> Trace | None:
-    """The text of a run so far and what was recorded of it."""
-    if record is None:
-        return None
-    found = progress(record)
-    return record.trace if found is None else found.trace
-
-
-def active(desk: Desk) -> bool:
-    """Whether the shown run is being written, so that the page has to look again."""
-    record = desk.record
-    return record is not None and record.job is not None and record.job.status in ACTIVE
-
-
-def settle(desk: Desk, event: Mapping[str, Any]) -> None:
+def settle(desk: Desk, event: At) -> None:
     """The playhead has come to rest: this place goes into the URL."""
-    desk.at[str(event["run"])] = {name: event.get(name) for name in ("t", "layer", "head")}
+    desk.at[event["run"]] = {"t": event["t"], "layer": event["layer"], "head": event["head"]}
 
 
-def show(desk: Desk, event: Mapping[str, Any]) -> None:
+def choose(desk: Desk, run: str) -> None:
     """Shows another run of this session."""
-    if event.get("run") in desk.records:
-        desk.current = str(event["run"])
-
-
-def set_sampling(desk: Desk, event: Mapping[str, Any]) -> None:
-    """Takes over what the sliders say; values out of bounds are ignored with a sentence."""
-    try:
-        desk.sampling = replace(
-            desk.sampling,
-            temperature=float(event["temperature"]),
-            top_k=int(event["top_k"]),
-            top_p=float(event["top_p"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        desk.notice = sentence(error)
+    if run in desk.records:
+        desk.current = run
 
 
 def _label(spec: RunSpec) -> str:
@@ -264,27 +148,3 @@ def _label(spec: RunSpec) -> str:
 
 def _model_name(record: Record) -> str:
     return record.trace.model_name if record.trace is not None else "unknown"
-
-
-def spec_of_recording(record: Record) -> RunSpec | None:
-    """The request behind a recording, if its model is here: then it can be written again and branched."""
-    trace = record.trace
-    if trace is None or trace.model_name not in compute.registry.browser_models():
-        return None
-    settings = trace.settings
-    known = {name: settings[name] for name in SAMPLING_FIELDS if name in settings}
-    return RunSpec(
-        model=trace.model_name,
-        text="".join(trace.token_texts[: trace.n_prompt]),
-        sampling=replace(DEFAULT_SAMPLING, **known),
-        seed=int(settings.get("seed", 0)),
-        new_tokens=int(settings.get("max_new_tokens", len(trace) - trace.n_prompt)),
-        forced=tuple((int(p), int(t)) for p, t in settings.get("forced", [])),
-    )
-
-
-def sentence(error: Exception | str) -> str:
-    """The first line of an error as a sentence."""
-    text = str(error).strip().splitlines()[0]
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else text + "."

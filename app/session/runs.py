@@ -1,4 +1,4 @@
-"""Runs of a session: what names one, how its URL reads, and how a branch follows from it.
+"""Runs of a session: what names one, how it is spelled in a URL, and how a branch follows from it.
 
 A run is decided by its model and its `GenerationRequest`, so its name is a short hash of both:
 the same request has the same name in every session, and a URL that spells the request is enough
@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mistral_core.sampling import SamplingSettings
 
@@ -24,7 +22,8 @@ if TYPE_CHECKING:
 SAMPLING_FIELDS = tuple(field.name for field in fields(SamplingSettings))
 DEFAULT_SAMPLING = SamplingSettings(temperature=0.8, top_p=0.95)
 DEFAULT_NEW_TOKENS = 200
-_SHORT = {"temperature": "temp", "top_k": "topk", "top_p": "topp", "min_p": "minp", "repetition_penalty": "rep"}
+SHORT = {"temperature": "temp", "top_k": "topk", "top_p": "topp", "min_p": "minp", "repetition_penalty": "rep"}
+"""How a URL calls the sampling settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,67 +69,13 @@ class RunSpec:
 
     def query(self) -> dict[str, str]:
         """As the parameters of a URL; what has its default is left out."""
-        found = {"model": self.model, "text": self.text, "seed": str(self.seed), "n": str(self.new_tokens)}
+        query = {"model": self.model, "text": self.text, "seed": str(self.seed), "n": str(self.new_tokens)}
         for name in SAMPLING_FIELDS:
             if getattr(self.sampling, name) != getattr(DEFAULT_SAMPLING, name):
-                found[_SHORT[name]] = f"{getattr(self.sampling, name):g}"
+                query[SHORT[name]] = f"{getattr(self.sampling, name):g}"
         if self.forced:
-            found["forced"] = ",".join(f"{position}:{token}" for position, token in self.forced)
-        return found
-
-
-def spec_from_query(query: Mapping[str, str], default_model: str) -> RunSpec | None:
-    """Reads what `RunSpec.query` wrote; `None` where the URL names no text.
-
-    Raises:
-        ValueError: a value that is no number or out of bounds, in a sentence that names it.
-    """
-    if not query.get("text"):
-        return None
-    sampling = {name: _number(query, short, float) for name, short in _SHORT.items() if short in query}
-    if "top_k" in sampling:
-        sampling["top_k"] = _number(query, _SHORT["top_k"], int)
-    return RunSpec(
-        model=query.get("model") or default_model,
-        text=query["text"],
-        sampling=replace(DEFAULT_SAMPLING, **sampling),
-        seed=_number(query, "seed", int) if "seed" in query else 0,
-        new_tokens=_number(query, "n", int) if "n" in query else DEFAULT_NEW_TOKENS,
-        forced=_forced(query.get("forced", "")),
-    )
-
-
-def position_from_query(query: Mapping[str, str]) -> dict[str, int] | None:
-    """Token, layer and head of a deep link; `None` where the URL names none.
-
-    Raises:
-        ValueError: a value that is no whole number.
-    """
-    if "t" not in query:
-        return None
-    at = {"t": _number(query, "t", int), "layer": _number(query, "layer", int) if "layer" in query else 0}
-    if query.get("head", "mean") != "mean":
-        at["head"] = _number(query, "head", int)
-    return at
-
-
-def _number(query: Mapping[str, str], name: str, kind: type) -> Any:
-    try:
-        value = kind(query[name])
-    except ValueError:
-        what = "a whole number" if kind is int else "a number"
-        raise ValueError(f"The address says {name}={query[name][:40]}, but that must be {what}.") from None
-    if not math.isfinite(value) or value < 0:
-        raise ValueError(f"The address says {name}={query[name][:40]}, but that must be 0 or more.")
-    return value
-
-
-def _forced(text: str) -> tuple[tuple[int, int], ...]:
-    try:
-        pairs = [tuple(int(part) for part in pair.split(":")) for pair in text.split(",") if pair]
-        return tuple(sorted((position, token) for position, token in pairs))
-    except ValueError:
-        raise ValueError(f"The address says forced={text[:40]}; write position:token pairs, as in 37:412.") from None
+            query["forced"] = ",".join(f"{position}:{token}" for position, token in self.forced)
+        return query
 
 
 @dataclass(kw_only=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app import compute
-from app.session import actions
+from app.session.desk import Desk
+from app.session.files import RECORDING_NAME, open_recording
+from app.session.progress import ACTIVE, progress_of, trace_of
 from app.session.runs import Record
-from app.session.state import Desk
+from app.shared.messages import Growth, Status
 from app.wire import Parts
 from mistral_core.trace import Trace
 
@@ -18,6 +20,17 @@ if TYPE_CHECKING:
     from mistral_core.serving.engine import Progress
 
 WAITING = "Loading the model and reading the prompt …"
+WORDS: Mapping[str, Status] = {
+    "queued": "running",
+    "loading": "running",
+    "reading": "running",
+    "running": "running",
+    "paused": "paused",
+    "expired": "paused",
+    "done": "done",
+    "failed": "failed",
+}
+"""The pictures' word for where the engine says a run is."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +42,7 @@ class Payload:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class VisibleRun:
     """A run with something to show.
 
     Attributes:
@@ -45,61 +58,61 @@ class Shown:
     @property
     def growing(self) -> bool:
         """Whether it is being written."""
-        return self.progress is not None and self.progress.status in actions.ACTIVE
+        return self.progress is not None and self.progress.status in ACTIVE
 
-    def growth(self) -> dict[str, Any]:
+    def growth(self) -> Growth:
         """Where it is, in the words of `app.shared.run_payload.run_parts`."""
-        found = self.progress
-        if found is None:
-            return {"total": len(self.trace), "status": "recorded", "provenance": "recorded"}
-        speed = found.tokens_per_second
+        progress = self.progress
+        if progress is None:
+            return {
+                "total": len(self.trace),
+                "status": "recorded",
+                "message": "",
+                "provenance": "recorded",
+                "tokens_per_second": None,
+            }
+        speed = progress.tokens_per_second
         return {
-            "total": found.total,
-            "status": _status(found),
-            "message": found.message,
+            "total": progress.total,
+            "status": WORDS[progress.status],
+            "message": progress.message,
             "provenance": "model",
             "tokens_per_second": None if math.isnan(speed) else speed,
         }
 
 
-def shown(desk: Desk, least: int = 1) -> Shown:
+def visible_run(desk: Desk, least: int = 1) -> VisibleRun:
     """The run that was asked for; until it has `least` tokens the newest one that has them, else the recording.
 
     Raises:
         TraceError: the recording is needed, and missing or damaged.
     """
-    here = _look(desk.record, least)
-    if here is not None:
-        return here
-    asked = actions.progress(desk.record)
-    waiting = (asked.message if asked is not None else "") or WAITING
-    for other in reversed(desk.records.values()):
-        if (here := _look(other, least)) is not None:
-            return replace(here, waiting=waiting)
+    asked = _with_text(desk.record, least)
+    if asked is not None:
+        return asked
+    progress = progress_of(desk.record)
+    waiting = (progress.message if progress is not None else "") or WAITING
+    for record in reversed(desk.records.values()):
+        if (other := _with_text(record, least)) is not None:
+            return replace(other, waiting=waiting)
     wanted = desk.current
-    actions.open_recording(desk)
-    desk.current, record = wanted, desk.records[actions.RECORDING_NAME]
-    return Shown(record=record, trace=compute.recording(), waiting=waiting)
+    open_recording(desk)
+    desk.current, record = wanted, desk.records[RECORDING_NAME]
+    return VisibleRun(record=record, trace=compute.recording(), waiting=waiting)
 
 
-def meant(desk: Desk, event: Mapping[str, Any]) -> tuple[Record, Trace] | None:
+def run_named(desk: Desk, name: str) -> tuple[Record, Trace] | None:
     """The run that the browser speaks of, with its text so far; `None` = it is gone, or has none yet."""
-    record = desk.records.get(str(event.get("run")))
-    trace = actions.trace_of(record)
+    record = desk.records.get(name)
+    trace = trace_of(record)
     return None if record is None or trace is None else (record, trace)
 
 
-def _look(record: Record | None, least: int) -> Shown | None:
+def _with_text(record: Record | None, least: int) -> VisibleRun | None:
     if record is None:
         return None
-    found = actions.progress(record)
-    trace = record.trace if found is None else found.trace
+    progress = progress_of(record)
+    trace = record.trace if progress is None else progress.trace
     if trace is None or len(trace) < least:
         return None
-    return Shown(record=record, trace=trace, progress=found)
-
-
-def _status(found: Progress) -> str:
-    """The player's word for where a run is."""
-    words = {"queued": "running", "loading": "running", "reading": "running", "expired": "paused"}
-    return words.get(found.status, found.status)
+    return VisibleRun(record=record, trace=trace, progress=progress)

@@ -55,21 +55,26 @@ TokenRange = TypedDict(
 TokenRange.__doc__ = "Positions `[from, to)` of a run."
 
 
-class RunHeader(TokenRange):
+class Growth(TypedDict):
+    """Where a run is."""
+
+    total: Annotated[int, "tokens expected in the end"]
+    status: Annotated[Status, "of the run"]
+    message: Annotated[str, "one sentence for the status; may be empty"]
+    provenance: Annotated[Literal["model", "recorded"], "model = written now, recorded = a stored run"]
+    tokens_per_second: Annotated[float | None, "how fast it is written; null = not known"]
+
+
+class RunHeader(TokenRange, Growth):
     """The tokens `[from, to)` of one run, and what surrounds them. They overlap; the browser appends what is new."""
 
     picture: Annotated[PictureName, "the page whose program draws it"]
     run: Annotated[str, "names the run; a branch has another name"]
     mode: Annotated[Literal["start", "desk"], "the text and its bracket, or everything"]
     prefix: Annotated[int, "hash of the tokens before `from`, by which the browser notices that it holds other ones"]
-    total: Annotated[int, "tokens expected in the end"]
-    status: Annotated[Status, "of the run"]
-    message: Annotated[str, "one sentence for the status; may be empty"]
-    provenance: Annotated[Literal["model", "recorded"], "model = written now, recorded = a stored run"]
     n_prompt: Annotated[int, "tokens that were given"]
     model: Annotated[ModelShape, "the model that wrote it"]
     settings: Annotated[dict[str, Any], "with which the run was made: sampling, seed, chunk_size, ..."]
-    tokens_per_second: Annotated[float | None, "how fast it is written; null = not known"]
     at: Annotated[Place | None, "where the playhead starts if the run is new to the browser"]
     pattern: Annotated[PatternShape | None, "null = no attention is sent; `note` says why"]
     note: Annotated[str, "one sentence on what was not sent or not recorded; may be empty"]
@@ -94,10 +99,12 @@ class RunArrays(TypedDict):
 
 
 class Ack(TypedDict):
-    """Sticky. What the browser holds of a run."""
+    """Sticky. What the browser holds of a run; said after every payload that contained something."""
 
     run: Annotated[str, "its name"]
     to: Annotated[int, "tokens without a gap, from 0"]
+    parts: Annotated[dict[str, tuple[str | None, int]], "what else it holds, by name: its key and how much of it"]
+    n: Annotated[float, "the browser's clock; what is said later has a larger one"]
 
 
 _NeedFrom = TypedDict("_NeedFrom", {"from": Annotated[int, "the first position that is missing"]})
@@ -107,7 +114,7 @@ class Need(_NeedFrom):
     """Sticky. Tokens are missing, and are asked for again."""
 
     run: Annotated[str, "its name"]
-    n: Annotated[int, "counts the askings, so that the same one is heard twice"]
+    n: Annotated[float, "the browser's clock; what is said later has a larger one"]
 
 
 class At(Place):

@@ -22,21 +22,21 @@ def load_example(path: Path, trace: Trace) -> Story | None:
     It belongs to it if the same weights made both and the recorded prompt is the example's text.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        corridor, best, typical = found["corridor"], found["best"], found["typical"]
+        example = json.loads(path.read_text(encoding="utf-8"))
+        corridor, best, typical = example["corridor"], example["best"], example["typical"]
         ids = trace.token_ids[: trace.n_prompt].tolist()
-        if found["model_hash"] != trace.model_hash or corridor["token_ids"] != ids:
+        if example["model_hash"] != trace.model_hash or corridor["token_ids"] != ids:
             return None
         return {
-            "word": found["words"][0],
-            "swap": found["words"][1],
-            "answers": found["answers"],
+            "word": example["words"][0],
+            "swap": example["words"][1],
+            "answers": example["answers"],
             "position": corridor["source"],
             "target": corridor["target"],
             "kl": best["kl"],
             "first": best["first"],
             "swapped": best["swapped"],
-            "candidates": found["candidates"],
+            "candidates": example["candidates"],
             "typical": typical,
             "through": corridor["through"],
             "leaves": corridor["source"] + max(window or 0 for window in trace.config.windows),

@@ -40,18 +40,18 @@
  * @typedef {Object} StartHeader
  * @property {number} from  position of the first token contained
  * @property {number} to  position after the last token contained; equal to `from` if there is none
- * @property {"start" | "next_word" | "attention" | "ring" | "reach"} picture  the page whose program draws it
- * @property {string} run  names the run; a branch has another name
- * @property {"start" | "desk"} mode  the text and its bracket, or everything
- * @property {number} prefix  hash of the tokens before `from`, by which the browser notices that it holds other ones
  * @property {number} total  tokens expected in the end
  * @property {"running" | "paused" | "done" | "failed" | "recorded"} status  of the run
  * @property {string} message  one sentence for the status; may be empty
  * @property {"model" | "recorded"} provenance  model = written now, recorded = a stored run
+ * @property {number | null} tokens_per_second  how fast it is written; null = not known
+ * @property {"start" | "next_word" | "attention" | "ring" | "reach"} picture  the page whose program draws it
+ * @property {string} run  names the run; a branch has another name
+ * @property {"start" | "desk"} mode  the text and its bracket, or everything
+ * @property {number} prefix  hash of the tokens before `from`, by which the browser notices that it holds other ones
  * @property {number} n_prompt  tokens that were given
  * @property {import("../kit/types.js").ModelShape} model  the model that wrote it
  * @property {Record<string, any>} settings  with which the run was made: sampling, seed, chunk_size, ...
- * @property {number | null} tokens_per_second  how fast it is written; null = not known
  * @property {import("../kit/types.js").Place | null} at  where the playhead starts if the run is new to the browser
  * @property {import("../kit/types.js").PatternShape | null} pattern  null = no attention is sent; `note` says why
  * @property {string} note  one sentence on what was not sent or not recorded; may be empty

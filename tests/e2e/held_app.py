@@ -14,9 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from app.reach import measure as reach_measure  # noqa: E402
+from app.reach import sending  # noqa: E402
 
-measured = reach_measure.measure
+measured = sending.measure
 
 
 def held(trace, choice, *, growing=False, report):
@@ -28,6 +28,6 @@ def held(trace, choice, *, growing=False, report):
 
 
 if __name__ == "__main__":
-    if reach_measure.measure.__name__ != "held":  # a script runs anew with every click, its modules stay
-        reach_measure.measure = held
+    if sending.measure.__name__ != "held":  # a script runs anew with every click, its modules stay
+        sending.measure = held
     runpy.run_path(str(ROOT / "app" / "main.py"), run_name="__main__")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from app import compute
-from app.reach import measure as reach_measure
-from app.reach.payload import Choice
+from app.reach.measure import measure
+from app.reach.question import Choice
 from tests.e2e.browser import settled
 
 pytestmark = pytest.mark.browser
@@ -63,7 +63,7 @@ def popover(page) -> str:
 def test_words_cells_keys_and_hover(visit):
     page = visit("/reach")
     source = int(wait(page, reading="forward")["source"])
-    measured = reach_measure.measure(compute.recording(), Choice(source=source))[0]
+    measured = measure(compute.recording(), Choice(source=source))[0]
     assert f"farthest felt: {measured.facts['farthest']} on" in facts(page)
     assert "beyond the edge: exactly 0 at all" in facts(page)
     grid = page.locator("[data-part=grid]")

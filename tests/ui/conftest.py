@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app import compute
-from app.reach import panel as reach_panel
+from app.reach import sending
 from app.session.runs import Record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +21,7 @@ def _cold(monkeypatch):
 @pytest.fixture
 def patient(monkeypatch):
     """The page reach waits for its measurement, however slow the machine is."""
-    monkeypatch.setattr(reach_panel, "PATIENCE", 60.0)
+    monkeypatch.setattr(sending, "PATIENCE", 60.0)
 
 
 @pytest.fixture

@@ -10,10 +10,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import compute
+from app.models.state import ModelsState
 from app.navigation import ENTRIES
-from app.next_word import panel as player_panel
+from app.next_word.sending import next_word_payload
 from app.session import actions, state
-from app.session.runs import RunSpec, position_from_query, spec_from_query
+from app.session.address import position_from_query, spec_from_query
+from app.session.desk import Desk
+from app.session.files import RECORDING_NAME, open_file, trace_bytes
+from app.session.progress import trace_of
+from app.session.runs import RunSpec
 from mistral_core import registry
 from mistral_core.sampling import SamplingSettings
 
@@ -39,11 +44,11 @@ def press(at: AppTest, label: str) -> AppTest:
     return at
 
 
-def kept(at: AppTest) -> state.Desk:
+def kept(at: AppTest) -> Desk:
     return at.session_state[state.DESK]
 
 
-def wait(at: AppTest) -> state.Desk:
+def wait(at: AppTest) -> Desk:
     found = kept(at)
     job = found.record.job
     for _ in range(2000):
@@ -82,7 +87,7 @@ def test_writing_makes_the_text_that_the_settings_name():
     length(at, 12)
     press(at, "Write")
     found = wait(at)
-    trace = actions.trace_of(found.record)
+    trace = trace_of(found.record)
     assert len(trace) == trace.n_prompt + 12
     again = RunSpec(model=found.model, text=found.prompt, sampling=found.sampling, seed=found.seed, new_tokens=12)
     assert found.record.spec == again and found.record.name == again.name
@@ -92,7 +97,7 @@ def test_reading_only_gives_every_word_its_probability():
     at = app("next_word")
     length(at, 0)
     press(at, "Read")
-    trace = actions.trace_of(wait(at).record)
+    trace = trace_of(wait(at).record)
     assert len(trace) == trace.n_prompt and (trace.probability[1:] > 0).all()
 
 
@@ -122,7 +127,7 @@ def test_odd_text_is_read(text):
     length(at, 2)
     at.text_area(key=state.PROMPT).set_value(text).run()
     press(at, "Write")
-    trace = actions.trace_of(wait(at).record)
+    trace = trace_of(wait(at).record)
     assert "".join(trace.token_texts[: trace.n_prompt]) == text
 
 
@@ -132,7 +137,7 @@ def test_two_sessions_stay_apart():
     press(first, "Write")
     wait(first)
     assert kept(first).session != kept(second).session
-    assert kept(second).record.name == actions.RECORDING_NAME
+    assert kept(second).record.name == RECORDING_NAME
 
 
 def test_a_branch_forces_its_token_and_shares_the_beginning():
@@ -140,15 +145,15 @@ def test_a_branch_forces_its_token_and_shares_the_beginning():
     length(at, 15)
     press(at, "Write")
     found = wait(at)
-    parent = actions.trace_of(found.record)
+    parent = trace_of(found.record)
     position = parent.n_prompt + 4
-    actions.branch(found, {"run": found.current, "position": position, "token_id": 500})
-    child = actions.trace_of(wait(at).record)
+    actions.branch(found, found.current, position, 500)
+    child = trace_of(wait(at).record)
     assert found.record.parent is not None and found.record.branched_at == position
     assert child.token_ids[position] == 500
     assert child.token_ids[:position].tolist() == parent.token_ids[:position].tolist()
     found.notice = ""
-    actions.branch(found, {"run": "no such run", "position": 1, "token_id": 5})
+    actions.branch(found, "no such run", 1, 5)
     assert found.notice == "That run is no longer here; choose another one."
 
 
@@ -157,11 +162,11 @@ def test_a_run_can_be_saved_and_opened_again():
     length(at, 5)
     press(at, "Write")
     found = wait(at)
-    data = actions.trace_bytes(found.record)
-    actions.open_file(found, "mine.safetensors", data)
+    data = trace_bytes(found.record)
+    open_file(found, "mine.safetensors", data)
     assert found.current == "file mine.safetensors" and not found.notice
-    assert player_panel.payload(found).parts.arrays
-    actions.open_file(found, "bad.safetensors", data[:100])
+    assert next_word_payload(found).parts.arrays
+    open_file(found, "bad.safetensors", data[:100])
     assert found.notice.startswith("Bad.safetensors was not opened") or found.notice.startswith(
         "bad.safetensors was not"
     )
@@ -204,7 +209,7 @@ def test_a_bad_address_is_a_sentence_and_changes_nothing(query, said):
     at.run()
     assert not at.exception
     assert any(said.lower() in warning.value.lower() for warning in at.warning), [w.value for w in at.warning]
-    assert kept(at).record.name == actions.RECORDING_NAME
+    assert kept(at).record.name == RECORDING_NAME
 
 
 def test_the_models_page_shows_the_ledger_and_the_card():
@@ -230,7 +235,7 @@ def test_the_models_page_shows_what_each_of_the_family_reached():
 def test_the_checks_run_from_the_models_page():
     at = app("models")
     press(at, "Check it now")
-    task = kept(at).checks["storyteller"]
-    task.join(120)
+    work = kept(at).page_state(ModelsState).checks.get("storyteller")
+    work.task.join(120)
     at.run()
-    assert not task.error and any("checks hold" in success.value for success in at.success)
+    assert not work.error and any("checks hold" in success.value for success in at.success)

@@ -10,11 +10,18 @@ import numpy as np
 import pytest
 
 from app import compute, wire_types
-from app.attention import panel as attention_panel
-from app.next_word import panel as next_word_panel
-from app.reach import panel as reach_panel
-from app.ring import panel as ring_panel
-from app.session import actions, state
+from app.attention.finding import cancel, find
+from app.attention.scores import read_scores
+from app.attention.sending import attention_payload, busy
+from app.next_word.sending import next_word_payload
+from app.reach.asking import ask
+from app.reach.sending import reach_payload
+from app.ring import forgotten
+from app.ring.forgotten import measure
+from app.ring.sending import ring_payload
+from app.ring.slots import ask_slot
+from app.session import progress, visible
+from app.session.desk import Desk
 from app.session.runs import Record
 from app.start.example import load_example
 from app.start.payload import start_parts
@@ -24,7 +31,12 @@ from tests.model.writing import FULL, asked, finish
 from tests.ui.runs import arrived, make_trace
 
 pytestmark = pytest.mark.usefixtures("patient")
-PANELS = {"next_word": next_word_panel, "attention": attention_panel, "ring": ring_panel, "reach": reach_panel}
+PAYLOADS = {
+    "next_word": next_word_payload,
+    "attention": attention_payload,
+    "ring": ring_payload,
+    "reach": reach_payload,
+}
 
 
 def test_the_files_for_the_browser_say_what_python_says():
@@ -41,14 +53,14 @@ def test_every_event_of_a_picture_is_written_down():
     }
 
 
-def desk_with(**record) -> state.Desk:
-    desk = state.Desk()
+def desk_with(**record) -> Desk:
+    desk = Desk()
     desk.add(Record(name="r", label="r", **record))
     return desk
 
 
-def wrong(page: str, desk: state.Desk) -> list[str]:
-    return problems_of_payload(page, arrived(PANELS[page].payload(desk).parts))
+def wrong(page: str, desk: Desk) -> list[str]:
+    return problems_of_payload(page, arrived(PAYLOADS[page](desk).parts))
 
 
 @pytest.fixture
@@ -59,14 +71,15 @@ def live(tokenizer, tiny_model):
     return finish(Run(tiny_model, tokenizer, asked(20), plan=FULL)).trace()
 
 
-@pytest.mark.parametrize("page", PANELS)
+@pytest.mark.parametrize("page", PAYLOADS)
 def test_payloads_of_recorded_foreign_bare_and_growing_runs_are_as_written_down(page, live, monkeypatch):
     trace = compute.recording()
     assert wrong(page, desk_with(trace=trace)) == []
     assert wrong(page, desk_with(trace=make_trace())) == []
     assert wrong(page, desk_with(trace=make_trace(window=None))) == []
     assert wrong(page, desk_with(trace=dataclasses.replace(trace, arrays={}))) == [], "without attention"
-    monkeypatch.setattr(actions, "progress", lambda record: record.job)
+    for module in (progress, visible):
+        monkeypatch.setattr(module, "progress_of", lambda record: record.job)
     for length, status in ((5, "running"), (len(live), "done"), (9, "failed")):
         job = SimpleNamespace(
             status=status, message="", total=len(live), tokens_per_second=9.5, trace=live.truncated(length)
@@ -84,39 +97,39 @@ def test_the_start_page_gets_what_is_written_down():
 
 def test_every_state_of_the_search_is_as_written_down():
     desk = desk_with(trace=compute.recording().truncated(40))
-    attention_panel.find(desk, {"run": "r", "n": 1})
-    attention_panel.read_scores(desk, {"run": "r", "n": 1})
+    find(desk, {"run": "r", "n": 1})
+    read_scores(desk, {"run": "r", "n": 1})
     states = set()
     while "done" not in states:
         assert wrong("attention", desk) == []
-        states.add(attention_panel.payload(desk).parts.header["finding"]["state"])
-    attention_panel.find(desk, {"run": "r", "n": 2})
-    attention_panel.cancel(desk, {"run": "r", "n": 2})
+        states.add(attention_payload(desk).parts.header["finding"]["state"])
+    find(desk, {"run": "r", "n": 2})
+    cancel(desk, {"run": "r", "n": 2})
     while "failed" not in states:
         assert wrong("attention", desk) == []
-        states.add(attention_panel.payload(desk).parts.header["finding"]["state"])
-    while attention_panel.searching(desk):
+        states.add(attention_payload(desk).parts.header["finding"]["state"])
+    while busy(desk):
         pass
-    assert "scores" in attention_panel.payload(desk).parts.arrays and wrong("attention", desk) == []
+    assert "scores" in attention_payload(desk).parts.arrays and wrong("attention", desk) == []
 
 
 def test_every_state_of_a_measurement_and_a_slot_is_as_written_down(live, monkeypatch):
     desk = desk_with(trace=compute.recording())
-    ring_panel.measure(desk, {"run": "r", "position": 8, "step": 30, "word": ""})
-    ring_panel.ask_slot(desk, {"run": "r", "layer": 1, "position": 3})
+    measure(desk, {"run": "r", "position": 8, "step": 30, "word": ""})
+    ask_slot(desk, {"run": "r", "layer": 1, "position": 3})
     states = set()
     while "done" not in states:
         assert wrong("ring", desk) == []
-        states.add(ring_panel.payload(desk).parts.header["theatre"]["forgotten"]["status"])
-    ring_panel.measure(desk, {"run": "r", "position": 8, "step": 30, "word": "no such single word"})
-    ring_panel.cancel(desk, {"run": "r", "n": 1})
+        states.add(ring_payload(desk).parts.header["theatre"]["forgotten"]["status"])
+    measure(desk, {"run": "r", "position": 8, "step": 30, "word": "no such single word"})
+    forgotten.cancel(desk, {"run": "r", "n": 1})
     assert wrong("ring", desk) == []
     from app.ring import payload
 
     monkeypatch.setattr(payload, "KV_BUDGET", 100)
     desk = desk_with(trace=live)
-    ring_panel.ask_slot(desk, {"run": "r", "layer": 1, "position": 3})
-    assert "slot_keys" in ring_panel.payload(desk).parts.arrays and wrong("ring", desk) == []
+    ask_slot(desk, {"run": "r", "layer": 1, "position": 3})
+    assert "slot_keys" in ring_payload(desk).parts.arrays and wrong("ring", desk) == []
 
 
 @pytest.mark.parametrize(
@@ -132,12 +145,12 @@ def test_every_state_of_a_measurement_and_a_slot_is_as_written_down(live, monkey
     ],
 )
 def test_every_reading_is_as_written_down(recorded, question):
-    desk = state.Desk()
+    desk = Desk()
     desk.add(recorded)
     event = {"run": "recorded", "n": 1, "layer": 0, "replacement": None, "cut": "", "window": None, **question}
     assert problems_of_event("reach", "ask", event) == []
-    reach_panel.ask(desk, event)
-    parts = arrived(reach_panel.payload(desk).parts)
+    ask(desk, event)
+    parts = arrived(reach_payload(desk).parts)
     assert problems_of_payload("reach", parts) == [] and parts.header["measured"] > 0
     kind = wire_types.PAGES["reach"].__dict__[f"{question['reading'].title()}Facts"]
     assert problems(parts.header["facts"], kind, "facts") == [], "and the facts are those of its reading"
@@ -146,7 +159,7 @@ def test_every_reading_is_as_written_down(recorded, question):
 def test_reach_without_the_model_is_as_written_down(recorded):
     desk = desk_with(trace=dataclasses.replace(recorded.trace, model_hash="0" * 64))
     assert wrong("reach", desk) == []
-    assert reach_panel.payload(desk).parts.header["facts"] == {}
+    assert reach_payload(desk).parts.header["facts"] == {}
 
 
 def places(value, where=()):
@@ -174,7 +187,7 @@ def test_the_check_finds_whatever_is_missing_added_or_of_another_type():
     tried, trace = 0, compute.recording().truncated(40)
     for page in PAGES:
         parts = start_parts(trace, load_example(compute.EXAMPLE, trace)) if page == "start" else None
-        parts = arrived(parts or PANELS[page].payload(desk_with(trace=trace)).parts)
+        parts = arrived(parts or PAYLOADS[page](desk_with(trace=trace)).parts)
         assert problems_of_payload(page, parts) == []
         whole = dict(parts.header)
         for where in places(whole):
@@ -197,7 +210,7 @@ def test_the_check_finds_whatever_is_missing_added_or_of_another_type():
 
 
 def test_arrays_that_are_not_of_one_length_are_noticed():
-    header, arrays = arrived(PANELS["attention"].payload(desk_with(trace=compute.recording())).parts)
+    header, arrays = arrived(PAYLOADS["attention"](desk_with(trace=compute.recording())).parts)
     short = {**arrays, "rank": arrays["rank"][:-1]}
     assert any("tokens" in said for said in problems_of_payload("attention", Parts(header, short)))
     narrow = {**arrays, "mean": arrays["mean"][:, :-1]}
@@ -208,7 +221,7 @@ def test_arrays_that_are_not_of_one_length_are_noticed():
 @pytest.mark.parametrize(
     ("page", "name", "event"),
     [
-        ("next_word", "ack", {"run": "r", "to": 3, "stages_key": None, "stages_to": 0}),
+        ("next_word", "ack", {"run": "r", "to": 3, "parts": {"stages": [None, 0]}, "n": 1.5}),
         ("next_word", "need", {"run": "r", "from": 3, "n": 1}),
         ("next_word", "sampling", {"temperature": 1, "top_k": 5, "top_p": 0.9}),
         ("ring", "measure", {"run": "r", "position": 1, "step": 20, "word": ""}),

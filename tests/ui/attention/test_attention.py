@@ -12,9 +12,14 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from app import compute
-from app.attention import panel
+from app.attention import scores
+from app.attention.finding import cancel, find, finding
 from app.attention.payload import SCORES, attention_parts, derive
+from app.attention.scores import read_scores
+from app.attention.sending import attention_payload, busy
+from app.attention.state import AttentionState
 from app.session import state
+from app.session.desk import Desk
 from app.session.runs import Record
 from app.shared.picture import FOLDER
 from mistral_core.analysis.heads import MEASURES
@@ -141,23 +146,24 @@ def test_a_run_without_attention_is_a_sentence_not_an_error():
 
 
 def test_only_what_the_browser_lacks_is_sent(tiny_model):
-    desk = state.Desk()
+    desk = Desk()
     desk.add(Record(name="r", label="r", trace=make_trace()))
-    header, _ = arrived(panel.payload(desk).parts)
+    header, _ = arrived(attention_payload(desk).parts)
     key = header["extras"]["key"]
     assert (header["from"], header["to"]) == (0, 23) and key.endswith("/23")
-    panel.acknowledge(desk, {"run": "r", "to": 23, "extras": key})
-    header, arrays = arrived(panel.payload(desk).parts)
+    delivery = desk.page_state(AttentionState).delivery
+    delivery.acknowledge({"run": "r", "to": 23, "parts": {"extras": (key, 1)}, "n": 1})
+    header, arrays = arrived(attention_payload(desk).parts)
     assert header["from"] == 23 and header["extras"] is None and "measures" not in arrays
-    panel.send_again(desk, {"run": "r", "from": 7, "n": 1})
-    header, _ = arrived(panel.payload(desk).parts)
-    assert header["from"] == 7 and header["extras"]["key"] == key
+    delivery.send_again({"run": "r", "from": 7, "n": 2})
+    header, _ = arrived(attention_payload(desk).parts)
+    assert header["from"] == 7 and header["extras"] is None
 
 
 def test_a_foreign_run_says_why_no_key_can_be_taken_away():
-    desk = state.Desk()
+    desk = Desk()
     desk.add(Record(name="r", label="r", trace=make_trace()))
-    finding = panel.payload(desk).parts.header["finding"]
+    finding = attention_payload(desk).parts.header["finding"]
     assert finding["state"] == "impossible" and "tiny" in finding["text"]
 
 
@@ -165,14 +171,14 @@ def test_the_disagreement_shows_measured_numbers():
     """Both numbers of both edges against a pass over the whole text in which that one edge is missing."""
     from mistral_core.analysis.reach import CutEdges, cut_edge
 
-    desk = state.Desk()
+    desk = Desk()
     trace = compute.recording().truncated(64)
     desk.add(Record(name="r", label="r", trace=trace))
-    panel.find(desk, {"run": "r"})
-    assert panel.searching(desk)
-    ((task, _),) = desk.attention.findings.values()
-    task.join(60)
-    found = panel.finding(desk.attention, desk.record, trace)
+    find(desk, {"run": "r", "n": 1})
+    assert busy(desk)
+    page = desk.page_state(AttentionState)
+    next(iter(page.searches)).task.join(60)
+    found = finding(page.searches, desk.record, trace)
     assert found["state"] == "done" and len(found["edges"]) == 2 and not found["more"], found
     model = compute.engine().model(trace.model_name).model
     mean = derive(trace, "k").arrays["mean"] * STEP
@@ -191,35 +197,35 @@ def test_the_disagreement_shows_measured_numbers():
 
 
 def test_a_search_can_be_cancelled_and_leaves_a_sentence():
-    desk = state.Desk()
+    desk = Desk()
     desk.add(Record(name="r", label="r", trace=compute.recording()))
-    panel.find(desk, {"run": "r"})
-    panel.cancel(desk, {})
-    ((task, _),) = desk.attention.findings.values()
-    task.join(60)
-    found = panel.finding(desk.attention, desk.record, compute.recording())
+    find(desk, {"run": "r", "n": 1})
+    cancel(desk, {"run": "r", "n": 2})
+    page = desk.page_state(AttentionState)
+    next(iter(page.searches)).task.join(60)
+    found = finding(page.searches, desk.record, compute.recording())
     assert found["state"] == "failed" and found["text"] == "Cancelled."
 
 
 def test_scores_that_are_too_many_are_a_note(monkeypatch):
-    monkeypatch.setattr(panel, "BAND_BUDGET", 1000)
-    desk = state.Desk()
+    monkeypatch.setattr(scores, "BAND_BUDGET", 1000)
+    desk = Desk()
     desk.add(Record(name="r", label="r", trace=compute.recording().truncated(20)))
-    panel.read_scores(desk, {"run": "r"})
-    next(iter(desk.attention.scores.values())).join(60)
-    header, arrays = arrived(panel.payload(desk).parts)
+    read_scores(desk, {"run": "r", "n": 1})
+    next(iter(desk.page_state(AttentionState).scores)).task.join(60)
+    header, arrays = arrived(attention_payload(desk).parts)
     extras = header["extras"]
     assert "scores" not in arrays and "20 tokens" in extras["notes"][0] and extras["key"].endswith("/failed")
 
 
 def test_other_weights_under_the_same_name_are_refused():
-    desk = state.Desk()
+    desk = Desk()
     trace = dataclasses.replace(compute.recording().truncated(20), model_hash="0" * 64)
     desk.add(Record(name="r", label="r", trace=trace))
-    panel.find(desk, {"run": "r"})
-    ((task, _),) = desk.attention.findings.values()
-    task.join(60)
-    found = panel.finding(desk.attention, desk.record, trace)
+    find(desk, {"run": "r", "n": 1})
+    page = desk.page_state(AttentionState)
+    next(iter(page.searches)).task.join(60)
+    found = finding(page.searches, desk.record, trace)
     assert found["state"] == "failed" and "other weights" in found["text"]
 
 
@@ -242,19 +248,19 @@ def test_the_page_opens_and_a_bad_address_is_a_sentence():
 
 def test_scores_read_again_give_the_weights_of_the_run():
     """softmax(scores) = weights, so the second pass saw what the run saw."""
-    desk = state.Desk()
+    desk = Desk()
     trace = compute.recording().truncated(40)
     desk.add(Record(name="r", label="r", trace=trace))
-    before, arrays = arrived(panel.payload(desk).parts)
+    before, arrays = arrived(attention_payload(desk).parts)
     assert "scores" not in arrays
-    panel.read_scores(desk, {"run": "r"})
-    (task,) = desk.attention.scores.values()
-    task.join(60)
-    assert not task.error
-    after, arrays = arrived(panel.payload(desk).parts)
+    read_scores(desk, {"run": "r", "n": 1})
+    (work,) = desk.page_state(AttentionState).scores
+    work.task.join(60)
+    assert not work.error
+    after, arrays = arrived(attention_payload(desk).parts)
     assert after["extras"]["key"] != before["extras"]["key"]
-    scores = arrays["scores"].astype(float)
-    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    read = arrays["scores"].astype(float)
+    weights = np.exp(read - read.max(-1, keepdims=True))
     weights /= weights.sum(-1, keepdims=True)
     for layer in range(trace.config.n_layers):
         assert np.abs(weights[:, layer] - trace.pattern(layer)).max() < 1e-3  # the recording is float16

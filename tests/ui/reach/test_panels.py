@@ -7,14 +7,14 @@ import numpy as np
 from streamlit.testing.v1 import AppTest
 
 from app import compute
-from app.reach import profile as profile_panel
-from app.reach.profile import Compared, start, table
+from app.reach import profile
+from app.reach.profile import Compared, compared, table
 from app.reach.profile_figure import Curves, profile_figure
-from app.reach.push_back import beside, faded_at
+from app.reach.push_back import beside_ordinary, faded_at
 from app.reach.push_back_figure import Ordinary, Point, push_back_figure
 from app.reach.theory_figure import staircase_figure
 from app.session import state
-from app.shared.frame import EXAMPLES
+from app.shared.examples import EXAMPLES
 from mistral_core import registry
 from mistral_core.analysis.distance import DistanceProfile
 from mistral_core.analysis.push_back import GIRL, PushBack, Swap, Typical
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_the_profile_tells_where_most_of_it_lies_and_draws_no_zero():
     change = np.zeros((4, 14))
     change[-1, 1:5] = (8, 1, 0.5, 0.5)
-    profile = DistanceProfile(
+    measured = DistanceProfile(
         change_mean=change,
         change_low=change,
         change_median=change,
@@ -39,8 +39,8 @@ def test_the_profile_tells_where_most_of_it_lies_and_draws_no_zero():
         kl_by_text=np.stack((change[-1], np.r_[0, 1, 1, 1, np.full(10, np.nan)])),
         change_by_text=change[[-1, -1]],
     )
-    silent = replace(profile, kl_mean=np.zeros(14), kl_by_text=np.zeros((2, 14)))
-    rows = table(Compared(model=profile, untrained=silent, config=TINY, names=("a", "b")))
+    silent = replace(measured, kl_mean=np.zeros(14), kl_by_text=np.zeros((2, 14)))
+    rows = table(Compared(model=measured, untrained=silent, config=TINY, names=("a", "b")))
     assert [row["90 %, text by text"] for row in rows] == ["2 to 3 tokens", "2 tokens", "nothing is felt", "2 tokens"]
     assert [rows[0]["90 % within"], rows[0]["99 % within"]] == ["2 tokens", "4 tokens"]
     assert rows[2]["90 % within"] == "nothing is felt"
@@ -55,22 +55,22 @@ def test_the_profile_tells_where_most_of_it_lies_and_draws_no_zero():
 
 def test_the_comparison_measures_the_model_and_random_weights(monkeypatch, tiny_model64, draw_tokens):
     monkeypatch.setattr(compute, "exact_model", lambda name: tiny_model64)
-    monkeypatch.setattr(profile_panel, "_written", lambda name, prompt: tuple(draw_tokens(24, seed=len(prompt))))
-    task = start("any", (("mine", tuple(draw_tokens(30))),), {"an example": "x"})
-    task.join(30)
-    assert not task.error and task.done == task.total
-    found = task.result
+    monkeypatch.setattr(profile, "_written", lambda name, prompt: tuple(draw_tokens(24, seed=len(prompt))))
+    said = []
+    texts = (("mine", tuple(draw_tokens(30))),)
+    found = compared("any", texts, {"an example": "x"}, lambda *report: said.append(report))
+    assert said[-1][0] == said[-1][1]
     assert found.model.replaced == found.untrained.replaced and found.names == ("mine", "an example")
-    for profile in (found.model, found.untrained):
-        assert profile.kl_mean[12] > 0 and not profile.kl_mean[13:].any(), "the reach of this model is 12"
+    for measured in (found.model, found.untrained):
+        assert measured.kl_mean[12] > 0 and not measured.kl_mean[13:].any(), "the reach of this model is 12"
     assert not np.allclose(found.model.kl_mean, found.untrained.kl_mean)
 
 
 def test_an_example_is_written_on_as_the_desk_would():
     name = registry.DEFAULT_MODEL
-    ids = profile_panel._written(name, EXAMPLES["The fox"])
+    ids = profile._written(name, EXAMPLES["The fox"])
     prompt = compute.tokenizer(name).encode(EXAMPLES["The fox"])
-    assert list(ids[: len(prompt)]) == prompt and len(prompt) < len(ids) <= profile_panel.MAX_TOKENS
+    assert list(ids[: len(prompt)]) == prompt and len(prompt) < len(ids) <= profile.MAX_TOKENS
 
 
 def test_the_sliders_of_theory_give_the_reach_of_the_paper():
@@ -116,6 +116,6 @@ def test_the_figure_marks_windows_reach_and_guess_and_shows_an_exact_zero_as_ope
 def test_the_chosen_word_is_told_beside_ordinary_ones_where_it_does_most():
     found = PushBack(case=GIRL, swaps=(swap(20, 0.5), swap(40, 2.0)), windows=(16,), marks=(16,), reach=120)
     typical = [Typical(distance=d, median=d / 1e4, mean=d / 1e3, largest=d / 100, count=9) for d in (20, 40)]
-    said = beside(found, typical)
+    said = beside_ordinary(found, typical)
     assert "at 40 tokens" in said and "**2 nats**" in said and "9 other words" in said
     assert "0.004 (median), 0.04 (mean) and at most 0.4 nats" in said

@@ -4,13 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from app.reach import panel as reach_panel
-from app.reach.payload import Choice, first_choice
-from app.session import state
+from app.reach.asking import ask
+from app.reach.question import Choice, first_choice
+from app.reach.sending import reach_payload
+from app.session.desk import Desk
 from tests.conftest import TINY
 from tests.ui.runs import arrived
 
 ROOT = Path(__file__).resolve().parents[3]
+
+QUESTION = {"reading": "forward", "source": 8, "target": 9, "replacement": None, "cut": "", "window": None}
 
 pytestmark = pytest.mark.usefixtures("patient")
 
@@ -22,15 +25,15 @@ def test_a_visitor_starts_where_he_was():
 
 
 def test_a_place_that_is_heard_late_begins_there_unless_something_was_asked(recorded):
-    desk = state.Desk()
+    desk = Desk()
     desk.add(recorded)
     desk.at["recorded"] = {"t": 60, "layer": 2, "head": -1}
-    reach_panel.payload(desk)
-    reach_panel.ask(desk, {"run": "recorded", "n": 1, "at": {"t": 62, "layer": 3, "head": 1}})
-    header, _ = arrived(reach_panel.payload(desk).parts)
+    reach_payload(desk)
+    ask(desk, {"run": "recorded", "n": 1, "at": {"t": 62, "layer": 3, "head": 1}})
+    header, _ = arrived(reach_payload(desk).parts)
     assert (header["choice"]["reading"], header["choice"]["target"], header["layer"]) == ("backward", 62, 3)
     assert header["asked"] == 1 and desk.at["recorded"] == {"t": 62, "layer": 3, "head": 1}
-    reach_panel.ask(desk, {"run": "recorded", "n": 2, "reading": "forward", "source": 8, "target": 9})
-    reach_panel.ask(desk, {"run": "recorded", "n": 3, "at": {"t": 64, "layer": 3, "head": 1}})
-    header, _ = arrived(reach_panel.payload(desk).parts)
+    ask(desk, {"run": "recorded", "n": 2, "layer": 0, **QUESTION})
+    ask(desk, {"run": "recorded", "n": 3, "at": {"t": 64, "layer": 3, "head": 1}})
+    header, _ = arrived(reach_payload(desk).parts)
     assert (header["choice"]["reading"], header["choice"]["source"]) == ("forward", 8), "reach keeps its own picture"

@@ -12,20 +12,15 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from app import compute
-from app.reach import measure as reach_measure
-from app.reach import panel as reach_panel
-from app.reach.payload import (
-    READINGS,
-    Choice,
-    Measured,
-    Short,
-    allowed_cells,
-    choice_from_query,
-    reach_parts,
-    too_short,
-    window_options,
-)
-from app.session import state
+from app.reach import asking, measure, sending
+from app.reach.asking import act, ask, opening
+from app.reach.payload import Measured, allowed_cells, reach_parts
+from app.reach.question import READINGS, Choice, choice_from_query
+from app.reach.room import too_short, window_options
+from app.reach.sending import busy, reach_payload
+from app.reach.state import ReachState, RunQuestions
+from app.session import progress, state, visible
+from app.session.desk import Desk
 from app.session.runs import Record, RunSpec
 from app.wire import pack, unpack
 from mistral_core.analysis.influence import backward_influence, forward_influence
@@ -74,7 +69,7 @@ def test_allowed_cells_are_those_that_a_walk_finds(reading, cut):
 
 def test_the_forward_payload_is_what_patching_gives_and_zero_beyond_the_edge(recorded):
     trace, choice = recorded.trace, Choice(reading="forward", source=8, target=8, replacement=300)
-    measured, _ = reach_measure.measure(trace, choice)
+    measured, _ = measure.measure(trace, choice)
     header, arrays = arrived(reach_parts(trace, choice, measured, run="r"))
     model = in_dtype(compute.load(trace.model_name).model, torch.float64)
     found = forward_influence(model, trace.token_ids.tolist(), 8, 300)
@@ -90,7 +85,7 @@ def test_the_forward_payload_is_what_patching_gives_and_zero_beyond_the_edge(rec
 
 def test_the_backward_payload_is_the_gradient_of_the_word_that_follows(recorded):
     trace, choice = recorded.trace, Choice(reading="backward", source=0, target=150)
-    measured, _ = reach_measure.measure(trace, choice)
+    measured, _ = measure.measure(trace, choice)
     _, arrays = arrived(reach_parts(trace, choice, measured, run="r"))
     model = in_dtype(compute.load(trace.model_name).model, torch.float64)
     found = backward_influence(model, trace.token_ids[:152].tolist(), 150)
@@ -101,7 +96,7 @@ def test_the_backward_payload_is_the_gradient_of_the_word_that_follows(recorded)
 def test_the_corridor_says_how_far_its_rows_are_from_the_measured_change(recorded):
     """The change is the difference of two plain passes; the cells are those that single steps can reach."""
     trace, choice = recorded.trace, Choice(reading="corridor", source=8, target=30, replacement=300)
-    measured, _ = reach_measure.measure(trace, choice)
+    measured, _ = measure.measure(trace, choice)
     model, ids = in_dtype(compute.load(trace.model_name).model, torch.float64), trace.token_ids[:31].tolist()
     with torch.inference_mode():
         told = [model(torch.tensor([text]))[0, 30].log_softmax(-1) for text in (ids, [*ids[:8], 300, *ids[9:]])]
@@ -118,14 +113,14 @@ def test_the_corridor_says_how_far_its_rows_are_from_the_measured_change(recorde
 
 def test_a_wall_lets_nothing_through(recorded):
     choice = Choice(reading="forward", source=8, target=8, replacement=300, cut="wall:20")
-    measured, _ = reach_measure.measure(recorded.trace, choice)
+    measured, _ = measure.measure(recorded.trace, choice)
     assert not measured.kl[21:].any() and measured.kl[20] > 0 and measured.uncut[21] > 0
     assert 0 < measured.facts["left"] < 1
 
 
 def test_what_is_read_of_a_growing_text_stays_the_same_once_the_edge_is_passed(recorded):
     config, choice = recorded.trace.config, Choice(reading="forward", source=8, target=8)
-    lengths = [reach_measure.needed(config, choice, length, whole=False) for length in (50, 145, 146, 400)]
+    lengths = [measure.needed(config, choice, length, whole=False) for length in (50, 145, 146, 400)]
     assert lengths == [50, 145, 145, 145] and 145 > 8 + 120 + 1
 
 
@@ -163,9 +158,15 @@ def test_a_choice_survives_the_address():
         choice_from_query({"reading": "forward", "from": "-3"})
 
 
+def question(number: int, source: int, target: int) -> dict:
+    """A forward question as the browser asks it."""
+    choice = {"source": source, "target": target, "replacement": None, "cut": "", "window": None}
+    return {"run": "recorded", "n": number, "layer": 0, "reading": "forward", **choice}
+
+
 def test_another_window_reads_the_same_text_and_everything_follows(recorded):
     trace, choice = recorded.trace, Choice(reading="forward", source=8, target=30, replacement=300, window=4)
-    measured, _ = reach_measure.measure(trace, choice)
+    measured, _ = measure.measure(trace, choice)
     header, arrays = arrived(reach_parts(trace, choice, measured, run="r"))
     model = compute.load(trace.model_name).model
     narrow = with_windows(in_dtype(model, torch.float64), 4)
@@ -178,19 +179,19 @@ def test_another_window_reads_the_same_text_and_everything_follows(recorded):
     p = model(torch.tensor([trace.token_ids.tolist()])).log_softmax(-1)[0, :-1]
     assert trained == pytest.approx(-float(p.gather(1, torch.tensor(trace.token_ids[1:, None])).mean()), rel=1e-4)
     assert here > trained, "it was trained with 16"
-    corridor, _ = reach_measure.measure(trace, replace(choice, reading="corridor", target=8 + 25))
+    corridor, _ = measure.measure(trace, replace(choice, reading="corridor", target=8 + 25))
     assert not corridor.grid.any() and corridor.facts["change"] == 0
-    backward, _ = reach_measure.measure(trace, replace(choice, reading="backward"))
+    backward, _ = measure.measure(trace, replace(choice, reading="backward"))
     assert backward.grid[0, 6] > 0 and not backward.grid[:, :6].any()
-    back, _ = reach_measure.measure(trace, replace(choice, window=None))
+    back, _ = measure.measure(trace, replace(choice, window=None))
     assert back.kl[8 + 40] > 0, "the model itself is as it was"
 
 
 @pytest.mark.parametrize("target", [30, 115])
 def test_a_corridor_is_in_float64_where_float32_would_drown_it(recorded, target):
     trace, choice = recorded.trace, Choice(reading="corridor", source=8, target=target, replacement=300)
-    measured, _ = reach_measure.measure(trace, choice)
-    assert measured.facts["exact"] == (abs(measured.facts["change"]) < reach_measure.DROWNS)
+    measured, _ = measure.measure(trace, choice)
+    assert measured.facts["exact"] == (abs(measured.facts["change"]) < measure.DROWNS)
     assert measured.facts["exact"] == (target == 115)
     sums = measured.grid.sum(1)
     assert np.abs(sums - measured.facts["change"]).max() < 0.05 * abs(measured.facts["change"])
@@ -200,19 +201,19 @@ def test_a_text_without_room_says_what_can_be_done():
     config, at = MISTRAL_7B, Choice(source=3)
     eight = replace(config, n_layers=8, sliding_window=16)
     assert too_short(eight, at, 122) is None
-    assert too_short(eight, at, 121) == Short(leaves=True, more=3 + 120 + 1 + 16 - 121, narrower=8)
-    assert too_short(eight, at, 16, goes_on=False) == Short(leaves=False, more=0, narrower=0)
-    assert too_short(eight, at, 17, goes_on=False) == Short(leaves=True, more=0, narrower=0)
+    assert too_short(eight, at, 121) == {"leaves": True, "more": 3 + 120 + 1 + 16 - 121, "narrower": 8}
+    assert too_short(eight, at, 16, goes_on=False) == {"leaves": False, "more": 0, "narrower": 0}
+    assert too_short(eight, at, 17, goes_on=False) == {"leaves": True, "more": 0, "narrower": 0}
     assert too_short(eight, replace(at, window=2), 17) is None, "8 tokens are its reach"
-    assert too_short(config, at, 200) == Short(leaves=False, more=0, narrower=4), "131,040 tokens are not offered"
+    assert too_short(config, at, 200) == {"leaves": False, "more": 0, "narrower": 4}, "131,040 tokens are not offered"
     assert too_short(replace(config, sliding_window=None), at, 5) is None, "without a window there is no edge"
     assert window_options(eight) == [2, 4, 8, 32, 64] and window_options(config)[-2:] == [256, 1024]
     assert 16 in window_options(replace(eight, sliding_window=(16,) * 7 + (8,)))
 
 
 def test_a_short_run_is_written_on_with_the_same_question(recorded, monkeypatch):
-    desk, written = state.Desk(), []
-    monkeypatch.setattr(reach_panel.actions, "write", lambda desk, spec: written.append(spec))
+    desk, written = Desk(), []
+    monkeypatch.setattr(asking, "write", lambda desk, spec: written.append(spec))
     trace = recorded.trace
     spec = RunSpec(model=trace.model_name, text="".join(trace.token_texts[: trace.n_prompt]), new_tokens=60)
 
@@ -222,34 +223,35 @@ def test_a_short_run_is_written_on_with_the_same_question(recorded, monkeypatch)
 
     short = cut(trace.n_prompt + 60)
     desk.add(Record(name="a", label="a", spec=spec, trace=short))
-    desk.reach["a"] = {"choice": Choice(source=5)}
-    reach_panel.act(desk, {"run": "a", "what": "write"})
+    desk.page_state(ReachState).runs["a"] = RunQuestions(choice=Choice(source=5))
+    act(desk, {"run": "a", "what": "write", "n": 1})
     assert written == [replace(spec, new_tokens=60 + 5 + 120 + 1 + 16 - len(short))]
-    assert desk.reach[written[0].name]["choice"] == Choice(source=5)
+    assert desk.page_state(ReachState).of(written[0].name).choice == Choice(source=5)
     desk.records["a"].trace = cut(len(short) - 1)
-    reach_panel.act(desk, {"run": "a", "what": "write"})
+    act(desk, {"run": "a", "what": "write", "n": 1})
     assert len(written) == 1, "a text that has come to its own end cannot be written on"
 
 
 def test_a_link_to_a_token_that_is_still_being_written_waits_for_it(recorded, monkeypatch):
-    desk, length = state.Desk(), 40
+    desk, length = Desk(), 40
     trace = recorded.trace
     desk.add(Record(name="a", label="a", job=SimpleNamespace(status="running")))
-    desk.at["a"] = {"t": 60, "layer": 2}
-    monkeypatch.setattr(
-        reach_panel.actions,
-        "progress",
-        lambda record: SimpleNamespace(status="running", message="", trace=trace.truncated(length)),
-    )
-    header, _ = arrived(reach_panel.payload(desk).parts)
+    desk.at["a"] = {"t": 60, "layer": 2, "head": -1}
+    for module in (progress, visible):
+        monkeypatch.setattr(
+            module,
+            "progress_of",
+            lambda record: SimpleNamespace(status="running", message="", trace=trace.truncated(length)),
+        )
+    header, _ = arrived(reach_payload(desk).parts)
     assert header["choice"]["reading"] == "forward", "something to look at meanwhile"
     length = 70
-    header, _ = arrived(reach_panel.payload(desk).parts)
+    header, _ = arrived(reach_payload(desk).parts)
     assert (header["choice"]["reading"], header["choice"]["target"]) == ("backward", 60)
 
 
 def test_long_work_says_how_far_it_is_and_can_be_stopped(recorded, monkeypatch):
-    desk, going, seen = state.Desk(), threading.Event(), []
+    desk, going, seen = Desk(), threading.Event(), []
 
     def slow(trace, choice, *, growing, report):
         for step in range(1000):
@@ -258,27 +260,27 @@ def test_long_work_says_how_far_it_is_and_can_be_stopped(recorded, monkeypatch):
             going.set()
             time.sleep(0.01)
 
-    monkeypatch.setattr(reach_panel, "PATIENCE", 0.05)
-    monkeypatch.setattr(reach_measure, "measure", slow)
+    monkeypatch.setattr(sending, "PATIENCE", 0.05)
+    monkeypatch.setattr(sending, "measure", slow)
     desk.add(recorded)
-    header, _ = arrived(reach_panel.payload(desk).parts)
-    assert going.wait(10) and reach_panel.measuring(desk) and header["measured"] == 0
-    header, _ = arrived(reach_panel.payload(desk).parts)
+    header, _ = arrived(reach_payload(desk).parts)
+    assert going.wait(10) and busy(desk) and header["measured"] == 0
+    header, _ = arrived(reach_payload(desk).parts)
     assert header["doing"][1:] == [1000, "reading the text"] and not header["stopped"]
-    task = desk.reach["recorded"]["work"].task
-    reach_panel.act(desk, {"run": "recorded", "what": "stop"})
+    task = desk.page_state(ReachState).of("recorded").measuring.work.task
+    act(desk, {"run": "recorded", "what": "stop", "n": 1})
     task.join(10)
-    assert not task.running and len(seen) < 1000 and not reach_panel.measuring(desk)
-    header, _ = arrived(reach_panel.payload(desk).parts)
+    assert not task.running and len(seen) < 1000 and not busy(desk)
+    header, _ = arrived(reach_payload(desk).parts)
     assert header["stopped"] and header["doing"] is None
-    reach_panel.act(desk, {"run": "recorded", "what": "again"})
-    reach_panel.payload(desk)
-    work = desk.reach["recorded"]["work"].task
-    reach_panel.ask(desk, {"run": "recorded", "n": 1, "reading": "forward", "source": 9, "target": 9})
-    reach_panel.payload(desk)
+    act(desk, {"run": "recorded", "what": "again", "n": 1})
+    reach_payload(desk)
+    work = desk.page_state(ReachState).of("recorded").measuring.work.task
+    ask(desk, question(1, 9, 9))
+    reach_payload(desk)
     work.join(10)
-    assert not work.running and reach_panel.measuring(desk), "the next question ends the work on the last one"
-    reach_panel.act(desk, {"run": "recorded", "what": "stop"})
+    assert not work.running and busy(desk), "the next question ends the work on the last one"
+    act(desk, {"run": "recorded", "what": "stop", "n": 1})
 
 
 def test_the_geometry_of_mistral_7b_fits_into_a_small_payload(record_property):
@@ -299,31 +301,31 @@ def test_the_geometry_of_mistral_7b_fits_into_a_small_payload(record_property):
 
 
 def test_a_bad_word_leaves_the_picture_and_says_why(recorded):
-    desk = state.Desk()
+    desk = Desk()
     desk.add(recorded)
-    event = {"run": "recorded", "n": 1, "reading": "forward", "source": 8, "target": 9, "cut": ""}
-    reach_panel.ask(desk, event)
-    reach_panel.ask(desk, {**event, "n": 2, "word": "antidisestablishment"})
-    header, _ = arrived(reach_panel.payload(desk).parts)
+    event = question(1, 8, 9)
+    ask(desk, event)
+    ask(desk, {**event, "n": 2, "word": "antidisestablishment"})
+    header, _ = arrived(reach_payload(desk).parts)
     assert "choose a word that is one token" in header["message"] and header["asked"] == 2
     assert header["choice"]["source"] == 8 and header["measured"] > 0
     assert desk.at["recorded"]["t"] == 8, "the place follows to the other pages"
 
 
 def test_a_replacement_that_changes_nothing_is_answered_by_the_last_picture(recorded):
-    desk = state.Desk()
+    desk = Desk()
     desk.add(recorded)
-    reach_panel.payload(desk)
-    event = {"run": "recorded", "n": 3, "reading": "forward", "source": 8, "target": 9}
-    reach_panel.ask(desk, {**event, "replacement": int(recorded.trace.token_ids[8])})
-    header, _ = arrived(reach_panel.payload(desk).parts)
+    reach_payload(desk)
+    event = question(3, 8, 9)
+    ask(desk, {**event, "replacement": int(recorded.trace.token_ids[8])})
+    header, _ = arrived(reach_payload(desk).parts)
     assert "stands there already" in header["message"] and header["choice"]["replacement"] is None
 
 
 def test_without_the_weights_only_theory_is_shown(recorded):
-    desk = state.Desk()
+    desk = Desk()
     desk.add(replace(recorded, trace=replace(recorded.trace, model_hash="0" * 64)))
-    header, arrays = arrived(reach_panel.payload(desk).parts)
+    header, arrays = arrived(reach_payload(desk).parts)
     assert "only theory is shown" in header["message"] and not header["can_measure"] and header["measured"] == 0
     assert arrays["allowed"].any()
 
@@ -332,28 +334,28 @@ def test_the_page_opens_and_refuses_two_equal_words():
     at = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60).run()
     at.switch_page(str(ROOT / "pages" / "reach.py")).run()
     assert not at.exception and at.title[0].value == "Reach: how far does a change travel?"
-    at.text_input(key="push swap").set_value("girl").run()
+    at.text_input(key=state.PUSH_SWAP).set_value("girl").run()
     assert not at.exception and any("nothing would be swapped" in warning.value for warning in at.warning)
 
 
 def test_another_run_under_the_same_name_is_measured_anew(recorded):
     """A second file of the same name and length must not be shown with the answer of the first."""
-    desk, trace = state.Desk(), recorded.trace
+    desk, trace = Desk(), recorded.trace
     first = replace(trace.truncated(60))
     desk.add(Record(name="file x", label="x", trace=first))
-    reach_panel.payload(desk)
-    desk.at["file x"] = {"t": 9}
-    assert "answer" in desk.reach["file x"] or "work" in desk.reach["file x"]
+    reach_payload(desk)
+    desk.at["file x"] = {"t": 9, "layer": 0, "head": -1}
+    assert desk.page_state(ReachState).of("file x").measuring is not None
     desk.add(Record(name="file x", label="x", trace=trace.truncated(60)))
-    assert "file x" not in desk.reach and "file x" not in desk.at and desk.current == "file x"
+    assert "file x" not in desk.page_state(ReachState).runs and "file x" not in desk.at and desk.current == "file x"
 
 
 def test_a_link_that_is_followed_again_shows_its_reading(recorded):
-    desk = state.Desk()
+    desk = Desk()
     desk.add(recorded)
-    desk.reach["recorded"] = {"choice": Choice(source=3), "shown": Choice(source=3)}
-    reach_panel.opening(desk, {"reading": "corridor", "from": "8", "to": "30"})
-    header, _ = arrived(reach_panel.payload(desk).parts)
+    desk.page_state(ReachState).runs["recorded"] = RunQuestions(choice=Choice(source=3), answered=Choice(source=3))
+    opening(desk, {"reading": "corridor", "from": "8", "to": "30"})
+    header, _ = arrived(reach_payload(desk).parts)
     assert (header["choice"]["reading"], header["choice"]["source"], header["choice"]["target"]) == ("corridor", 8, 30)
 
 
@@ -362,21 +364,21 @@ def test_a_late_refusal_leaves_the_last_picture(recorded, monkeypatch):
         if choice.source == 20:
             time.sleep(0.3)
             raise ValueError("not this one")
-        return measure(trace, choice, growing=growing, report=report)
+        return really(trace, choice, growing=growing, report=report)
 
-    measure = reach_measure.measure
-    monkeypatch.setattr(reach_measure, "measure", refusing)
-    desk = state.Desk()
+    really = measure.measure
+    monkeypatch.setattr(sending, "measure", refusing)
+    desk = Desk()
     desk.add(recorded)
-    reach_panel.ask(desk, {"run": "recorded", "n": 1, "reading": "forward", "source": 5, "target": 9})
-    desk.reach["recorded"].pop("shown", None)
+    ask(desk, question(1, 5, 9))
+    desk.page_state(ReachState).of("recorded").answered = None
     for _ in range(20):
-        header, _ = arrived(reach_panel.payload(desk).parts)
+        header, _ = arrived(reach_payload(desk).parts)
         if header["measured"]:
             break
-    monkeypatch.setattr(reach_panel, "PATIENCE", 0.05)
-    reach_panel.ask(desk, {"run": "recorded", "n": 2, "reading": "forward", "source": 20, "target": 25})
-    reach_panel.payload(desk)
-    desk.reach["recorded"]["work"].task.join(10)
-    header, _ = arrived(reach_panel.payload(desk).parts)
+    monkeypatch.setattr(sending, "PATIENCE", 0.05)
+    ask(desk, question(2, 20, 25))
+    reach_payload(desk)
+    desk.page_state(ReachState).of("recorded").measuring.work.task.join(10)
+    header, _ = arrived(reach_payload(desk).parts)
     assert header["choice"]["source"] == 5 and "Not this one" in header["message"]

@@ -10,9 +10,17 @@ import pytest
 import torch
 
 from app import compute
-from app.ring import panel as ring_panel
-from app.ring import payload as tp
-from app.session import actions, state
+from app.ring import payload, sending
+from app.ring.bytes_rows import bytes_rows
+from app.ring.forgotten import answer, cancel, measure
+from app.ring.payload import ring_parts
+from app.ring.sending import busy, ring_payload
+from app.ring.slots import ask_slot
+from app.ring.state import Question, RingState
+from app.session.actions import write_recorded
+from app.session.desk import Desk
+from app.session.files import RECORDING_NAME
+from app.session.progress import trace_of
 from app.session.runs import Record
 from mistral_core.analysis.influence import default_replacement
 from mistral_core.config import MISTRAL_7B
@@ -50,7 +58,7 @@ def test_slot_p_mod_w_holds_p_and_its_numbers_are_those_of_the_weights(tokenizer
         run.step()
     trace = run.trace()
     assert len(trace) > 5 * 5 and snapshots[-1][0] == len(trace) - 1
-    _, arrays = arrived(tp.ring_parts(trace, run="r"))
+    _, arrays = arrived(ring_parts(trace, run="r"))
     independent = reference.forward(reference.weights_of(model), config, trace.token_ids.tolist())
     for layer, width in enumerate(config.windows):
         for name, hook in (("keys", "rot_k"), ("values", "v")):
@@ -72,8 +80,8 @@ def test_parts_of_a_growing_run_are_the_whole(tokenizer, tiny_model):
     while not run.finish_reason:
         run.step()
     trace = run.trace()
-    whole = arrived(tp.ring_parts(trace, run="r"))
-    parts = [arrived(tp.ring_parts(trace, run="r", start=a, stop=b)) for a, b in ((0, 4), (4, 11), (11, len(trace)))]
+    whole = arrived(ring_parts(trace, run="r"))
+    parts = [arrived(ring_parts(trace, run="r", start=a, stop=b)) for a, b in ((0, 4), (4, 11), (11, len(trace)))]
     for name in ("keys", "values"):
         np.testing.assert_array_equal(np.concatenate([arrays[name] for _, arrays in parts]), whole[1][name])
     assert whole[0]["theatre"]["kv"] and whole[0]["theatre"]["kv_shape"] == {
@@ -87,29 +95,29 @@ def test_parts_of_a_growing_run_are_the_whole(tokenizer, tiny_model):
 
 
 def test_what_cannot_be_shown_is_a_sentence(monkeypatch, tokenizer, tiny_model):
-    header, arrays = arrived(tp.ring_parts(compute.recording(), run="r"))
+    header, arrays = arrived(ring_parts(compute.recording(), run="r"))
     assert not header["theatre"]["kv"] and "keys" not in arrays and "pattern" in arrays
     assert "no keys and values" in header["theatre"]["kv_note"]
     run = Run(tiny_model, tokenizer, asked(2), plan=FULL)
     list(run.prefill())
-    monkeypatch.setattr(tp, "KV_BUDGET", 100)
-    header, arrays = arrived(tp.ring_parts(run.trace(), run="r"))
+    monkeypatch.setattr(payload, "KV_BUDGET", 100)
+    header, arrays = arrived(ring_parts(run.trace(), run="r"))
     assert "keys" not in arrays and "too many" in header["theatre"]["kv_note"]
     with pytest.raises(ValueError, match="tokens 0 to 999"):
-        tp.ring_parts(run.trace(), run="r", stop=999)
+        ring_parts(run.trace(), run="r", stop=999)
 
 
 def _opened(monkeypatch, found, trace):
     """A run in a session whose browser asks for one slot after another."""
-    monkeypatch.setattr(tp, "KV_BUDGET", 100)
-    monkeypatch.setattr(actions, "spec_of_recording", lambda record: None)
+    monkeypatch.setattr(payload, "KV_BUDGET", 100)
+    monkeypatch.setattr(sending, "spec_of_recording", lambda record: None)
     found.add(Record(name="big", label="big", trace=trace))
 
     def ask(layer: int, position: int):
-        ring_panel.ask_slot(found, {"run": "big", "layer": layer, "position": position})
-        if found.reading is not None:
-            found.reading.task.join(60)
-        return arrived(ring_panel.payload(found).parts)
+        ask_slot(found, {"run": "big", "layer": layer, "position": position})
+        if (reading := found.page_state(RingState).reading) is not None:
+            reading.work.task.join(60)
+        return arrived(ring_payload(found).parts)
 
     return ask
 
@@ -117,16 +125,16 @@ def _opened(monkeypatch, found, trace):
 def test_the_numbers_of_one_slot_are_sent_where_those_of_the_run_are_too_many(monkeypatch, tokenizer, tiny_model):
     run = Run(tiny_model, tokenizer, asked(9), plan=FULL)
     list(run.prefill())
-    trace, found = run.trace(), state.Desk()
+    trace, found = run.trace(), Desk()
     ask = _opened(monkeypatch, found, trace)
-    header, arrays = arrived(ring_panel.payload(found).parts)
+    header, arrays = arrived(ring_payload(found).parts)
     assert header["theatre"]["single"] and header["theatre"]["slot"] is None and "slot_keys" not in arrays
     for layer, position in ((0, 0), (2, 5), (1, len(trace) - 1)):
         header, arrays = ask(layer, position)
         assert (header["theatre"]["slot"]["layer"], header["theatre"]["slot"]["position"]) == (layer, position)
         np.testing.assert_array_equal(arrays["slot_keys"], trace.keys(layer)[position])
         np.testing.assert_array_equal(arrays["slot_values"], trace.values(layer)[position])
-        assert found.reading is None, "what is recorded is not computed again"
+        assert found.page_state(RingState).reading is None, "what is recorded is not computed again"
     for layer, position in ((3, 0), (0, len(trace)), (-1, 2)):
         header, _ = ask(layer, position)
         assert header["theatre"]["slot"]["position"] == len(trace) - 1, "a slot that is not there changes nothing"
@@ -151,16 +159,16 @@ def test_what_a_run_does_not_keep_is_computed_anew_for_one_layer(monkeypatch):
         whole,
         arrays={name: array for name, array in whole.arrays.items() if "rot_k" not in name and "hook_v" not in name},
     )
-    found = state.Desk()
+    found = Desk()
     ask = _opened(monkeypatch, found, bare)
     header, arrays = ask(5, 40)
     assert "read again" in header["theatre"]["slot"]["text"]
     np.testing.assert_allclose(arrays["slot_keys"], whole.keys(5)[40], atol=1e-4)
     np.testing.assert_allclose(arrays["slot_values"], whole.values(5)[40], atol=1e-4)
-    first = found.reading
+    first = found.page_state(RingState).reading
     _, arrays = ask(5, 3)
     np.testing.assert_allclose(arrays["slot_values"], whole.values(5)[3], atol=1e-4)
-    assert found.reading is first, "a layer is read once"
+    assert found.page_state(RingState).reading is first, "a layer is read once"
     _, arrays = ask(2, 3)
     np.testing.assert_allclose(arrays["slot_keys"], whole.keys(2)[3], atol=1e-4)
     found.records["big"].trace = replace(bare, model_hash="f" * 64)
@@ -170,7 +178,7 @@ def test_what_a_run_does_not_keep_is_computed_anew_for_one_layer(monkeypatch):
 
 def test_bytes_by_counting_every_number():
     """Mistral 7B at 32k: the paper's 8 times; and each entry by counting heads, slots and numbers."""
-    rows = {row["tokens"]: row for row in tp.bytes_rows(MISTRAL_7B)}
+    rows = {row["tokens"]: row for row in bytes_rows(MISTRAL_7B)}
     assert list(rows) == [4096, 8192, 32_768, 131_072]
     for tokens, row in rows.items():
         number, width = 2, 128
@@ -179,20 +187,20 @@ def test_bytes_by_counting_every_number():
         assert row["no_window"] == 32 * tokens * 8 * width * 2 * number
         assert row["no_gqa"] == 4 * row["used"] and row["neither"] == 4 * row["no_window"]
     assert rows[32_768]["window_factor"] == 8.0
-    short = tp.bytes_rows(MISTRAL_7B, (100,))[0]
+    short = bytes_rows(MISTRAL_7B, (100,))[0]
     assert short["used"] * 4096 == short["allocated"] * 100
 
 
-def _question(word: str = "") -> ring_panel.Question:
+def _question(word: str = "") -> Question:
     ids = tuple(compute.tokenizer("storyteller").encode(PROMPT))
-    return ring_panel.Question(run="r", model="storyteller", ids=ids, position=8, step=len(ids) - 2, word=word)
+    return Question(run="r", model="storyteller", ids=ids, position=8, step=len(ids) - 2, word=word)
 
 
 @pytest.mark.parametrize("word", ["", "boy"])
 def test_the_measurement_is_what_two_plain_passes_say(word):
     question = _question(word)
     said = []
-    told = ring_panel.answer(question, lambda *report: said.append(report))
+    told = answer(question, lambda *report: said.append(report))
     model, tokenizer = compute.exact_model(question.model), compute.tokenizer(question.model)
     assert tokenizer.label(question.ids[8]) == "girl" == told["original"]
     swapped = list(question.ids)
@@ -214,21 +222,24 @@ def test_the_measurement_is_what_two_plain_passes_say(word):
 )
 def test_a_replacement_that_cannot_be_is_refused(word, sentence):
     with pytest.raises(ValueError, match=sentence):
-        ring_panel.answer(_question(word), lambda *_: None)
+        answer(_question(word), lambda *_: None)
 
 
 def test_the_page_opens_with_the_recording_measures_it_and_refuses_a_word_still_in_the_ring():
     at = app("ring")
     found = kept(at)
-    assert found.record.name == actions.RECORDING_NAME and "what is kept" in at.title[0].value
-    ring_panel.measure(found, {"run": found.current, "position": 30, "step": 40, "word": ""})
+    assert found.record.name == RECORDING_NAME and "what is kept" in at.title[0].value
+    measure(found, {"run": found.current, "position": 30, "step": 40, "word": ""})
     at.run()
-    assert any("has not left all rings" in warning.value for warning in at.warning) and found.asking is None
-    ring_panel.measure(found, {"run": found.current, "position": 20, "step": 40, "word": ""})
-    found.asking.task.join(60)
+    assert (
+        any("has not left all rings" in warning.value for warning in at.warning)
+        and found.page_state(RingState).asking is None
+    )
+    measure(found, {"run": found.current, "position": 20, "step": 40, "word": ""})
+    found.page_state(RingState).asking.work.task.join(60)
     at.run()
     assert not at.exception
-    header, _ = arrived(ring_panel.payload(found).parts)
+    header, _ = arrived(ring_payload(found).parts)
     told = header["theatre"]["forgotten"]
     assert (told["status"], told["position"], told["step"], told["distance"]) == ("done", 20, 40, 20) and told["kl"] > 0
 
@@ -237,13 +248,15 @@ def test_a_cancelled_measurement_says_so(monkeypatch):
     at = app("ring")
     found = kept(at)
     monkeypatch.setattr(compute, "exact_model", lambda name: time.sleep(0.3))
-    ring_panel.measure(found, {"run": found.current, "position": 20, "step": 40, "word": "no"})
-    ring_panel.cancel(found, {})
-    told = arrived(ring_panel.payload(found).parts)[0]["theatre"]["forgotten"]
-    assert (told["status"], told["error"]) == ("failed", "Cancelled.") and found.asking.task.running, "at once"
-    assert not ring_panel.measuring(found)
-    found.asking.task.join(30)
-    told = arrived(ring_panel.payload(found).parts)[0]["theatre"]["forgotten"]
+    measure(found, {"run": found.current, "position": 20, "step": 40, "word": "no"})
+    cancel(found, {"run": found.current, "n": 1})
+    told = arrived(ring_payload(found).parts)[0]["theatre"]["forgotten"]
+    assert (told["status"], told["error"]) == ("failed", "Cancelled.") and found.page_state(
+        RingState
+    ).asking.work.task.running, "at once"
+    assert not busy(found)
+    found.page_state(RingState).asking.work.task.join(30)
+    told = arrived(ring_payload(found).parts)[0]["theatre"]["forgotten"]
     assert (told["status"], told["error"]) == ("failed", "Cancelled.")
 
 
@@ -251,19 +264,20 @@ def test_the_recorded_run_is_written_again_with_its_keys_and_values():
     at = app("ring")
     found = kept(at)
     recorded = compute.recording()
-    ring_panel.write_live(found, {"run": found.current})
+    write_recorded(found, {"run": found.current, "n": 1})
     job = found.record.job
     until = time.monotonic() + 60
     while compute.engine().poll(job).status not in ("done", "failed") and time.monotonic() < until:
         time.sleep(0.01)
-    trace = actions.trace_of(found.record)
+    trace = trace_of(found.record)
     assert trace.token_ids.tolist() == recorded.token_ids.tolist()
-    header, arrays = arrived(ring_panel.payload(found).parts)
+    header, arrays = arrived(ring_payload(found).parts)
     assert arrays["keys"].shape[:2] == (len(recorded), trace.config.n_layers) and header["provenance"] == "model"
-    ring_panel.acknowledge(found, {"run": found.current, "to": len(trace)})
-    assert arrived(ring_panel.payload(found).parts)[0]["from"] == len(trace)
-    ring_panel.send_again(found, {"run": found.current, "from": 7})
-    assert arrived(ring_panel.payload(found).parts)[0]["from"] == 7
+    delivery = found.page_state(RingState).delivery
+    delivery.acknowledge({"run": found.current, "to": len(trace), "parts": {}, "n": 1})
+    assert arrived(ring_payload(found).parts)[0]["from"] == len(trace)
+    delivery.send_again({"run": found.current, "from": 7, "n": 2})
+    assert arrived(ring_payload(found).parts)[0]["from"] == 7
 
 
 def test_the_bytes_stand_on_the_page():

@@ -6,25 +6,27 @@ from types import SimpleNamespace
 import pytest
 
 from app import compute
-from app.attention import panel as attention_panel
-from app.next_word import panel as player_panel
-from app.reach import panel as reach_panel
-from app.ring import panel as ring_panel
-from app.session import actions, state
+from app.attention.sending import attention_payload
+from app.next_word.sending import next_word_payload
+from app.reach.sending import reach_payload
+from app.ring.sending import ring_payload
+from app.session import progress, state, visible
+from app.session.desk import Desk
 from app.session.rereading import writer_of
 from app.session.runs import Record
-from app.session.visible import meant, shown
-from app.shared.frame import heard
+from app.session.visible import run_named, visible_run
+from app.shared.live import callbacks
 from tests.ui.runs import arrived
 
-PAGES = {"next_word": player_panel, "attention": attention_panel, "ring": ring_panel, "reach": reach_panel}
+PAGES = {"next_word": next_word_payload, "attention": attention_payload, "ring": ring_payload, "reach": reach_payload}
 
 
 @pytest.fixture
-def desk(monkeypatch) -> state.Desk:
+def desk(monkeypatch) -> Desk:
     """A desk whose shown run is being loaded; the progress of a job is what the job says itself."""
-    monkeypatch.setattr(actions, "progress", lambda record: None if record is None else record.job)
-    found = state.Desk()
+    for module in (progress, visible):
+        monkeypatch.setattr(module, "progress_of", lambda record: None if record is None else record.job)
+    found = Desk()
     found.add(Record(name="asked", label="asked", job=job()))
     return found
 
@@ -34,8 +36,8 @@ def job(tokens: int = 0, message: str = "", status: str = "loading"):
     return SimpleNamespace(status=status, message=message, trace=trace, total=90, tokens_per_second=float("nan"))
 
 
-def header(name: str, desk: state.Desk) -> tuple[dict, str]:
-    sent = PAGES[name].payload(desk)
+def header(name: str, desk: Desk) -> tuple[dict, str]:
+    sent = PAGES[name](desk)
     return arrived(sent.parts).header, sent.waiting
 
 
@@ -43,7 +45,7 @@ def header(name: str, desk: state.Desk) -> tuple[dict, str]:
 def test_the_recording_is_shown_and_can_be_asked_about_until_the_run_is_there(desk, name):
     told, waiting = header(name, desk)
     assert told["run"] == "recorded" and waiting.startswith("Loading the model")
-    assert desk.current == "asked" and meant(desk, {"run": "recorded"})[1] is compute.recording()
+    assert desk.current == "asked" and run_named(desk, "recorded")[1] is compute.recording()
     desk.records["asked"].job = job(20, status="running")
     told, waiting = header(name, desk)
     assert (told["run"], told["status"], waiting) == ("asked", "running", "")
@@ -61,8 +63,8 @@ def test_the_last_picture_stays_with_the_reason_of_the_engine(desk, name):
 
 def test_a_text_of_one_token_is_nothing_to_ask_about(desk):
     desk.records["asked"].job = job(1, status="running")
-    assert shown(desk).record.name == "asked"
-    assert shown(desk, least=2).record.name == "recorded"
+    assert visible_run(desk).record.name == "asked"
+    assert visible_run(desk, least=2).record.name == "recorded"
 
 
 @pytest.mark.parametrize(
@@ -82,18 +84,23 @@ def test_every_picture_has_the_same_word_for_where_a_run_is(desk, status, said):
 
 
 def test_a_run_that_is_gone_is_not_meant(desk):
-    assert meant(desk, {"run": "gone"}) is None and meant(desk, {}) is None
-    assert meant(desk, {"run": "asked"}) is None, "it has no text yet"
+    assert run_named(desk, "gone") is None
+    assert run_named(desk, "asked") is None, "it has no text yet"
 
 
 def test_a_picture_passes_what_it_says_and_nothing_else(desk, monkeypatch):
-    said, done = {"ack": {"run": "r", "to": 3}}, []
+    said, done = {"ack": {"run": "r", "to": 3, "parts": {}, "n": 1.5}}, []
+    desk.page = "ring"
     monkeypatch.setattr(state, "component_state", lambda key: said if key == "here" else {})
-    calls = heard(desk, "here", ack=lambda *what: done.append(("ack", *what)), need=lambda *what: done.append(what))
+    acts = {"ack": lambda *what: done.append(("ack", *what)), "need": lambda *what: done.append(what)}
+    calls = callbacks(desk, "here", acts)
     calls["need"]()
     assert done == []
     calls["ack"]()
-    assert done == [("ack", desk, {"run": "r", "to": 3})]
+    assert done == [("ack", desk, said["ack"])] and not desk.notice
+    said["ack"] = {"run": "r", "to": "three"}
+    calls["ack"]()
+    assert len(done) == 1 and "said something that cannot be" in desk.notice
 
 
 def test_other_weights_do_not_read_a_text_again():

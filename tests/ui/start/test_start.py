@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from app import compute
-from app.start import panel as start_panel
 from app.start.example import COMMAND, load_example
+from app.start.going_on import going_on
 from app.wire import unpack
 from mistral_core.analysis.influence import corridor_influence
 from mistral_core.analysis.push_back import CANDIDATES, find_example
@@ -74,7 +74,7 @@ def test_what_does_not_belong_or_cannot_be_read_is_left_out(tmp_path, recorded):
 
 
 def test_it_leads_on_to_the_same_text_and_place(recorded):
-    ring, reach = start_panel.going_on("ring"), start_panel.going_on("reach")
+    ring, reach = going_on("ring"), going_on("reach")
     assert ring["text"].strip() == recorded["best"]["text"] and ring["t"] == str(recorded["corridor"]["target"])
     assert (
         {**ring, **reach} == reach

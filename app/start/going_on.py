@@ -1,9 +1,9 @@
-"""What the page `start` does besides its layout: the addresses at which the pages show its recorded text."""
+"""From start to the next pages: the addresses at which they show its recorded text at the moment of the question."""
 
 from __future__ import annotations
 
 from app import compute
-from app.session import actions
+from app.session.files import RECORDING_NAME, spec_of_recording
 from app.session.runs import Record
 from app.start.example import example_query, load_example
 
@@ -18,7 +18,7 @@ def going_on(to: str) -> dict[str, str]:
         TraceError: the recording is missing or damaged.
     """
     trace = compute.recording()
-    spec = actions.spec_of_recording(Record(name=actions.RECORDING_NAME, label="recorded", trace=trace))
+    spec = spec_of_recording(Record(name=RECORDING_NAME, label="recorded", trace=trace))
     story = load_example(compute.EXAMPLE, trace)
     if spec is None or story is None:
         return {}

@@ -1,0 +1,80 @@
+"""Is it really this model? The checks of `python -m mistral_core verify`, run on demand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import compute
+from app.models.state import ModelsState
+from app.session import state
+from app.session.desk import Desk
+from app.shared.work_panel import work_panel
+from mistral_core.serving.task import Report
+
+if TYPE_CHECKING:
+    from mistral_core.verification.subject import CheckResult
+
+
+def trust(desk: Desk, name: str) -> None:
+    """The checks of `python -m mistral_core verify`, run here on demand."""
+    st.subheader("Is it really this model?")
+    checks = desk.page_state(ModelsState).checks
+    work = checks.get(name)
+    if work is None or work.error:
+        st.write(
+            "The checks run the model: against logits that transformers computed, cached against dense, chunked, "
+            "the ring against the last W keys, and the exact reach. Each error is measured now."
+        )
+    results = work_panel(
+        checks,
+        name,
+        lambda report: verification(name, report),
+        key=state.CHECKS,
+        label="Check it now",
+        icon=":material/verified:",
+    )
+    if results is not None:
+        _results(results)
+
+
+def verification(name: str, report: Report) -> list[CheckResult]:
+    """Runs the checks of a model.
+
+    Raises:
+        ValueError: no such model, or its files are damaged.
+    """
+    from mistral_core.verify import verify
+
+    return verify(compute.engine().model(name), progress=report)
+
+
+def _results(results: list[CheckResult]) -> None:
+    failed = [result for result in results if not result.ok]
+    if failed:
+        st.error(f"{len(failed)} of {len(results)} checks failed: this model is not what it says.")
+    else:
+        st.success(f"All {len(results)} checks hold.")
+    rows = [
+        {
+            "check": result.check,
+            "holds": _verdict(result),
+            "largest error": _number(result.max_abs_error),
+            "bound": _number(result.bound),
+            "compared": "; ".join(filter(None, (result.compared, result.note))),
+        }
+        for result in results
+    ]
+    st.dataframe(rows, hide_index=True, height="content")
+    st.caption("model: measured on the running model. The same table: `python -m mistral_core verify`.")
+
+
+def _verdict(result: CheckResult) -> str:
+    if not result.applies:
+        return "does not apply"
+    return "yes" if result.ok else "NO"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2g}"

@@ -1,0 +1,58 @@
+"""Which model new runs are written by, its shape in six numbers, and its card."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.session import state
+from app.session.actions import pause_others
+from app.session.desk import Desk
+from app.theme import count
+from mistral_core import registry
+from mistral_core.analysis.accounting import ledger
+from mistral_core.config import MistralConfig
+
+
+def choose(desk: Desk) -> str:
+    """The model for new runs. What is being written with another one is paused and kept."""
+    names = list(registry.browser_models())
+    if desk.model not in names:
+        desk.model = names[0]
+    name = st.selectbox("Model", names, index=names.index(desk.model), key=state.MODEL)
+    if name != desk.model:
+        pause_others(desk)
+        desk.model = name
+        if any(record.job is not None for record in desk.records.values()):
+            st.info("New texts are written by this model. The runs you have are kept, with the model that wrote them.")
+    for notice in registry.listing().notices:
+        st.caption(notice)
+    return str(name)
+
+
+def facts(name: str, config: MistralConfig) -> None:
+    """The shape in six numbers."""
+    windows = sorted({window for window in config.windows if window is not None})
+    reach = config.exact_reach()
+    numbers = {
+        "parameters": count(ledger(config, 1).rows[0].parameters),
+        "layers": f"{config.n_layers}",
+        "query : key/value heads": f"{config.n_heads} : {config.n_kv_heads}",
+        "window W": ", ".join(str(w) for w in windows) if windows else "none",
+        "exact reach": f"{reach} tokens" if reach is not None else "all",
+        "vocabulary": f"{config.vocab_size:,}",
+    }
+    with st.container(horizontal=True, gap="medium"):
+        for label, value in numbers.items():
+            st.metric(label, value, width="content")
+    st.caption(
+        "derived from the configuration of " + name + ". Exact reach: after k layers a token can depend on k × (W − 1) "
+        "tokens before it, since W counts the token itself. The paper writes k × W."
+    )
+
+
+def card(name: str) -> None:
+    """The model's own card: what it was trained on, what it cannot do."""
+    path = registry.resolve_browser(name) / "MODEL_CARD.md"
+    if path.is_file():
+        with st.expander("Model card: where it comes from, what it cannot do"):
+            st.markdown(path.read_text(encoding="utf-8"))

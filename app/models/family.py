@@ -1,0 +1,59 @@
+"""The models that were trained alike but for one thing, and what each reached."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from app.theme import size
+from mistral_core.training.family_results import Reached, reached, recorded_results
+
+
+def family() -> None:
+    """The models that were trained alike but for one thing, and what each reached."""
+    with st.expander("Trained alike, one thing changed: what each model reached"):
+        rows = reached(recorded_results())
+        st.dataframe([_family_row(row) for row in rows], hide_index=True)
+        st.caption(
+            f"Bits per byte of held-out text after {rows[0].first.tokens / 1e6:.1f} million tokens, alike for all; "
+            "lower is better. The mean of the seeds, and how far they lie apart. Two "
+            "models differ only where the difference is larger than that. Whole chapters are longer than any text that "
+            "these models were trained on, which full attention does not forgive; pieces are not. Measured when they "
+            "were trained, by `python -m mistral_core family`."
+        )
+        st.caption(
+            "relay is no storyteller: it learned to carry one symbol through every hop, up to the exact reach. "
+            "`python -m mistral_core relay` measures how often it arrives."
+        )
+
+
+def _family_row(row: Reached) -> dict[str, str]:
+    changed = ", ".join(_changed(name, value) for name, value in row.first.changes.items())
+    return {
+        "model": row.first.name,
+        "whole chapters": _bits(row.mean, row.spread),
+        "in pieces": _bits(row.short, row.short_spread),
+        "seeds": f"{row.seeds}",
+        "what was changed": changed or "(compared with)",
+        "parameters": f"{row.first.parameters:,}",
+        "keys and values": size(row.first.cache_bytes),
+    }
+
+
+def _changed(name: str, value: Any) -> str:
+    """One change against the baseline, in words that a cell of the table has room for."""
+    match name:
+        case "window" if value is None:
+            return "no window"
+        case "n_kv_heads":
+            return f"{value} key/value {'head' if value == 1 else 'heads'}"
+        case "optimiser" if value == "adamw":
+            return "AdamW alone"
+        case "adamw_rate":
+            return f"rate {value}"
+    return f"{name} {value}".replace("_", " ")
+
+
+def _bits(mean: float, spread: float | None) -> str:
+    return f"{mean:.3f}" if spread is None else f"{mean:.3f} (within {spread:.3f})"

@@ -1,0 +1,113 @@
+"""Above the picture of next_word: the prompt, the buttons, the examples and the settings of the next run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import streamlit as st
+
+from app.session import actions, state
+from app.session.desk import Desk
+from app.session.progress import writing
+from app.session.runs import RunSpec
+from app.shared.examples import EXAMPLES
+
+PACES = {"as fast as it can": 0.0, "20 tokens a second": 20.0, "5 tokens a second": 5.0, "1 token a second": 1.0}
+
+
+def prompt_area(desk: Desk) -> str:
+    """The prompt; counted as last committed (Ctrl+Enter, or leaving the field)."""
+    if state.value(state.PROMPT) is None:
+        state.put(state.PROMPT, desk.prompt)
+    typed = st.text_area(
+        "Prompt", key=state.PROMPT, height=84, label_visibility="collapsed", placeholder="Write how the text begins …"
+    )
+    desk.prompt = typed or ""
+    return desk.prompt
+
+
+def _use_example(desk: Desk, text: str) -> None:
+    desk.prompt = text
+    state.put(state.PROMPT, text)
+
+
+def controls(desk: Desk) -> None:
+    """The buttons, the examples and the settings of the next run.
+
+    The buttons act in callbacks: those run before the page does, so that no other rerun can swallow them.
+    """
+    desk.length = state.value(state.LENGTH, desk.length)  # its field stands below the button it names
+    with st.container(horizontal=True, gap="small"):
+        for name, label, icon, enabled in _buttons(desk):
+            kind: Literal["primary", "secondary"] = "primary" if name == "write" else "secondary"
+            st.button(
+                label,
+                type=kind,
+                icon=f":material/{icon}:",
+                disabled=not enabled,
+                key=state.button(name),
+                on_click=_press,
+                args=(desk, name),
+            )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.popover("Examples", icon=":material/menu_book:", type="tertiary"):
+            for label, text in EXAMPLES.items():
+                st.button(label, on_click=_use_example, args=(desk, text), key=state.example(label), width="stretch")
+                st.caption(text)
+        with st.popover("Length, seed, pace", icon=":material/tune:", type="tertiary"):
+            _next_run(desk)
+        st.caption(_count(desk))
+
+
+def _press(desk: Desk, name: str) -> None:
+    if name != "write":
+        actions.press(desk, name)
+        return
+    desk.prompt = state.value(state.PROMPT) or ""
+    desk.seed = state.value(state.SEED, desk.seed)
+    desk.pace = PACES.get(state.value(state.PACE, ""), desk.pace)
+    desk.length = state.value(state.LENGTH, desk.length)
+    spec = RunSpec(model=desk.model, text=desk.prompt, sampling=desk.sampling, seed=desk.seed, new_tokens=desk.length)
+    actions.write(desk, spec, pace=desk.pace)
+
+
+def _buttons(desk: Desk) -> list[tuple[str, str, str, bool]]:
+    """Name, label, icon and whether it can be pressed now."""
+    job = desk.record.job if desk.record is not None else None
+    active = writing(desk)
+    waiting = job is not None and job.status in ("paused", "failed", "expired")
+    going = ("pause", "Pause", "pause", True) if active else ("resume", "Go on", "play_arrow", waiting)
+    return [
+        ("write", "Read" if desk.length == 0 else "Write", "edit", True),
+        going,
+        ("step", "One token", "skip_next", waiting or active),
+        ("stop", "Stop", "stop", waiting or active),
+    ]
+
+
+def _next_run(desk: Desk) -> None:
+    desk.length = st.number_input(
+        "new tokens",
+        0,
+        2000,
+        value=desk.length,
+        step=50,
+        key=state.LENGTH,
+        help="0 reads the text without adding to it: probability and rank of every word.",
+    )
+    desk.seed = st.number_input(
+        "seed", 0, 2**31 - 1, value=desk.seed, step=1, key=state.SEED, help="The same seed gives the same text."
+    )
+    names = list(PACES)
+    now = next((index for index, pace in enumerate(PACES.values()) if pace == desk.pace), 0)
+    desk.pace = PACES[st.selectbox("pace", names, index=now, key=state.PACE, help="How fast it writes, for watching.")]
+
+
+def _count(desk: Desk) -> str:
+    if not desk.prompt.strip():
+        return "prompt: empty"
+    try:
+        count = actions.count_tokens(desk.model, desk.prompt)
+        return f"prompt: {count:,} of at most {actions.MAX_PROMPT_TOKENS:,} tokens"
+    except ValueError:
+        return ""

@@ -1,0 +1,119 @@
+"""What goes to the picture of next_word, and what it says: sliders, branches, another run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from app import compute
+from app.next_word.messages import Branch, BranchEntry, Open, Sliders
+from app.next_word.payload import next_word_parts
+from app.next_word.stages import LabelOf, StageBlock, recorded_block, stage_block
+from app.next_word.state import NextWordState
+from app.session import actions
+from app.session.delivery import Delivery
+from app.session.desk import Desk
+from app.session.runs import SAMPLING_FIELDS, Record
+from app.session.sentence import sentence
+from app.session.visible import Payload, VisibleRun, visible_run
+from mistral_core.sampling import SamplingSettings, Stage, sampling_stages
+from mistral_core.trace import LOGITS, Trace
+from mistral_core.trace_compact import TOP_IDS
+
+STAGES = "stages"
+"""The alternatives, as a part of what is delivered; their key is the settings that were applied."""
+
+
+def next_word_payload(desk: Desk) -> Payload:
+    """What the browser does not hold yet of the shown run; the last picture stays until there is something."""
+    visible = visible_run(desk)
+    record, trace = visible.record, visible.trace
+    delivery = desk.page_state(NextWordState).delivery
+    key = _stages_key(desk, trace)
+    stages = _stages(desk, visible, key, delivery)
+    parts = next_word_parts(
+        trace,
+        run=record.name,
+        start=min(delivery.missing_from(record.name, growing=visible.growing), len(trace)),
+        stages=stages,
+        sampling=_sliders(desk.sampling) if LOGITS in trace.arrays else None,
+        branches=[_entry(other) for other in desk.records.values()],
+        at=desk.at.get(record.name),
+        follow=desk.follow,
+        **visible.growth(),
+    )
+    delivery.sent(record.name, len(trace), **({} if key is None else {STAGES: (key, len(trace))}))
+    return Payload(parts, visible.waiting)
+
+
+def set_sampling(desk: Desk, event: Sliders) -> None:
+    """Takes over what the sliders say; values out of bounds are ignored with a sentence."""
+    try:
+        desk.sampling = replace(
+            desk.sampling, temperature=float(event["temperature"]), top_k=event["top_k"], top_p=float(event["top_p"])
+        )
+    except ValueError as error:
+        desk.notice = sentence(error)
+
+
+def branch(desk: Desk, event: Branch) -> None:
+    """Another token is to stand at a position."""
+    actions.branch(desk, event["run"], event["position"], event["token_id"])
+
+
+def choose(desk: Desk, event: Open) -> None:
+    """Another run of this session is to be shown."""
+    actions.choose(desk, event["run"])
+
+
+def _stages_key(desk: Desk, trace: Trace) -> str | None:
+    """Names the settings that are applied; `None` = the run has nothing to apply them to."""
+    if TOP_IDS in trace.arrays:
+        return "recorded"
+    if LOGITS not in trace.arrays:
+        return None
+    return "/".join(f"{getattr(desk.sampling, name):g}" for name in SAMPLING_FIELDS)
+
+
+def _stages(desk: Desk, visible: VisibleRun, key: str | None, delivery: Delivery) -> StageBlock | None:
+    """The alternatives that the browser lacks."""
+    trace = visible.trace
+    if key is None:
+        return None
+    start = delivery.missing_from(visible.record.name, growing=visible.growing, part=STAGES, key=key)
+    if start >= len(trace):
+        return None
+    if TOP_IDS in trace.arrays:
+        return recorded_block(trace, start, len(trace))
+
+    def stages_of(logits: np.ndarray, history: Sequence[int]) -> list[Stage]:
+        return sampling_stages(logits, desk.sampling, history)
+
+    return stage_block(trace, stages_of, key=key, start=start, stop=len(trace), label_of=_labels(trace))
+
+
+def _entry(record: Record) -> BranchEntry:
+    return {
+        "run": record.name,
+        "label": record.label,
+        "at": record.branched_at,
+        "token": record.branched_to,
+        "parent": record.parent,
+    }
+
+
+def _labels(trace: Trace) -> LabelOf:
+    try:
+        tokenizer = compute.tokenizer(trace.model_name)
+        if tokenizer.vocab_size == trace.config.vocab_size:
+            return tokenizer.label
+    except ValueError:
+        pass
+    known = dict(zip(trace.token_ids.tolist(), trace.token_labels, strict=True))
+    return lambda token: known.get(token, f"#{token}")  # a foreign model's vocabulary is not here
+
+
+def _sliders(sampling: SamplingSettings) -> Sliders:
+    return {"temperature": sampling.temperature, "top_k": sampling.top_k, "top_p": sampling.top_p}

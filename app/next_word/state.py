@@ -1,0 +1,19 @@
+"""What the page next_word remembers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from app.session.delivery import Delivery
+from app.session.desk import PageState
+
+
+@dataclass
+class NextWordState(PageState, page="next_word"):
+    """What the browser holds of each run and of its alternatives."""
+
+    delivery: Delivery = field(default_factory=Delivery)
+
+    def forget(self, run: str) -> None:
+        """Another run may come under this name."""
+        self.delivery.forget(run)

@@ -1,0 +1,41 @@
+"""What goes to the picture of ring: the run with its keys and values, one slot, and whether a word is forgotten."""
+
+from __future__ import annotations
+
+from app.ring.forgotten import forgotten_header
+from app.ring.payload import records_slots, ring_parts
+from app.ring.slots import model_is_there, slot_of
+from app.ring.state import RingState
+from app.session.desk import Desk
+from app.session.files import spec_of_recording
+from app.session.progress import writing
+from app.session.visible import Payload, visible_run
+
+
+def ring_payload(desk: Desk) -> Payload:
+    """What the browser does not hold yet of the shown run; the last picture stays until there is something."""
+    visible = visible_run(desk)
+    record, trace = visible.record, visible.trace
+    page = desk.page_state(RingState)
+    live = spec_of_recording(record) is not None and record.job is None
+    measurable = model_is_there(trace)
+    parts = ring_parts(
+        trace,
+        run=record.name,
+        start=min(page.delivery.missing_from(record.name, growing=visible.growing), len(trace)),
+        at=desk.at.get(record.name),
+        live=live,
+        measurable=measurable,
+        forgotten=forgotten_header(page, record.name),
+        single=records_slots(trace) or (measurable and not live),
+        slot=slot_of(page, record, trace),
+        **visible.growth(),
+    )
+    page.delivery.sent(record.name, len(trace))
+    return Payload(parts, visible.waiting)
+
+
+def busy(desk: Desk) -> bool:
+    """Whether the page has to look again: a text grows, or something is worked on."""
+    page = desk.page_state(RingState)
+    return writing(desk) or page.measurements.running or page.layers.running

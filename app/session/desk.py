@@ -1,0 +1,110 @@
+"""The desk of one visitor: what follows from page to page, and room for what each page remembers.
+
+Widgets of a page are forgotten when another page is opened, so everything that should follow the visitor
+(model, text, settings, runs, the place in a run) lies on the desk. What one page alone remembers is a
+`PageState` of its own, written down in `app/<page>/state.py` and made when the page first asks for it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import ClassVar, TypeVar
+
+from app.session.runs import DEFAULT_NEW_TOKENS, DEFAULT_SAMPLING, Record
+from app.shared.messages import Place
+from mistral_core.registry import DEFAULT_MODEL
+from mistral_core.sampling import SamplingSettings
+
+MAX_RECORDS = 8
+"""Runs kept in a session; the oldest finished one makes room."""
+DEFAULT_PROMPT = "Once upon a time there was a girl who lived in a little house in the wood."
+
+
+class PageState:
+    """What one page remembers. A subclass says whose it is: `class RingState(PageState, page="ring")`."""
+
+    kinds: ClassVar[dict[str, type[PageState]]] = {}
+    """By page, what remembers it."""
+    page: ClassVar[str]
+
+    def __init_subclass__(cls, page: str) -> None:
+        cls.page = page
+        if PageState.kinds.setdefault(page, cls) is not cls:
+            raise ValueError(
+                f"{PageState.kinds[page].__name__} remembers the page {page} already; give it the new fields"
+            )
+
+    def forget(self, run: str) -> None:
+        """Lets go of all that is remembered of a run: another one may come under its name."""
+
+
+State = TypeVar("State", bound=PageState)
+
+
+@dataclass
+class Desk:
+    """A session's runs and settings.
+
+    Attributes:
+        session: names the session to the engine.
+        model: chosen for new runs.
+        records: by name, oldest first. current: the one that is shown.
+        sampling: what the sliders say; new runs use it.
+        at: by run, where the playhead settled.
+        opened: the URL parameters that were acted on, so that they are acted on once.
+        notice: a sentence to show once. page: the page that is open.
+        follow: grows when the eye should go to the end of the text.
+    """
+
+    session: str = field(default_factory=lambda: uuid.uuid4().hex)
+    model: str = DEFAULT_MODEL
+    prompt: str = DEFAULT_PROMPT
+    length: int = DEFAULT_NEW_TOKENS
+    seed: int = 0
+    pace: float = 0.0
+    records: OrderedDict[str, Record] = field(default_factory=OrderedDict)
+    current: str | None = None
+    sampling: SamplingSettings = DEFAULT_SAMPLING
+    at: dict[str, Place] = field(default_factory=dict)
+    opened: dict[str, str] | None = None
+    notice: str = ""
+    follow: int = 0
+    page: str = ""
+    _pages: dict[str, PageState] = field(default_factory=dict)
+
+    @property
+    def record(self) -> Record | None:
+        """The run that is shown."""
+        return self.records.get(self.current) if self.current else None
+
+    def page_state(self, kind: type[State]) -> State:
+        """What a page remembers; made when it is first asked for."""
+        if kind.page not in self._pages:
+            self._pages[kind.page] = kind()
+        state = self._pages[kind.page]
+        if not isinstance(state, kind):
+            raise ValueError(f"the page {kind.page} is remembered by {type(state).__name__}, not by {kind.__name__}")
+        return state
+
+    def add(self, record: Record) -> None:
+        """Shows a run, and lets the oldest one go that is neither shown nor being written."""
+        if self.records.get(record.name, record) is not record:
+            self.forget(record.name)
+        self.records[record.name] = record
+        self.records.move_to_end(record.name)
+        self.current = record.name
+        for name, old in list(self.records.items()):
+            if len(self.records) <= MAX_RECORDS:
+                break
+            writing = old.job is not None and old.job.status not in ("done", "failed", "expired")
+            if name != self.current and not writing:
+                self.forget(name)
+
+    def forget(self, run: str) -> None:
+        """Lets a run go, with all that the pages remember of it: another one may come under its name."""
+        self.records.pop(run, None)
+        self.at.pop(run, None)
+        for state in self._pages.values():
+            state.forget(run)

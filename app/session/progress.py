@@ -1,0 +1,37 @@
+"""Where a run is: what the engine says of it, and its text so far."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app import compute
+from app.session.desk import Desk
+from app.session.runs import Record
+from mistral_core.trace import Trace
+
+if TYPE_CHECKING:
+    from mistral_core.serving.engine import Progress
+
+ACTIVE = frozenset({"queued", "loading", "reading", "running"})
+"""As in the engine, which is not imported here before it is needed."""
+
+
+def progress_of(record: Record | None) -> Progress | None:
+    """Where a run is; renews its lease. `None` for recordings."""
+    if record is None or record.job is None:
+        return None
+    return compute.engine().poll(record.job)
+
+
+def trace_of(record: Record | None) -> Trace | None:
+    """The text of a run so far and what was recorded of it."""
+    if record is None:
+        return None
+    progress = progress_of(record)
+    return record.trace if progress is None else progress.trace
+
+
+def writing(desk: Desk) -> bool:
+    """Whether the shown run is being written, so that the page has to look again."""
+    record = desk.record
+    return record is not None and record.job is not None and record.job.status in ACTIVE

@@ -1,0 +1,88 @@
+"""A picture that is drawn again while a run grows or something is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from app.session import state
+from app.session.address import keep_address
+from app.session.delivery import Delivery
+from app.session.desk import Desk
+from app.session.visible import Payload
+from app.shared.picture import Picture
+from app.wire import pack
+from app.wire_types import problems_of_event
+
+Act = Callable[[Desk, Any], None]
+"""What is done on the desk about something that a picture says."""
+
+
+def live_picture(
+    desk: Desk,
+    picture: Picture,
+    payload: Callable[[Desk], Payload],
+    *,
+    key: str,
+    every: float,
+    busy: Callable[[Desk], bool],
+    polling: bool,
+    acts: Mapping[str, Act],
+    delivery: Delivery | None = None,
+    more_address: Callable[[Desk], dict[str, str]] = lambda desk: {},
+    after: Callable[[Any], None] = lambda result: None,
+) -> None:
+    """Shows the run, looks again while there is something to wait for, and stops looking when that has ended.
+
+    Args:
+        payload: what goes to the browser now. key: of the mounted picture. every: seconds between two looks.
+        busy: whether there is something to wait for. polling: what it said before the page was drawn, so that
+            the rest of the page is drawn anew when that is no longer so.
+        acts: by event of the picture, what is done about it.
+        delivery: where what the browser holds is noted, for a run that goes by growth.
+        more_address: what the page adds to the address. after: is given the picture's result.
+    """
+    run = desk.current
+    if delivery is not None:
+        acts = {
+            "ack": lambda _, event: delivery.acknowledge(event),
+            "need": lambda _, event: delivery.send_again(event),
+            **acts,
+        }
+
+    @st.fragment(run_every=every if polling else None)
+    def look() -> None:
+        unfinished = busy(desk)  # before it is drawn: what ends in between is drawn at the next look
+        status = st.empty()
+        data = payload(desk)
+        if data.waiting:
+            status.caption(data.waiting)
+        after(picture.show(pack(data.parts), key=key, **callbacks(desk, key, acts)))
+        keep_address(desk, st.query_params, **more_address(desk))
+        if unfinished != polling or desk.notice or desk.current != run:
+            st.rerun()
+
+    look()
+
+
+def callbacks(desk: Desk, key: str, acts: Mapping[str, Act]) -> dict[str, Callable[[], None]]:
+    """By event, what a picture mounted under `key` calls when it says something: an act with what it said.
+
+    What is not as `app/<page>/messages.py` writes it down is refused, with a sentence.
+    """
+
+    def passing(name: str, act: Act) -> Callable[[], None]:
+        def callback() -> None:
+            event = state.component_state(key).get(name)
+            if not event:
+                return
+            if wrong := problems_of_event(desk.page, name, event):
+                desk.notice = f"The picture said something that cannot be: {wrong[0]}. Reload the page."
+                return
+            act(desk, event)
+
+        return callback
+
+    return {name: passing(name, act) for name, act in acts.items()}
