@@ -126,6 +126,7 @@ SCENES = (
 def opened(launched: Browser, url: str, scene: Scene, *, dark: bool = False) -> Page:
     """A page in this state, with the measuring tool in it. Nothing in it moves by itself."""
     page = open_page(launched, dark=dark, height=HEIGHT, reduced_motion="reduce")
+    page.set_default_timeout(180_000)  # what a page measures takes its time on a busy machine
     for probe in PROBES:
         page.add_init_script(path=probe)
     page.goto(url + scene.path)
