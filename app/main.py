@@ -15,9 +15,11 @@ import streamlit as st  # noqa: E402
 
 from app import compute, navigation  # noqa: E402
 from app.session import state  # noqa: E402
+from app.theme import page_colours  # noqa: E402
 
 st.set_page_config(page_title="Mistral Explorer", page_icon=str(ROOT / "assets" / "logo.svg"), layout="wide")
-st.html(ROOT / "assets" / "styles.css")
+st.html(f"<style>{page_colours()}\n{(ROOT / 'assets' / 'styles.css').read_text(encoding='utf-8')}</style>")
+st.html(ROOT / "assets" / "larger.html", unsafe_allow_javascript=True)
 st.logo(str(ROOT / "assets" / "logo.svg"), size="small")
 current = st.navigation(navigation.pages(), position="top")
 state.enter(current.url_path)

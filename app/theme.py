@@ -15,6 +15,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 Hex = str
 """A colour as `#RRGGBB`."""
@@ -117,6 +118,32 @@ def css_variables() -> str:
         body = "\n  ".join([f"color-scheme: {theme};", *(line.replace(":", ": ", 1) for line in lines)])
         blocks.append(f'[data-theme="{theme}"] {{\n  {body}\n}}')
     return "\n".join(blocks) + "\n"
+
+
+def page_colours() -> str:
+    """The same colours for what Streamlit draws itself: one block, which follows the page's own `color-scheme`."""
+    lines = [f"--mx-{role}: light-dark({LIGHT[role]}, {DARK[role]});" for role in LIGHT]
+    return f".stApp {{ {' '.join(lines)} }}"
+
+
+def figure_style(theme: str) -> dict[str, Any]:
+    """What every plotly figure has in its layout: the page's typeface and ink, on the card that it lies on."""
+    table = THEMES[theme]
+    return {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": '"Source Sans", sans-serif', "color": table["ink"], "size": 14},
+        "hoverlabel": {
+            "bgcolor": table["card"],
+            "bordercolor": table["soft"],
+            "font": {"family": '"Source Sans", sans-serif', "color": table["ink"], "size": 14},
+        },
+    }
+
+
+def figure_axis(theme: str) -> dict[str, Any]:
+    """What every axis of a figure has."""
+    return {"gridcolor": THEMES[theme]["line"], "zeroline": False, "automargin": True}
 
 
 def percent(share: float) -> str:

@@ -1,8 +1,9 @@
 // One head (or one map across the layers) large: rows = from (query), columns = looks at (key).
 
+import { onCells } from "../kit/cells.js";
 import { blend, shade } from "../kit/colour.js";
 import { clamp, grouped, percent, plural, quoted } from "../kit/format.js";
-import { fit } from "../kit/measure.js";
+import { fit, labelFont } from "../kit/measure.js";
 
 /** @import AttentionPage from "./page.js" */
 /** @typedef {{ query: number, key: number }} Cell  positions; a key below 0 is before the text begins */
@@ -28,11 +29,11 @@ export class LargePanel {
     this.canvas = player.part("large", HTMLCanvasElement);
     /** @type {Box | null} */
     this.box = null;
-    this.canvas.addEventListener("pointermove", (event) => this.hover(event));
-    this.canvas.addEventListener("pointerleave", () => player.aim(null));
-    this.canvas.addEventListener("click", (event) => {
-      const cell = this.at(event);
-      if (cell) player.go(cell.query, { by: "hand" });
+    onCells(this.canvas, {
+      at: (event) => this.at(event),
+      hover: (event) => this.hover(event),
+      leave: () => player.aim(null),
+      go: ({ query }) => player.go(query, { by: "hand" }),
     });
   }
 
@@ -153,7 +154,7 @@ export class LargePanel {
       }
       g.stroke();
     }
-    g.font = `600 ${0.75 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans, 600);
     /** @param {string} text @param {number} x @param {number} y @param {"left" | "right"} align */
     const label = (text, x, y, align) => {
       const wide = g.measureText(text).width + 8;
@@ -182,18 +183,18 @@ export class LargePanel {
     for (let row = 0; row < box.rows; row++) {
       const position = box.first + row;
       const current = position === query;
-      g.font = `${current ? 700 : 400} ${0.82 * unit}px ${colour.serif}`;
+      g.font = labelFont(unit, colour.serif, current ? 700 : 400);
       g.fillStyle = current ? colour.query : colour.ink;
       g.fillText(
         fit(run.labels[position], box.left - 2.6 * unit, g.font),
         box.left - 2.3 * unit,
         box.top + (row + 0.5) * box.row,
       );
-      g.font = `${current ? 700 : 400} ${0.7 * unit}px ${colour.sans}`;
+      g.font = labelFont(unit, colour.sans, current ? 700 : 400);
       if (!current) g.fillStyle = colour.soft;
       g.fillText(String(position), box.left - 0.35 * unit, box.top + (row + 0.5) * box.row);
     }
-    g.font = `600 ${0.75 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans, 600);
     g.fillStyle = colour.soft;
     g.textBaseline = "top";
     g.textAlign = "left";
@@ -206,21 +207,21 @@ export class LargePanel {
   /** @param {CanvasRenderingContext2D} g @param {Box} box */
   drawOffsets(g, box) {
     const { colour, unit } = this.player;
-    g.font = `${0.7 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans);
     g.textAlign = "center";
     let free = 0;
     for (let column = 0; column < box.columns; column++) {
       const x = box.left + (column + 0.5) * box.wide;
       if (x < free) continue;
       g.fillText(grouped(Math.floor(column * box.per)), x, 1.3 * unit);
-      free = x + (box.wide > 1.2 * unit ? 0 : 1.8 * unit);
+      free = x + (box.wide > 1.4 * unit ? 0 : 2.4 * unit);
     }
   }
 
   /** @param {CanvasRenderingContext2D} g @param {Box} box */
   drawKeys(g, box) {
     const { run, colour, unit, aimed } = this.player;
-    const every = Math.ceil((0.8 * unit) / box.wide);
+    const every = Math.ceil((0.95 * unit) / box.wide);
     g.textAlign = "left";
     g.textBaseline = "middle";
     for (let column = 0; column < box.columns; column++) {
@@ -230,7 +231,7 @@ export class LargePanel {
       g.save();
       g.translate(box.left + (column + 0.5) * box.wide, box.top - 3);
       g.rotate(-Math.PI / 2);
-      g.font = `${chosen ? 700 : 400} ${Math.min(0.78 * unit, Math.max(box.wide * every, 8))}px ${colour.serif}`;
+      g.font = labelFont(unit, colour.serif, chosen ? 700 : 400);
       g.fillStyle = chosen ? colour.ink : colour.soft;
       g.fillText(fit(run.labels[position], box.top - 1.5 * unit, g.font), 0, 0);
       g.restore();

@@ -1,7 +1,8 @@
 // Layers x heads: each head's attention over the whole run as a picture of its own, drawn pixel by pixel.
 
+import { onCells } from "../kit/cells.js";
 import { penOf } from "../kit/dom.js";
-import { fit } from "../kit/measure.js";
+import { fit, labelFont } from "../kit/measure.js";
 import { plural } from "../kit/format.js";
 import { rgb, shade } from "../kit/colour.js";
 
@@ -20,12 +21,12 @@ export class ThumbPanel {
     this.drawn = 0;
     this.since = 0;
     this.image = document.createElement("canvas");
-    this.canvas.addEventListener("click", (event) => {
-      const at = this.at(event);
-      if (at) player.pick(at.layer, at.head);
+    onCells(this.canvas, {
+      at: (event) => this.at(event),
+      hover: (event) => this.hover(event),
+      leave: () => player.tip(null),
+      go: ({ layer, head }) => player.pick(layer, head),
     });
-    this.canvas.addEventListener("pointermove", (event) => this.hover(event));
-    this.canvas.addEventListener("pointerleave", () => player.tip(null));
   }
 
   heads() {
@@ -41,7 +42,7 @@ export class ThumbPanel {
     const groups = Math.ceil(heads / per);
     const left = 2 * unit;
     const top = 2.3 * unit;
-    const bottom = 1.3 * unit;
+    const bottom = 1.4 * unit;
     const gap = heads > 12 || run.layers > 12 ? 2 : 5;
     const apart = groups > 1 ? Math.min(10, 60 / groups) : 0;
     const wide = (width - left - 4 - apart * (groups - 1) - gap * heads) / Math.max(heads, 1);
@@ -167,7 +168,7 @@ export class ThumbPanel {
       g.strokeStyle = colour.groups[group % colour.groups.length];
       g.lineWidth = 2;
       for (let layer = 0; layer < run.layers; layer++) g.strokeRect(x, box.y(layer) - 3, wide, box.high + 6);
-      g.font = `600 ${0.8 * unit}px ${colour.sans}`;
+      g.font = labelFont(unit, colour.sans, 600);
       g.textAlign = "left";
       g.fillStyle = g.strokeStyle;
       g.fillRect(x, 0.12 * unit, 0.7 * unit, 0.7 * unit);
@@ -178,7 +179,7 @@ export class ThumbPanel {
         0.78 * unit,
       );
     }
-    g.font = `${0.75 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans);
     g.textAlign = "center";
     const every = box.wide < 1.3 * unit ? 4 : 1;
     for (let head = 0; head < box.heads; head += every) {
@@ -189,7 +190,7 @@ export class ThumbPanel {
     g.textBaseline = "middle";
     for (let layer = 0; layer < run.layers; layer += box.high < 0.8 * unit ? 4 : 1) {
       g.fillStyle = layer === player.layer ? colour.ink : colour.soft;
-      g.font = `${layer === player.layer ? 700 : 400} ${0.75 * unit}px ${colour.sans}`;
+      g.font = labelFont(unit, colour.sans, layer === player.layer ? 700 : 400);
       g.fillText(`L${layer + 1}`, 0, box.y(layer) + box.high / 2);
     }
   }
@@ -211,14 +212,18 @@ export class ThumbPanel {
       player.head < 0 ? Array.from({ length: box.heads }, (_, i) => i) : [Math.min(player.head, box.heads - 1)];
     for (const head of chosen) g.strokeRect(box.x(head) - 1, box.y(player.layer) - 1, box.wide + 2, box.high + 2);
     g.fillStyle = colour.soft;
-    g.font = `${0.7 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans);
     g.textAlign = "left";
     g.textBaseline = "bottom";
     const height = box.y(0) + box.high + box.bottom + 2;
     g.fillText(
-      player.shape === "band"
-        ? "across: looks at (key), 0 tokens back at the left · down: from (query)"
-        : "across: looks at (key), position · down: from (query)",
+      fit(
+        player.shape === "band"
+          ? "across: looks at (key), 0 tokens back at the left · down: from (query)"
+          : "across: looks at (key), position · down: from (query)",
+        player.size(this.canvas).width - box.left,
+        g.font,
+      ),
       box.left,
       height,
     );

@@ -1,6 +1,8 @@
 // The state grid: rows are states (tokens, after layer 1 ... L), columns are positions. The staircase is theory
 // (what could reach the prediction); the blue cells are the keys that this step's query reads in each layer (model).
 
+import { onCells } from "./cells.js";
+import { labelFont } from "./measure.js";
 import { blend, shade } from "./colour.js";
 import { clamp, grouped, percent, plural } from "./format.js";
 
@@ -36,13 +38,14 @@ export class GridPanel {
     this.canvas = player.part("grid", HTMLCanvasElement);
     /** @type {Layout | null} of the last drawing */
     this.box = null;
-    this.canvas.addEventListener("pointermove", (event) => this.hover(event));
-    this.canvas.addEventListener("pointerleave", () => player.point(null));
-    this.canvas.addEventListener("click", (event) => {
-      const cell = this.at(event);
-      if (!cell) return;
-      if (cell.row < player.run.layers) player.layer = cell.row;
-      if (cell.position < player.run.count) player.go(cell.position, { by: "hand" });
+    onCells(this.canvas, {
+      at: (event) => this.at(event),
+      hover: (event) => this.hover(event),
+      leave: () => player.point(null),
+      go: ({ row, position }) => {
+        if (row < player.run.layers) player.layer = row;
+        if (position < player.run.count) player.go(position, { by: "hand" });
+      },
     });
   }
 
@@ -62,7 +65,7 @@ export class GridPanel {
     const { run, t, unit } = this.player;
     const total = this.expected();
     const narrow = width < 26 * unit;
-    const left = (narrow ? 3.2 : 4.4) * unit;
+    const left = (narrow ? 3.4 : 4.8) * unit;
     const right = width - 0.5 * unit;
     const top = 0.3 * unit;
     const bottom = height - 1.7 * unit;
@@ -153,6 +156,9 @@ export class GridPanel {
       for (let p = this.edge(row) + 1; p <= t; p++) g.rect(Math.round(box.x(p)) - 0.5, y, 1, high);
       g.fill();
     }
+    g.strokeStyle = colour.graphic;
+    g.lineWidth = 1;
+    g.strokeRect(from + 0.5, y + 0.5, Math.max(0, last - from - 1), high - 1);
     if (row < run.layers && run.pattern) this.drawReads(g, box, row, y, high);
     g.fillStyle = colour.query;
     const seam = Math.max(box.wide, 3);
@@ -162,12 +168,12 @@ export class GridPanel {
       g.fillRect(last, y, box.right - last, high);
     }
     const chosen = row === player.layer;
-    g.font = `${chosen ? "600 " : ""}${0.72 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans, chosen ? 600 : 400);
     g.textAlign = "right";
     g.textBaseline = "middle";
     g.fillStyle = chosen ? colour.attention : colour.soft;
     const label = row === 0 ? "tokens" : box.narrow ? `L${row}` : `after L${row}`;
-    if (box.row > 0.8 * unit || row % 4 === 0) g.fillText(label, box.left - 0.45 * unit, y + high / 2);
+    if (box.row > 0.84 * unit || row % 4 === 0) g.fillText(label, box.left - 0.45 * unit, y + high / 2);
   }
 
   /**
@@ -247,14 +253,14 @@ export class GridPanel {
     }
     g.stroke();
     g.fillStyle = colour.ink;
-    g.font = `600 ${0.68 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans, 600);
     g.textAlign = "right";
     g.textBaseline = "middle";
     const every = box.row < 0.8 * unit ? 4 : 1;
     for (let row = run.layers - 1; row >= 0; row -= every) {
       const back = run.cumulative[run.layers - row];
       const at = box.x(t - back);
-      if (t - back < 0 || at - box.left < 1.6 * unit) continue;
+      if (t - back < 0 || at - box.left < 2.2 * unit) continue;
       const label = grouped(back);
       const wide = g.measureText(label).width + 0.5 * unit;
       const y = box.y(row) + box.row * 0.46;
@@ -271,7 +277,7 @@ export class GridPanel {
    */
   drawAxis(g, box) {
     const { run, t, colour, unit } = this.player;
-    g.font = `${0.7 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans);
     g.fillStyle = colour.soft;
     g.textBaseline = "top";
     const y = box.bottom + 0.35 * unit;
@@ -282,20 +288,20 @@ export class GridPanel {
       }
       return;
     }
-    const step = [10, 20, 50, 100, 200, 500].find((size) => size * box.wide > 2.8 * unit) ?? 1000;
+    const step = [10, 20, 50, 100, 200, 500].find((size) => size * box.wide > 3.2 * unit) ?? 1000;
     g.textAlign = "center";
     const centre = clamp(box.x(t) + box.wide / 2, box.left + unit, box.right - unit);
     for (let p = Math.ceil(box.first / step) * step; p < box.first + box.columns; p += step) {
       const x = box.x(p) + box.wide / 2;
-      if (Math.abs(x - centre) > 2.1 * unit && x < box.right - 3.6 * unit) g.fillText(String(p), x, y);
+      if (Math.abs(x - centre) > 2.6 * unit && x < box.right - 4.6 * unit) g.fillText(String(p), x, y);
     }
-    if (centre < box.right - 5.4 * unit) {
+    if (centre < box.right - 6.4 * unit) {
       g.textAlign = "right";
       g.fillText("position", box.right, y);
       g.textAlign = "center";
     }
     g.fillStyle = colour.query;
-    g.font = `600 ${0.7 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans, 600);
     g.fillText(String(t), centre, y);
   }
 

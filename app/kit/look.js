@@ -1,7 +1,7 @@
 // What a picture looks like, fetched once: its markup with the pieces that it includes, and its style.
 
 /** Of every picture, in this order; the picture's own comes last. */
-const STYLES = ["kit/theme.css", "kit/kit.css", "kit/panels.css"];
+const STYLES = ["kit/theme.css", "kit/kit.css", "kit/layout.css", "kit/text.css", "kit/timeline.css", "kit/panels.css"];
 const INCLUDE = /<!-- include (\S+) -->/g;
 
 /** @type {Map<string, Promise<string>>} */

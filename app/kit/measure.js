@@ -4,6 +4,16 @@ import { penOf } from "./dom.js";
 
 export const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
 
+/**
+ * The font of labels on canvases: one size, 12 px and a third more in larger mode. Where there is no room a label is left
+ * out, never made smaller.
+ *
+ * @param {number} unit  of the surface, px
+ * @param {string} family
+ * @param {number} [weight]
+ */
+export const labelFont = (unit, family, weight = 400) => `${weight} ${Math.max(12, 0.86 * unit)}px ${family}`;
+
 const ruler = penOf(document.createElement("canvas"));
 
 /**

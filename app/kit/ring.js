@@ -1,10 +1,11 @@
 // The ring of one layer as two rails: above the order of the text, below the order of the slots (position mod W).
 // A slot holds a key and a value *made at* a position. The write pointer is orange; what it overwrote is struck.
 
+import { onCells } from "./cells.js";
 import { blend, inkOn, shade } from "./colour.js";
 import { closest, el, svg } from "./dom.js";
 import { clamp, percent, quoted, shorten } from "./format.js";
-import { fit } from "./measure.js";
+import { fit, labelFont } from "./measure.js";
 import { calm } from "./timing.js";
 import { lastIn } from "./windows.js";
 
@@ -24,14 +25,14 @@ export class RingPanel {
     this.host = player.part("ring");
     /** Position that was drawn last. */
     this.last = -Infinity;
-    this.host.addEventListener("pointerover", (event) => {
-      const slot = closest(event, "[data-p]");
-      player.point(slot ? Number(slot.dataset.p) : null, slot);
-    });
-    this.host.addEventListener("pointerleave", () => player.point(null));
-    this.host.addEventListener("click", (event) => {
-      const slot = closest(event, "[data-p]");
-      if (slot) player.go(Number(slot.dataset.p), { by: "hand" });
+    onCells(this.host, {
+      at: (event) => closest(event, "[data-p]")?.dataset.p ?? null,
+      hover: (event) => {
+        const slot = closest(event, "[data-p]");
+        player.point(slot ? Number(slot.dataset.p) : null, slot);
+      },
+      leave: () => player.point(null),
+      go: (position) => player.go(Number(position), { by: "hand" }),
     });
   }
 
@@ -266,14 +267,16 @@ export class RingPanel {
    * @param {boolean} moved
    */
   lost(slot, along, rect, flip, moved) {
-    const { run, unit } = this.player;
-    const word = shorten(run.labels[slot.lost], flip ? 6 : 12);
+    const { run, unit, colour } = this.player;
     const width = this.player.size(this.host).width;
     const attributes = flip
       ? { x: rect.x + rect.width + 1.7 * unit, y: along + 0.28 * unit, "text-anchor": "start" }
       : { x: clamp(along, 3 * unit, width - 3 * unit), y: rect.y + rect.height + 2.1 * unit, "text-anchor": "middle" };
     const text = svg("text", { class: moved ? "mx-lost mx-leave" : "mx-lost", ...attributes });
-    text.append(svg("tspan", { class: "mx-struck" }, word), ` @${slot.lost}`);
+    const place = ` @${slot.lost}`;
+    const font = labelFont(unit, colour.serif);
+    const room = flip ? width - attributes.x - 0.55 * unit * place.length : 6 * unit;
+    text.append(svg("tspan", { class: "mx-struck" }, fit(run.labels[slot.lost], room, font)), place);
     return text;
   }
 

@@ -3,6 +3,7 @@
 import { rgb } from "./colour.js";
 import { closest, penOf } from "./dom.js";
 import { clamp } from "./format.js";
+import { isLarger, setLarger } from "./larger.js";
 import { later } from "./later.js";
 import { leaving } from "./leaving.js";
 import { rem } from "./measure.js";
@@ -67,12 +68,10 @@ export class Surface {
     this.frames = {};
     /** @type {Partial<Record<keyof Events, string>>} the last sticky value of each name, as JSON */
     this.lastValues = {};
-    /** What the desk leaves free below it, and how high it is at least, in rem. */
-    this.roomBelow = 7.6;
-    this.roomLeast = 34;
     this.watch = new ResizeObserver(() => this.resize());
     this.onWindow = () => this.resize();
     this.colour = this.readTheme();
+    this.showLarger();
   }
 
   /**
@@ -112,7 +111,7 @@ export class Surface {
       const button = closest(event, "[data-act]");
       if (!(button instanceof HTMLButtonElement)) return;
       const act = button.dataset.act ?? "";
-      if (act === "presenter") this.present(button);
+      if (act === "presenter") this.present();
       else if (this.run) acts[act](button);
     });
     // The probe's colour is Streamlit's background with a short transition: it tells when the theme is switched.
@@ -128,28 +127,22 @@ export class Surface {
   /** Everything on screen shows the same moment: each picture says how. */
   draw() {}
 
-  /** @param {HTMLButtonElement} button */
-  present(button) {
-    const on = button.getAttribute("aria-pressed") !== "true";
-    button.setAttribute("aria-pressed", String(on));
-    document.documentElement.style.fontSize = on ? "133.33%" : "";
+  present() {
+    setLarger(!isLarger());
+    this.showLarger();
     this.resize();
   }
 
-  /** The desk fills what the page leaves it, so that everything is on the first screen. */
+  /** For styles and for those who ask: what stands beside the picture folds away in larger mode. */
+  showLarger() {
+    this.root.dataset.larger = isLarger() ? "1" : "0";
+    this.root.querySelector("[data-act=presenter]")?.setAttribute("aria-pressed", String(isLarger()));
+  }
+
   resize() {
     this.unit = rem() * 0.875;
     this.sizes.clear();
-    const top = this.root.getBoundingClientRect().top + (this.scroller()?.scrollTop ?? 0);
-    this.root.style.setProperty(
-      "--mx-desk",
-      `${Math.max(innerHeight - top - this.roomBelow * rem(), this.roomLeast * rem())}px`,
-    );
     this.soon("all", () => this.draw());
-  }
-
-  scroller() {
-    return document.querySelector("[data-testid=stMain]");
   }
 
   /**
@@ -280,7 +273,6 @@ export class Surface {
   leave() {
     this.watch.disconnect();
     removeEventListener("resize", this.onWindow);
-    if (document.documentElement.style.fontSize === "133.33%") document.documentElement.style.fontSize = "";
   }
 }
 

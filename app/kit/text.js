@@ -264,7 +264,7 @@ export class TextPanel {
       if (!place || place.bottom < frame.top - 99 || place.top > frame.bottom + 99) continue;
       const mark = el("span", { class: "mx-band" }, String(k));
       const x = place.left - frame.left - 2;
-      mark.style.transform = `translate(${x}px, ${place.top - frame.top + this.host.scrollTop - 0.34 * rem()}px)`;
+      mark.style.transform = `translate(${x}px, ${place.top - frame.top + this.host.scrollTop - 0.5 * rem()}px)`;
       marks.push(mark);
     }
     this.bands.replaceChildren(...marks);

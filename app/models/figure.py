@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from app.theme import OKABE_ITO, THEMES, size
+from app.theme import OKABE_ITO, THEMES, figure_style, size
 from mistral_core.analysis.accounting import ledger
 from mistral_core.config import MistralConfig
 
@@ -55,12 +55,9 @@ def kv_bytes_figure(
             "tickvals": ticks,
             "ticktext": [size(tick) for tick in ticks],
         },
-        legend={"orientation": "h", "y": -0.25, "x": 0},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
         height=380,
-        margin={"l": 10, "r": 10, "t": 10, "b": 10},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": colours["ink"], "size": 14},
-        hoverlabel={"font": {"size": 14}},
+        margin={"l": 10, "r": 28, "t": 10, "b": 10},
+        **figure_style(theme),
     )
     return figure

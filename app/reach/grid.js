@@ -1,10 +1,11 @@
 // The grid: rows are states (embedding, after layer 1 ... L), columns are positions. Thick ink is theory, green is
 // what was measured on a log scale, hatched is exactly nothing.
 
+import { onCells } from "../kit/cells.js";
 import { HopAxis } from "./hops.js";
 import { blend } from "../kit/colour.js";
 import { clamp, grouped, shorten } from "../kit/format.js";
-import { fit } from "../kit/measure.js";
+import { fit, labelFont } from "../kit/measure.js";
 
 const MIN_NEAR = 24; // columns of the near view, of two windows if they lie between
 const MAX_NEAR = 72;
@@ -33,13 +34,15 @@ export class ReachGrid {
     this.page = page;
     this.canvas = page.part("grid");
     this.axis = new HopAxis(page);
-    this.canvas.addEventListener("pointermove", (event) => this.hover(event));
-    this.canvas.addEventListener("pointerleave", () => page.point(null));
-    this.canvas.addEventListener("click", (event) => {
-      const cell = this.at(event);
-      if (!cell || cell.position === null) return;
-      if (cell.hops === undefined || page.hidden) page.pick(cell.position, cell.row);
-      else page.visit(cell.position, cell.row);
+    onCells(this.canvas, {
+      at: (event) => this.at(event),
+      hover: (event) => this.hover(event),
+      leave: () => page.point(null),
+      go: ({ position, row, hops }) => {
+        if (position === null) return;
+        if (hops === undefined || page.hidden) page.pick(position, row);
+        else page.visit(position, row);
+      },
     });
   }
 
@@ -123,12 +126,12 @@ export class ReachGrid {
     g.fillRect(box.left, y, box.right - box.left, high);
     if (!hidden) (box.hops ?? this).drawCells(g, box, row, y, high);
     const chosen = row === page.row;
-    g.font = `${chosen ? "600 " : ""}${0.76 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans, chosen ? 600 : 400);
     g.textAlign = "right";
     g.textBaseline = "middle";
     g.fillStyle = chosen ? colour.ink : colour.soft;
     const label = row === 0 ? (box.narrow ? "emb." : "embedding") : box.narrow ? `L${row}` : `after L${row}`;
-    if (box.row > 0.8 * unit || row % 4 === 0) g.fillText(label, box.left - 0.45 * unit, y + high / 2);
+    if (box.row > 0.84 * unit || row % 4 === 0) g.fillText(label, box.left - 0.45 * unit, y + high / 2);
   }
 
   /** Where columns are thinner than a pixel, a bin shows its largest value. */
@@ -218,7 +221,7 @@ export class ReachGrid {
     const { colour, unit, choice } = this.page;
     if (choice.reading === "corridor") return;
     const forward = choice.reading === "forward";
-    g.font = `600 ${0.74 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans, 600);
     g.textBaseline = "middle";
     g.textAlign = forward ? "left" : "right";
     const every = box.row < 0.9 * unit ? 4 : 1;
@@ -278,7 +281,7 @@ export class ReachGrid {
     g.lineTo(x, box.bottom);
     g.stroke();
     g.setLineDash([]);
-    g.font = `600 ${0.78 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans, 600);
     g.textBaseline = "top";
     g.textAlign = x > box.right - 6 * unit ? "right" : "left";
     const label = "your guess";
@@ -298,35 +301,35 @@ export class ReachGrid {
     const y = box.bottom + 0.35 * unit;
     if (box.hops) return box.hops.drawAxis(g, box, y);
     if (page.zoom === "near" && !box.narrow) return this.drawWords(g, box, y);
-    g.font = `${0.74 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans);
     g.fillStyle = colour.soft;
     g.textAlign = "center";
-    const step = [5, 10, 20, 50, 100, 200, 500, 1000].find((size) => size * box.wide > 2.8 * unit) ?? 5000;
+    const step = [5, 10, 20, 50, 100, 200, 500, 1000].find((size) => size * box.wide > 3.2 * unit) ?? 5000;
     const x = clamp(box.x(here) + box.wide / 2, box.left + unit, box.right - unit);
     for (let p = Math.ceil(box.first / step) * step; p <= box.last; p += step) {
       const at = box.x(p) + box.wide / 2;
-      if (Math.abs(at - x) > 3.4 * unit && at < box.right - 3.6 * unit) g.fillText(p, at, y);
+      if (Math.abs(at - x) > 4 * unit && at < box.right - 4.6 * unit) g.fillText(p, at, y);
     }
-    if (x < box.right - 7 * unit) {
+    if (x < box.right - 8.5 * unit) {
       g.textAlign = "right";
       g.fillText("position", box.right, y);
     }
     g.textAlign = x < box.left + 3 * unit ? "left" : x > box.right - 3 * unit ? "right" : "center";
     g.fillStyle = colour.query;
-    g.font = `600 ${0.78 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans, 600);
     g.fillText(`${shorten(run.labels[here].trim() || "space", 10)} ${here}`, x, y);
   }
 
   drawWords(g, box, y) {
     const { page } = this;
     const { colour, unit, run } = page;
-    const font = `${0.86 * unit}px ${colour.serif}`;
+    const font = labelFont(unit, colour.serif);
     for (let p = box.first; p <= box.last; p++) {
       const chosen = p === page.anchor;
       g.save();
       g.translate(box.x(p) + box.wide / 2, y);
       g.rotate(Math.PI / 2);
-      g.font = chosen ? `600 ${font}` : font;
+      g.font = chosen ? labelFont(unit, colour.serif, 600) : font;
       g.fillStyle = chosen ? colour.query : colour.soft;
       g.textAlign = "left";
       g.textBaseline = "middle";

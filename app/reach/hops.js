@@ -1,6 +1,7 @@
 // Many layers or large windows: the x axis counts hops, so that the staircase is L x L whatever the window is.
 // A cell shows the largest value of its bin; a click on it goes to the tokens.
 
+import { labelFont } from "../kit/measure.js";
 import { blend } from "../kit/colour.js";
 import { clamp, grouped, plural } from "../kit/format.js";
 import { greenShare, tiny } from "./grid.js";
@@ -163,7 +164,7 @@ export class HopAxis {
 
   drawAxis(g, box, y) {
     const { colour, unit, run } = this.page;
-    g.font = `${0.74 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans);
     g.fillStyle = colour.soft;
     g.textAlign = "center";
     const every = [1, 2, 4, 8, 16, 32].find((size) => size * box.wide > 2.2 * unit) ?? 64;

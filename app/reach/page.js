@@ -35,8 +35,6 @@ export default class ReachPage extends Surface {
       centre: null,
       acts: 0,
       mounted: performance.now(),
-      roomBelow: 4.4,
-      roomLeast: 36,
     });
     this.picture = new ReachGrid(this);
     this.strip = new Strip(this);

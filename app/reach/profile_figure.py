@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
-from app.theme import THEMES, mix
+from app.theme import THEMES, figure_axis, figure_style, mix
 
 LOWEST = 1e-16
 """Of the axis; what is smaller is cut off there, and an exact 0 is not drawn."""
@@ -102,7 +102,7 @@ def profile_figure(
             showarrow=False,
             font={"color": colour, "size": 14},
         )
-    axis = {"gridcolor": colours["line"], "zeroline": False, "automargin": True}
+    axis = figure_axis(theme)
     ticks = [1e-16, 1e-12, 1e-8, 1e-4, 1]
     figure.update_layout(
         meta={"provenance": "model"},
@@ -118,10 +118,7 @@ def profile_figure(
             "ticktext": ["10⁻¹⁶", "10⁻¹²", "10⁻⁸", "10⁻⁴", "1"],
         },
         legend={"orientation": "h", "y": -0.24, "x": 0},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": colours["ink"], "size": 14},
-        hoverlabel={"font": {"size": 14}},
+        **figure_style(theme),
     )
     return figure
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from app.theme import OKABE_ITO, THEMES, percent
+from app.theme import OKABE_ITO, THEMES, figure_style, percent
 
 LOWEST = 1e-30
 """Of the KL's axis; an exact 0 stands on it as an open mark."""
@@ -104,10 +104,7 @@ def push_back_figure(
         height=520,
         margin={"l": 70, "r": 10, "t": 34, "b": 10},
         legend={"orientation": "h", "y": -0.16, "x": 0},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": colours["ink"], "size": 14},
-        hoverlabel={"font": {"size": 14}},
+        **figure_style(theme),
     )
     return figure
 

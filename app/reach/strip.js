@@ -1,6 +1,7 @@
 // Under the grid, column for column: how much each position's prediction changes, on a log scale, or the
 // probability of the word that really follows, before and after.
 
+import { labelFont } from "../kit/measure.js";
 import { DECADES } from "./grid.js";
 import { clamp } from "../kit/format.js";
 
@@ -56,7 +57,7 @@ export class Strip {
           [7 / 13, "10⁻⁶"],
           [1, "1"],
         ];
-    g.font = `${0.72 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans);
     g.textAlign = "right";
     g.textBaseline = "middle";
     for (const [share, label] of marks) {

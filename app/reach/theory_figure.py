@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from app.theme import THEMES
+from app.theme import THEMES, figure_axis, figure_style
 from mistral_core.analysis.reach import forward_edge
 from mistral_core.config import MistralConfig
 
@@ -33,7 +33,7 @@ def staircase_figure(config: MistralConfig, other: MistralConfig, theme: str = "
             line={"color": colours[role], "dash": dash, "width": width, "shape": "vh"},
             hovertemplate="after layer %{y}: %{x:,} tokens on<extra>%{fullData.name}</extra>",
         )
-    axis = {"gridcolor": colours["line"], "zeroline": False, "automargin": True}
+    axis = figure_axis(theme)
     figure.update_layout(
         meta={"provenance": "theory", "formula": "sum over layers of W - 1"},
         height=300,
@@ -41,9 +41,6 @@ def staircase_figure(config: MistralConfig, other: MistralConfig, theme: str = "
         xaxis={**axis, "title": "tokens on", "rangemode": "tozero"},
         yaxis={**axis, "title": "after layer", "rangemode": "tozero"},
         legend={"orientation": "h", "y": -0.3, "x": 0},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": colours["ink"], "size": 14},
-        hoverlabel={"font": {"size": 14}},
+        **figure_style(theme),
     )
     return figure

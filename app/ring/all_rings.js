@@ -1,9 +1,10 @@
 // The rings of all layers at once: a row for each layer, a cell for each slot, blue = attention weight in this step.
 // Where slots are thinner than a pixel, a pixel shows the largest weight of its bin.
 
+import { onCells } from "../kit/cells.js";
 import { blend, inkOn, shade } from "../kit/colour.js";
 import { clamp, percent } from "../kit/format.js";
-import { fit } from "../kit/measure.js";
+import { fit, labelFont } from "../kit/measure.js";
 
 /** @import RingPage from "./page.js" */
 /** @typedef {ReturnType<AllRings["layout"]>} Box  where the rows and cells lie, css pixels */
@@ -18,12 +19,11 @@ export class AllRings {
     this.canvas = player.part("atlas", HTMLCanvasElement);
     /** @type {Box | null} */
     this.box = null;
-    this.canvas.addEventListener("pointermove", (event) => this.hover(event));
-    this.canvas.addEventListener("pointerleave", () => player.point(null));
-    this.canvas.addEventListener("click", (event) => {
-      const cell = this.at(event);
-      if (!cell) return;
-      player.pickLayer(cell.layer, cell.slot);
+    onCells(this.canvas, {
+      at: (event) => this.at(event),
+      hover: (event) => this.hover(event),
+      leave: () => player.point(null),
+      go: ({ layer, slot }) => player.pickLayer(layer, slot),
     });
   }
 
@@ -86,7 +86,7 @@ export class AllRings {
     const y = box.y(layer);
     const high = Math.max(1, box.row - Math.min(0.25 * unit, box.row * 0.2));
     const chosen = layer === player.layer;
-    g.font = `${chosen ? "600 " : ""}${0.76 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans, chosen ? 600 : 400);
     g.textAlign = "right";
     g.textBaseline = "middle";
     g.fillStyle = chosen ? colour.ink : colour.soft;
@@ -94,7 +94,8 @@ export class AllRings {
       g.fillText(box.narrow ? `L${layer + 1}` : `layer ${layer + 1}`, box.left - 0.5 * unit, y + high / 2);
     if (pitch > APART) this.drawCells(g, box, layer, y, high);
     else this.drawThin(g, box, layer, y, high);
-    if (pitch > 1.9 * unit && box.row > 0.95 * unit) this.drawPositions(g, box, layer, y, high);
+    if (pitch > (0.56 * String(t).length + 0.2) * unit && box.row > 0.95 * unit)
+      this.drawPositions(g, box, layer, y, high);
     this.frame(g, box, layer, t % slots, colour.query, 2.5);
     if (chosen && player.slot() !== t % slots) this.frame(g, box, layer, player.slot(), colour.ink, 2.5);
     else if (chosen) this.frame(g, box, layer, t % slots, colour.ink, 1.25, 2);
@@ -154,7 +155,7 @@ export class AllRings {
   drawPositions(g, box, layer, y, high) {
     const { run, t, colour, unit, head } = this.player;
     const slots = this.slots(layer);
-    g.font = `${0.7 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans);
     g.textAlign = "center";
     for (let slot = 0; slot < slots; slot++) {
       const position = run.held(slot, t, slots);
@@ -200,8 +201,8 @@ export class AllRings {
         g.font = font;
         g.fillText(word, x, 0.7 * unit);
       }
-      if (pitch > 1.6 * unit || now) {
-        g.font = `${now ? "700 " : ""}${0.68 * unit}px ${colour.sans}`;
+      if (pitch > 0.56 * String(t).length * unit || now) {
+        g.font = labelFont(unit, colour.sans, now ? 700 : 400);
         g.fillStyle = now ? colour.query : colour.soft;
         g.fillText(String(position), x, 1.65 * unit);
       }
@@ -212,7 +213,7 @@ export class AllRings {
   drawAxis(g, box) {
     const { run, t, colour, unit } = this.player;
     const shared = run.windows.filter(Number.isFinite);
-    g.font = `${0.7 * unit}px ${colour.sans}`;
+    g.font = labelFont(unit, colour.sans);
     g.textBaseline = "top";
     g.textAlign = "right";
     g.fillStyle = colour.soft;
@@ -227,7 +228,7 @@ export class AllRings {
       if (slot !== pointer && (slot % step || (pointer >= 0 && Math.abs(slot - pointer) * pitch < 1.3 * unit)))
         continue;
       g.fillStyle = slot === pointer ? colour.query : colour.soft;
-      g.font = `${slot === pointer ? "700 " : ""}${0.7 * unit}px ${colour.sans}`;
+      g.font = labelFont(unit, colour.sans, slot === pointer ? 700 : 400);
       g.fillText(String(slot), box.left + (slot + 0.5) * pitch - 1, box.bottom + 0.25 * unit);
     }
   }

@@ -111,14 +111,14 @@ def test_the_pictures_use_only_colours_of_the_table() -> None:
         path.read_text(encoding="utf-8") for path in (ROOT / "app").rglob("*.css") if path.name != "theme.css"
     )
     defined = set(re.findall(r"--(mx-[\w-]+)\s*:", css + theme.css_variables()))
-    set_by_script = {"mx-fill", "mx-desk"}
+    set_by_script = {"mx-fill"}
     assert set(re.findall(r"var\(--(mx-[\w-]+)", css)) <= defined | set_by_script
     assert not re.findall(r"#[0-9A-Fa-f]{3,8}\b", css)
 
 
 def test_streamlit_is_told_the_same_colours() -> None:
     config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
-    roles = {"backgroundColor": "ground", "textColor": "ink", "borderColor": "line"}
+    roles = {"backgroundColor": "ground", "secondaryBackgroundColor": "card", "textColor": "ink", "borderColor": "line"}
     for name, table in theme.THEMES.items():
         for option, role in roles.items():
             assert config[name][option].upper() == table[role]

@@ -1,0 +1,172 @@
+"""How a page is laid out, measured at many widths: what `test_layout` wants to be nothing, and `layout_report` prints.
+
+The window of one page is resized in place, since a page takes seconds to open and a width takes a moment to measure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page
+
+from tests.e2e.browser import open_page, settled
+
+PROBES = tuple(Path(__file__).with_name(name) for name in ("layout_tree.js", "layout.js"))
+KINDS = ("overlaps", "cut", "over", "small", "bar", "sideways", "thumbs", "contrast")
+"""Cards over each other; cut texts; texts over texts; texts below 12 px; no play bar; scrolling sideways; buttons too
+small for a thumb; texts below 4.5:1 and keys below 3:1."""
+
+WIDTHS = tuple(range(360, 1921, 40))
+SOME_WIDTHS = (360, 390, 600, 768, 1024, 1280, 1440, 1920)
+SITUATIONS = ((390, 844), (844, 390), (1280, 720), (1440, 900))
+"""Besides the widths: a phone, the same in landscape, a projector, a laptop."""
+HEIGHT = 720
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A page in one state.
+
+    Attributes:
+        widths: at which it is measured; a second state of a page shares most of the first one's layout.
+    """
+
+    name: str
+    path: str
+    prepare: Callable[[Page], None]
+    widths: tuple[int, ...] = WIDTHS
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is laid out wrongly."""
+
+    scene: str
+    width: int
+    height: int
+    larger: bool
+    dark: bool
+    kind: str
+    what: str
+
+    def __str__(self) -> str:
+        switches = ", larger" * self.larger + ", dark" * self.dark
+        return f"{self.scene} at {self.width} x {self.height}{switches}: {self.kind}: {self.what}"
+
+
+def _ready(page: Page) -> None:
+    page.wait_for_selector("[data-ready='1']")
+    settled(page)
+
+
+def _asked(page: Page) -> None:
+    page.wait_for_selector("[data-ready='1'][data-stage='ask']")
+    settled(page)
+
+
+def _answered(page: Page) -> None:
+    _asked(page)
+    page.get_by_role("button", name="No, it still counts").click()
+
+
+def _followed(page: Page) -> None:
+    _answered(page)
+    page.get_by_role("button", name="How did it get through?").click()
+    page.wait_for_selector("[data-hop='8']")
+
+
+def _numbers(page: Page) -> None:
+    _read(page)
+    page.locator("[data-part='panel'] [data-value='numbers']").click()
+    page.locator("[data-part='numbers'] table").wait_for()
+
+
+def _read(page: Page) -> None:
+    page.wait_for_selector(".mx-atlas[data-ready='1']:not([data-extras=''])")
+    settled(page)
+
+
+def _scene_of_ring(name: str) -> Callable[[Page], None]:
+    def prepare(page: Page) -> None:
+        _ready(page)
+        page.locator(f"[data-part='scene'] [data-value='{name}']").click()
+
+    return prepare
+
+
+def _measured(page: Page) -> None:
+    page.wait_for_selector("[data-ready='1'][data-fresh='1']")
+    settled(page)
+
+
+def _listed(page: Page) -> None:
+    page.get_by_text("What grouped queries and the window save").wait_for()
+    page.wait_for_selector(".js-plotly-plot .main-svg")
+    settled(page)
+
+
+SCENES = (
+    Scene("start", "/", _asked),
+    Scene("start, answered", "/", _answered, SOME_WIDTHS),
+    Scene("start, followed", "/", _followed, SOME_WIDTHS),
+    Scene("next_word", "/next_word", _ready),
+    Scene("attention", "/attention", _read),
+    Scene("attention, numbers", "/attention", _numbers, SOME_WIDTHS),
+    Scene("ring", "/ring", _ready),
+    Scene("ring, chunks", "/ring", _scene_of_ring("chunks"), SOME_WIDTHS),
+    Scene("ring, going back", "/ring", _scene_of_ring("rewind"), SOME_WIDTHS),
+    Scene("reach", "/reach", _measured),
+    Scene("models", "/models", _listed),
+)
+"""All pages, opened with the recorded text; the same as a visitor meets them first."""
+
+
+def opened(launched: Browser, url: str, scene: Scene, *, dark: bool = False) -> Page:
+    """A page in this state, with the measuring tool in it. Nothing in it moves by itself."""
+    page = open_page(launched, dark=dark, height=HEIGHT, reduced_motion="reduce")
+    page.set_default_timeout(180_000)  # what a page measures takes its time on a busy machine
+    for probe in PROBES:
+        page.add_init_script(path=probe)
+    page.goto(url + scene.path)
+    scene.prepare(page)
+    return page
+
+
+def sizes(scene: Scene) -> Iterator[tuple[int, int]]:
+    """Widths and heights at which a scene is measured."""
+    yield from SITUATIONS
+    yield from ((width, HEIGHT) for width in scene.widths)
+
+
+def geometry(page: Page, scene: Scene, *, larger: bool) -> Iterator[Fault]:
+    """Everything but colours, over all sizes."""
+    page.evaluate("on => mxLayout.larger(on)", larger)
+    for width, height in sizes(scene):
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("mxLayout.settle()")
+        for kind, sentences in page.evaluate("mxLayout.measure()").items():
+            yield from (Fault(scene.name, width, height, larger, False, kind, what) for what in sentences)
+
+
+def contrast(page: Page, scene: Scene, *, dark: bool, widths: Iterable[int] = (1440, 390)) -> Iterator[Fault]:
+    """Colours do not change with the width but for parts that are there or not."""
+    for width in widths:
+        page.set_viewport_size({"width": width, "height": HEIGHT})
+        page.evaluate("mxLayout.settle()")
+        for what in page.evaluate("mxLayout.contrast()"):
+            yield Fault(scene.name, width, HEIGHT, False, dark, "contrast", what)
+
+
+def survey(launched: Browser, url: str, scene: Scene) -> list[Fault]:
+    """All faults of a scene."""
+    faults = []
+    for dark in (False, True):
+        page = opened(launched, url, scene, dark=dark)
+        faults += contrast(page, scene, dark=dark)
+        if not dark:
+            faults += geometry(page, scene, larger=False)
+            faults += geometry(page, scene, larger=True)
+        page.context.close()
+    return faults
