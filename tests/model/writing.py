@@ -14,6 +14,10 @@ def asked(n_new: int = 12, **changes) -> GenerationRequest:
     return GenerationRequest(**{"prompt_ids": PROMPT, "max_new_tokens": n_new, "seed": 5, **changes})
 
 
+def finish(run: Run) -> Run:
+    return run.complete()
+
+
 def written(model, tokenizer, request, **options) -> Run:
     return Run(model, tokenizer, request, **options).complete()
 
