@@ -209,6 +209,12 @@ export class Surface {
     return { g, width, height };
   }
 
+  /** The element that has the focus, where it is in this picture. */
+  active() {
+    const page = this.root.getRootNode();
+    return page instanceof Document || page instanceof ShadowRoot ? page.activeElement : null;
+  }
+
   /** @param {string} text */
   message(text) {
     const box = this.part("message");
