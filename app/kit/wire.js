@@ -7,13 +7,13 @@
  *
  * @template [Header=unknown]
  * @template [Arrays=unknown]
- * @typedef {{ header: Header, arrays: Arrays }} Payload
+ * @typedef {{ header: Header, arrays: Arrays, bytes: number }} Payload  with its size
  */
 
 const TYPES = { "<f4": Float32Array, "<u2": Uint16Array, "<i4": Int32Array, "|u1": Uint8Array, "<u1": Uint8Array };
 
 /**
- * Header and arrays of a payload; arrays are copied, which also aligns them.
+ * Header and arrays of a payload, and its size; arrays are copied, which also aligns them.
  *
  * @param {Uint8Array} bytes
  * @returns {Payload<{ picture: string, arrays: Record<string, ArraySpec> }, Record<string, Numbers>>}
@@ -31,5 +31,5 @@ export function unpack(bytes) {
     const from = 4 + length + offset;
     arrays[name] = new Type(bytes.slice(from, from + count * Type.BYTES_PER_ELEMENT).buffer);
   }
-  return { header, arrays };
+  return { header, arrays, bytes: bytes.length };
 }

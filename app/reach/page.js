@@ -96,7 +96,8 @@ export default class ReachPage extends Surface {
     return reading === "forward" || (reading === "corridor" && this.end === "source") ? source : target;
   }
 
-  take({ header, arrays }) {
+  take({ header, arrays, bytes }) {
+    this.bytes = bytes;
     const first = this.run?.id !== header.run;
     const run = new Run(header.run);
     Object.assign(run, {
@@ -379,7 +380,7 @@ export default class ReachPage extends Surface {
       guess: this.guess ?? "",
       status: run.meta.status,
       ready: "1",
-      bytes: this.bytes.length,
+      bytes: this.bytes,
       openMs: (this.openMs ??= performance.now() - this.mounted).toFixed(1),
     });
     root.dataset.drawMs = (performance.now() - began).toFixed(1);
