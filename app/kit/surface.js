@@ -10,8 +10,9 @@ import { rem } from "./measure.js";
 /** @typedef {import("./mount.js").Component} Component */
 /** @typedef {import("./mount.js").Look} Look */
 /** @typedef {(typeof ROLES)[number]} Role */
-/** @typedef {Record<Role, string> & { groups: string[], sans: string, serif: string, hatching: CanvasPattern | string }} Colours */
-/** @typedef {{ g: CanvasRenderingContext2D, width: number, height: number }} Pen  with the size of its canvas in css pixels */
+/** @typedef {{ groups: string[], sans: string, serif: string, hatching: CanvasPattern | string }} Looks */
+/** @typedef {Record<Role, string> & Looks} Colours  by role, and those of the groups; the fonts; what is hatched */
+/** @typedef {{ g: CanvasRenderingContext2D, width: number, height: number }} Pen  and the size of its canvas, css px */
 /** @typedef {{ x: number, y: number }} Point  on the screen */
 
 const ROLES = /** @type {const} */ ([

@@ -17,7 +17,8 @@ import { grouped, percent, plural, quoted, shorten } from "../kit/format.js";
  * @property {boolean} chosen  whether the run took it
  * @property {number} [rank]  from 0, where it is not among the likeliest
  */
-/** @typedef {Record<"word" | "outline" | "fill" | "before" | "after", HTMLElement> & { node: HTMLButtonElement }} Row */
+/** @typedef {Record<"word" | "outline" | "fill" | "before" | "after", HTMLElement>} Cells */
+/** @typedef {Cells & { node: HTMLButtonElement }} Row  what stands in it, and the row itself */
 
 export class BarsPanel {
   /** @param {Page} player */
