@@ -4,8 +4,8 @@
 /** @typedef {Node | string | null | undefined} Child */
 
 /**
- * An element with attributes and children; text only ever arrives as text nodes, never as markup. An attribute `on…` is
- * a listener; one that is null, undefined or false is left out.
+ * An element with attributes and children; text only ever arrives as text nodes, never as markup. An attribute `on…`
+ * is a listener; one that is null, undefined or false is left out.
  *
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag

@@ -138,7 +138,8 @@ export class Playhead extends Surface {
   answer(header) {
     const { status, from, to } = header;
     const { stages, extras } = /** @type {{ stages?: unknown, extras?: unknown }} */ (header);
-    if (to > from || stages || extras) this.lastValues.ack = undefined; // what was sent is answered, even if it was known
+    // what was sent is answered, even if it was known
+    if (to > from || stages || extras) this.lastValues.ack = undefined;
     if (status === "running") this.acknowledge();
     else this.emitAck();
   }

@@ -10,7 +10,7 @@ import { calm } from "./timing.js";
 import { lastIn } from "./windows.js";
 
 /** @typedef {import("./playhead.js").Playhead} Player */
-/** @typedef {{ slot: number, position: number, lost: number }} Slot  where it was made, and what it lost; -1 = nowhere */
+/** @typedef {{ slot: number, position: number, lost: number }} Slot  where made, what it lost; -1 = none */
 /** @typedef {{ word: number, start: number, end: number, box: number, high: number }} Geometry  across the rail, px */
 /** @typedef {{ x: number, y: number, width: number, height: number }} Box */
 

@@ -286,7 +286,7 @@ export default class NextWordPage extends Playhead {
     return `${super.sentence()} ${this.ring.sentence(this.run.windows[this.layer])}`;
   }
 
-  /** @returns {Says["ack"]} */
+  /** @returns {Omit<Says["ack"], "n">} */
   known() {
     return { ...super.known(), parts: { stages: [this.run.stageKey, this.run.stagesTo] } };
   }

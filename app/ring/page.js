@@ -36,7 +36,7 @@ const CLICKS = [
 /** @type {Memory<RingRun, RingView>} */
 const memory = new Memory(RingRun);
 
-/** @extends {Playhead<{ header: RingHeader, arrays: RingArrays }, RingRun, Events, RingView>} */
+/** @extends {Playhead<import("../kit/wire.js").Payload<RingHeader, RingArrays>, RingRun, Events, RingView>} */
 export default class RingPage extends Playhead {
   /** @param {HTMLElement} host @param {{ markup: string, style: string }} look */
   constructor(host, look) {
@@ -73,7 +73,7 @@ export default class RingPage extends Playhead {
     });
   }
 
-  /** @param {RingRun} run @param {{ header: RingHeader, arrays: RingArrays }} payload */
+  /** @param {RingRun} run @param {import("../kit/wire.js").Payload<RingHeader, RingArrays>} payload */
   absorb(run, payload) {
     const change = super.absorb(run, payload);
     run.takeSlot(payload);

@@ -14,7 +14,7 @@ const store = (layers, heads, dim) => ({
   values: new Column(Float32Array, layers * heads * dim),
 });
 
-/** @extends {Run<{ header: RingHeader, arrays: RingArrays }>} */
+/** @extends {Run<import("../kit/wire.js").Payload<RingHeader, RingArrays>>} */
 export class RingRun extends Run {
   /** @param {string} id */
   constructor(id) {
@@ -40,7 +40,7 @@ export class RingRun extends Run {
   }
 
   /** The key and value of the one slot that was asked for, where those of the whole run are too many to send.
-   * @param {{ header: RingHeader, arrays: RingArrays }} payload */
+   * @param {import("../kit/wire.js").Payload<RingHeader, RingArrays>} payload */
   takeSlot({ header, arrays }) {
     const { slot, kv_shape: shape } = header.theatre;
     this.one =

@@ -15,7 +15,7 @@ is gone; the browser keeps the runs it has and acknowledges them anew.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import streamlit as st
@@ -57,7 +57,7 @@ class Picture:
         return _mount()(key=key, data=payload, **named)
 
 
-@cache
+@lru_cache(maxsize=1)
 def _mount() -> Callable[..., Any]:
     """The component; made at the first picture, since only a running server knows what is declared."""
     return st.components.v2.component(COMPONENT, html='<div class="mx-host"></div>', js="kit/mount.js")

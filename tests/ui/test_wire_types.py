@@ -47,8 +47,7 @@ def test_the_files_for_the_browser_say_what_python_says():
 def test_every_event_of_a_picture_is_written_down():
     from tests.ui.shared.test_picture import PICTURES
 
-    names = {"minute": "start", "player": "next_word", "atlas": "attention", "theatre": "ring", "state_grid": "reach"}
-    assert {names[picture.name]: set(picture.events) for picture in PICTURES} == {
+    assert {picture.name: set(picture.events) for picture in PICTURES} == {
         page: set(module.EVENTS) for page, module in PAGES.items()
     }
 
