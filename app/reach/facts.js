@@ -1,4 +1,4 @@
-// What was found, in sentences; before that, how far the work is, and what could be done about a text that is too short.
+// What was measured, in sentences; before that, how far the work is; and what helps a text that is too short.
 
 import { bold, button } from "./words.js";
 import { corridorFacts, spreadFacts } from "./measured.js";

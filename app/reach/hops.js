@@ -1,4 +1,4 @@
-// Hops counted instead of tokens: one bin for each number of hops, so that the staircase is L x L whatever the window is.
+// Hops counted instead of tokens: one bin for each number of them, so that the staircase is L x L with every window.
 
 /**
  * A value and where it stands.

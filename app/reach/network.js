@@ -1,4 +1,4 @@
-// The network that reads, as far as theory needs it: how far each row of the grid can be felt, and how far it looks back.
+// The network that reads, as far as theory needs it: how far on each row of the grid is felt, and how far it looks back.
 
 export class Network {
   /** @param {(number | null)[]} windows  keys that a query sees, itself included, by layer; null = all */
