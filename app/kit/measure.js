@@ -1,10 +1,18 @@
 // Sizes: the rem that the presenter's switch enlarges, and text that fits.
 
+import { penOf } from "./dom.js";
+
 export const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
 
-const ruler = document.createElement("canvas").getContext("2d");
+const ruler = penOf(document.createElement("canvas"));
 
-/** The text, cut with an ellipsis where it would be wider than `width` px in this font. */
+/**
+ * The text, cut with an ellipsis where it would be too wide.
+ *
+ * @param {string} text
+ * @param {number} width  px
+ * @param {string} font  as a canvas takes it
+ */
 export function fit(text, width, font) {
   ruler.font = font;
   if (ruler.measureText(text).width <= width) return text;

@@ -20,8 +20,8 @@ export class Cut {
   /** @param {import("./page.js").default} page */
   constructor(page) {
     this.page = page;
-    this.kind = /** @type {HTMLSelectElement} */ (page.part("cut-kind"));
-    this.wall = /** @type {HTMLInputElement} */ (page.part("wall"));
+    this.kind = page.part("cut-kind", HTMLSelectElement);
+    this.wall = page.part("wall", HTMLInputElement);
     this.kind.addEventListener("change", () => {
       const { reading } = page;
       const kind = this.kind.value;

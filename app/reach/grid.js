@@ -46,7 +46,7 @@ export class ReachGrid {
   /** @param {import("./page.js").default} page */
   constructor(page) {
     this.page = page;
-    this.canvas = /** @type {HTMLCanvasElement} */ (page.part("grid"));
+    this.canvas = page.part("grid", HTMLCanvasElement);
     this.tokens = new TokenAxis(page);
     this.hops = new HopAxis(page);
     /** @type {Box | null} */

@@ -9,10 +9,11 @@ import { Strip } from "./strip.js";
 import { Surface } from "../kit/surface.js";
 import { anchorOf, inReading, movedTo } from "./choice.js";
 import { clamp } from "../kit/format.js";
+import { closest } from "../kit/dom.js";
 import { explainBelow } from "./explain.js";
 import { settled } from "../kit/timing.js";
 import { showPopover } from "../kit/popover.js";
-import { spot, unheard } from "../kit/places.js";
+import { spot, unreported } from "../kit/places.js";
 
 /**
  * @typedef {import("./types.js").ChoiceHeader} Choice
@@ -23,15 +24,11 @@ import { spot, unheard } from "../kit/places.js";
  * @typedef {Explanation & { x: number, y: number }} PlacedExplanation  beside a point of the screen
  */
 
-/** The token that an event is about; null = none.
- * @param {Event} event
- * @returns {HTMLElement | null} */
-const tokenOf = (event) => (event.target instanceof Element ? event.target.closest("[data-p]") : null);
-
+/** @extends {Surface<ReachRun, import("./types.js").Events>} */
 export default class ReachPage extends Surface {
   /**
-   * @param {HTMLElement} host
-   * @param {{ markup: string, style: string }} look
+   * @param {HTMLElement | ShadowRoot} host
+   * @param {import("../kit/mount.js").Look} look
    */
   constructor(host, look) {
     super(host, look);
@@ -72,13 +69,12 @@ export default class ReachPage extends Surface {
     this.strip = new Strip(this);
     this.side = new Side(this);
     this.send = settled(() => this.question(), 180);
-    const press = (/** @type {HTMLButtonElement} */ button) => this.press(button);
     this.bind({
       predict: () => this.predict(!this.predicting),
       narrower: () => this.narrow(),
-      write: press,
-      stop: press,
-      again: press,
+      write: (button) => this.press("write", button),
+      stop: (button) => this.press("stop", button),
+      again: (button) => this.press("again", button),
     });
   }
 
@@ -86,12 +82,12 @@ export default class ReachPage extends Surface {
   bind(acts) {
     super.bind(acts);
     this.root.addEventListener("click", (event) => {
-      const token = tokenOf(event);
+      const token = closest(event, "[data-p]");
       if (token) this.pick(Number(token.dataset.p));
     });
     const story = this.part("story");
     story.addEventListener("pointerover", (event) => {
-      const token = tokenOf(event);
+      const token = closest(event, "[data-p]");
       this.point(token ? Number(token.dataset.p) : null, token);
     });
     story.addEventListener("pointerleave", () => this.point(null));
@@ -138,7 +134,7 @@ export default class ReachPage extends Surface {
       this.predict(false);
     }
     this.message(header.message);
-    const place = first ? unheard(run.id) : null;
+    const place = first ? unreported(run.id) : null;
     if (place) this.comeFrom(place, reading);
     this.draw();
   }
@@ -151,10 +147,12 @@ export default class ReachPage extends Surface {
     if (this.zoom === "hops" && !reading.network.large) this.zoom = "all";
   }
 
-  /** A step made just before another page was left: Python hears of it now, and begins there. */
+  /** A step made just before another page was left: Python hears of it now, and begins there.
+   * @param {import("../kit/places.js").Stay} place
+   * @param {Reading} reading */
   comeFrom(place, reading) {
     const { t, layer, head } = place;
-    place.told = spot(place);
+    place.reported = spot(place);
     this.reading = reading.asking({});
     this.asked += 1;
     this.emit("ask", { run: reading.run.id, n: this.asked, at: { t, layer, head } });
@@ -168,11 +166,13 @@ export default class ReachPage extends Surface {
     this.draw();
   }
 
-  /** @param {HTMLButtonElement} button */
-  press(button) {
+  /** A button that Python hears of, once.
+   * @param {import("./types.js").Act["what"]} what
+   * @param {HTMLButtonElement} button */
+  press(what, button) {
     if (!this.reading) return;
     this.acts += 1;
-    this.emit("act", { run: this.reading.run.id, what: button.dataset.act, n: this.acts });
+    this.emit("act", { run: this.reading.run.id, what, n: this.acts });
     button.disabled = true;
   }
 
@@ -246,7 +246,7 @@ export default class ReachPage extends Surface {
     this.predicting = on;
     this.hidden = on;
     this.guess = null;
-    this.root.querySelector("[data-act=predict]")?.setAttribute("aria-pressed", String(on));
+    this.button("predict").setAttribute("aria-pressed", String(on));
     this.draw();
   }
 
@@ -259,7 +259,7 @@ export default class ReachPage extends Surface {
 
   /** The token under the pointer: every part marks it, and what is known of it stands beside it.
    * @param {number | null} position
-   * @param {HTMLElement | null} [node]  that it stands in
+   * @param {Element | null} [node]  that it stands in
    * @param {PlacedExplanation | null} [explanation]  of a place in the picture */
   point(position, node = null, explanation = null) {
     const { reading } = this;
@@ -277,7 +277,7 @@ export default class ReachPage extends Surface {
   }
 
   /** @param {Reading} reading
-   * @param {HTMLElement} node
+   * @param {Element} node
    * @param {number} position
    * @returns {PlacedExplanation} */
   explanationOf(reading, node, position) {

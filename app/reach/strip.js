@@ -24,7 +24,7 @@ export class Strip {
   /** @param {import("./page.js").default} page */
   constructor(page) {
     this.page = page;
-    this.canvas = /** @type {HTMLCanvasElement} */ (page.part("strip"));
+    this.canvas = page.part("strip", HTMLCanvasElement);
     this.canvas.addEventListener("pointermove", (event) => {
       const { box } = page.picture;
       const x = event.clientX - this.canvas.getBoundingClientRect().left;

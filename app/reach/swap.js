@@ -7,8 +7,8 @@ export class Swap {
   /** @param {import("./page.js").default} page */
   constructor(page) {
     this.page = page;
-    this.select = /** @type {HTMLSelectElement} */ (page.part("options"));
-    this.own = /** @type {HTMLInputElement} */ (page.part("word"));
+    this.select = page.part("options", HTMLSelectElement);
+    this.own = page.part("word", HTMLInputElement);
     this.select.addEventListener("change", () => page.ask({ replacement: Number(this.select.value) }));
     page.part("own").addEventListener("submit", (event) => {
       event.preventDefault();

@@ -6,7 +6,7 @@ import { grouped } from "../kit/format.js";
 export class Windows {
   /** @param {import("./page.js").default} page */
   constructor(page) {
-    this.select = /** @type {HTMLSelectElement} */ (page.part("window"));
+    this.select = page.part("window", HTMLSelectElement);
     this.select.addEventListener("change", () => page.ask({ window: Number(this.select.value) || null }));
   }
 

@@ -2,7 +2,7 @@
 
 import { clamp, grouped, plural, shorten } from "../kit/format.js";
 import { el } from "../kit/dom.js";
-import { lastIn } from "../kit/run.js";
+import { lastIn } from "../kit/windows.js";
 
 const CELLS_MAX = 64;
 
