@@ -58,7 +58,7 @@ def test_no_program_makes_markup_of_data_and_only_the_surface_makes_any(picture)
 
 def test_every_part_that_a_program_asks_for_is_in_its_markup_once(picture):
     program = "".join(modules(APP / picture.name / "page.js").values())
-    asked = set(re.findall(r'\.part\("([\w-]+)"\)', program))
+    asked = set(re.findall(r'\.part\("([\w-]+)"[,)]', program))
     parts = re.findall(r'data-part="([\w-]+)"', markup(f"{picture.name}/picture.html"))
     assert sorted(parts) == sorted(set(parts)), "a part that stands twice is found once"
     assert asked and asked - set(parts) == set()

@@ -1,0 +1,88 @@
+// What stands over and under the picture: titles, badges, and what the colours mean.
+
+import { blend } from "../kit/colour.js";
+import { el, legend } from "../kit/dom.js";
+import { greenShare } from "./decades.js";
+import { printed, wordAt } from "./words.js";
+
+/** @typedef {import("./reading.js").Reading} Reading */
+
+const UNITS = {
+  forward: "relative change of the state",
+  backward: "influence, nats",
+  corridor: "nats passing through",
+};
+
+export class Captions {
+  /** @param {import("./page.js").default} page */
+  constructor(page) {
+    this.page = page;
+    this.drawn = "";
+  }
+
+  /** @param {Reading} reading */
+  draw(reading) {
+    this.drawTitles(reading);
+    this.drawLegend(reading);
+  }
+
+  /** @param {Reading} reading */
+  drawTitles(reading) {
+    const { page } = this;
+    const { back, choice, run } = reading;
+    page.part("grid-title").replaceChildren(...this.title(reading));
+    page.part("text-title").replaceChildren(back ? "What it depends on" : "Which predictions change");
+    page.part("strip-title").textContent = this.below(choice);
+    page.part("text-legend").textContent = back
+      ? "green: its influence (log scale)"
+      : "green: how much the next word changes (log scale)";
+    const badge = run.meta.can_measure ? "model" : "no model";
+    for (const name of ["grid-badge", "text-badge", "facts-badge"]) page.part(name).textContent = badge;
+  }
+
+  /** @param {Reading} reading
+   * @returns {import("./words.js").Part[]} */
+  title({ run, choice, fresh }) {
+    const source = wordAt(run, choice.source);
+    const target = wordAt(run, choice.target);
+    const { replacement } = run.meta;
+    const put = fresh && replacement ? [" to ", el("b", { class: "mx-serif" }, printed(replacement))] : [];
+    if (choice.reading === "forward") return ["Where the change of ", source, ...put, " is felt"];
+    if (choice.reading === "backward") return ["What the prediction after ", target, " depends on"];
+    return ["How the change of ", source, ...put, " gets to the prediction after ", target];
+  }
+
+  /** @param {import("./types.js").ChoiceHeader} choice */
+  below({ reading, cut }) {
+    if (reading === "backward") return "influence of each word’s embedding, nats";
+    if (this.page.stripBy === "probability")
+      return "probability of the word that follows: ink before, green after the swap";
+    return `change of each next-word distribution, KL in nats${cut ? " (outline: without the cut)" : ""}`;
+  }
+
+  /** @param {Reading} reading */
+  drawLegend({ choice }) {
+    const { page } = this;
+    const { card, influence } = page.colour;
+    const unit = UNITS[choice.reading];
+    const key = `${unit} ${card} ${page.zoom === "hops"}`;
+    if (this.drawn === key) return;
+    this.drawn = key;
+    const steps = [-12, -9, -6, -3, 0].map((power) =>
+      el("i", { style: `background:${blend(card, influence, greenShare(10 ** power))}` }),
+    );
+    const scale = el("span", { class: "mx-entry mx-scale", title: unit }, "10⁻¹²", ...steps, `1  ${unit}`);
+    const nothing = choice.reading === "corridor" ? "allowed, below rounding" : "allowed, nothing measured";
+    const cell = "a cell: the largest of its tokens; empty: the text does not go that far";
+    page.sizes.clear(); // a line more or less of it leaves the canvas another height
+    page
+      .part("grid-legend")
+      .replaceChildren(
+        legend("mx-key-edge", "exact edge (theory)"),
+        scale,
+        legend("mx-key-out", "exactly 0"),
+        legend("mx-key-cone", nothing),
+        ...(page.zoom === "hops" ? [el("span", { class: "mx-entry" }, cell)] : []),
+      );
+  }
+}

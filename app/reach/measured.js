@@ -1,0 +1,116 @@
+// The numbers that came with an answer, in sentences.
+
+import { bold } from "./words.js";
+import { el } from "../kit/dom.js";
+import { grouped, percent, plural } from "../kit/format.js";
+import { tiny } from "./decades.js";
+
+/**
+ * @typedef {import("./reading.js").Reading} Reading
+ * @typedef {import("./words.js").Part[]} Line
+ * @typedef {import("./types.js").ForwardFacts} ForwardFacts
+ * @typedef {import("./types.js").BackwardFacts} BackwardFacts
+ */
+
+/** How far something is felt, forward from a word or back from a prediction.
+ * @param {Reading} reading  measured, and no corridor
+ * @returns {Line[]} */
+export function spreadFacts(reading) {
+  const { run, choice, network, back } = reading;
+  const facts = /** @type {ForwardFacts | BackwardFacts} */ (run.meta.facts); // of the reading that was asked for
+  const side = back ? "back" : "on";
+  const exact = Number.isFinite(network.reach) ? network.reach : run.count - 1;
+  return [
+    ["can see: ", bold(grouped(exact)), ` tokens ${side} (theory)`],
+    ...used(facts, exact, back),
+    ...beyond(facts),
+    ...(facts.room < exact && !run.meta.short ? [[ending(facts.room, back)]] : []),
+    ...(choice.reading === "forward" ? largest(reading, /** @type {ForwardFacts} */ (facts)) : []),
+    ...(back ? [explained(reading, /** @type {BackwardFacts} */ (facts))] : []),
+    ...(facts.left === undefined
+      ? []
+      : [[`with the cut ${percent(facts.left)} of the summed ${back ? "influence" : "KL"} arrives`]]),
+  ];
+}
+
+/** @param {ForwardFacts | BackwardFacts} facts
+ * @param {number} exact
+ * @param {boolean} back
+ * @returns {Line[]} */
+function used({ farthest, felt, within90, within99 }, exact, back) {
+  /** @type {Line[]} */
+  const lines = [];
+  if (farthest !== null) {
+    const edge = farthest === exact ? ", the very edge" : "";
+    lines.push([
+      "farthest felt: ",
+      bold(grouped(farthest)),
+      ` ${back ? "back" : "on"}`,
+      `${edge} (there ${tiny(felt)} nats)`,
+    ]);
+  }
+  if (within90 !== null && within99 !== null)
+    lines.push([
+      `does use: 90 % of the summed ${back ? "influence" : "KL"} within `,
+      bold(within90),
+      " tokens, 99 % within ",
+      bold(within99),
+    ]);
+  return lines;
+}
+
+/** @param {ForwardFacts | BackwardFacts} facts
+ * @returns {Line[]} */
+function beyond({ outside, outside_top }) {
+  if (!outside) return [];
+  const positions = plural(outside, "position");
+  const extent = outside_top === 0 ? ` at all ${positions}, bit for bit` : ` at most, at ${positions}`;
+  return [["beyond the edge: ", bold(tiny(outside_top)), extent]];
+}
+
+/** @param {number} room
+ * @param {boolean} back */
+const ending = (room, back) =>
+  back
+    ? `The text begins ${room} tokens back, before the edge: choose a later prediction.`
+    : `The text ends ${room} tokens on, before the edge: write more of it, or choose an earlier word.`;
+
+/** @param {Reading} reading
+ * @param {ForwardFacts} facts
+ * @returns {Line[]} */
+function largest({ run }, { kl_top, kl_top_at }) {
+  if (kl_top === null || kl_top_at === null) return [];
+  const word = el("span", { class: "mx-serif" }, run.labels[kl_top_at]);
+  return [["largest beyond one window: ", bold(tiny(kl_top)), " nats after ", word]];
+}
+
+/** @param {Reading} reading
+ * @param {BackwardFacts} facts
+ * @returns {Line} */
+function explained({ run }, { probability }) {
+  const word = el("b", { class: "mx-serif" }, run.meta.explained);
+  return ["explained: ", word, `, probability ${percent(probability)}`];
+}
+
+/** What gets from one word to the prediction after another.
+ * @param {Reading} reading  measured, of a corridor
+ * @returns {Line[]} */
+export function corridorFacts({ run, choice, network }) {
+  const facts = /** @type {import("./types.js").CorridorFacts} */ (run.meta.facts);
+  const distance = choice.target - choice.source;
+  const apart = bold(distance);
+  if (distance > network.reach) {
+    const empty = "the corridor is empty. Nothing of the word can be left here.";
+    return [[apart, ` tokens apart, reach ${grouped(network.reach)}: ${empty}`]];
+  }
+  const word = el("b", { class: "mx-serif" }, run.meta.explained);
+  const shares = `${percent(facts.before ?? NaN)} before, ${percent(facts.after ?? NaN)} after`;
+  const precision = `${facts.steps} steps in float${facts.exact ? 64 : 32}: off by at most ${tiny(facts.off)}`;
+  return [
+    [apart, " tokens apart: at least ", bold(plural(network.hops(distance), "hop"))],
+    ["log-probability of ", word, " changes by ", bold(tiny(facts.change)), " nats when the word is swapped"],
+    [`${shares}; KL of the whole prediction `, bold(tiny(facts.kl)), " nats"],
+    [`each row of the grid sums to that change (${precision})`],
+    ...(distance === network.reach ? [["Exactly at the edge: one single path is left."]] : []),
+  ];
+}

@@ -1,0 +1,32 @@
+// The text that is read: the whole of it comes with every payload.
+
+import { grouped } from "../kit/format.js";
+import { Network } from "./network.js";
+
+export class ReachRun {
+  /** @param {import("./types.js").ReachHeader} header */
+  constructor(header) {
+    this.id = header.run;
+    this.meta = header;
+    this.count = header.tokens.length;
+    this.texts = header.tokens.map(([text]) => text);
+    this.labels = header.tokens.map(([, label]) => label);
+  }
+
+  /**
+   * The network that is asked about: it has the model's windows, or one and the same in every layer.
+   *
+   * @param {number | null} window  of every layer; null = as trained
+   */
+  network(window) {
+    const { trained } = this.meta.model;
+    return new Network(window ? trained.map(() => window) : trained);
+  }
+
+  /** The windows it was trained with, in words. */
+  trainedWith() {
+    const { trained } = this.meta.model;
+    const kinds = [...new Set(trained.map((window) => (window === null ? "no window" : grouped(window))))];
+    return kinds.length > 3 ? `${kinds[0]} to ${kinds.at(-1)}` : kinds.join(" and ");
+  }
+}
