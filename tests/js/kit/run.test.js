@@ -92,7 +92,8 @@ test("a text that has become shorter is cut where Python has it end", () => {
   run.absorb(payloadOf(TEXT));
   assert.equal(run.absorb(payloadOf(TEXT.slice(0, 6))).rewritten, true);
   holds(run, TEXT.slice(0, 6));
-  run.absorb(payloadOf(TEXT, { from: 6 }));
+  run.absorb(payloadOf(TEXT, { from: 6, to: 8 }));
+  assert.equal(run.absorb(payloadOf(TEXT, { from: 7 })).rewritten, false);
   holds(run);
 });
 
@@ -119,7 +120,8 @@ test("attention rows that get longer with the text are spread out anew", () => {
 test("a payload with shorter attention rows than the run has fits into it", () => {
   const run = new Run("a run");
   const windows = [null, null];
-  run.absorb(payloadOf(TEXT, { to: 5, windows, width: 10, weight }));
+  run.absorb(payloadOf(TEXT, { windows, width: 10, weight }));
+  run.absorb(payloadOf(TEXT.slice(0, 5), { windows, width: 10, weight }));
   run.absorb(payloadOf(TEXT, { from: 5, windows, width: 6, weight }));
   assert.equal(run.width, 10);
   for (let t = 5; t < 10; t++) {
