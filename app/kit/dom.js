@@ -94,7 +94,7 @@ export function segmented(host, options, chosen, onPick) {
       event.stopPropagation();
       event.preventDefault();
       const values = options.map(([value]) => value);
-      const now = values.findIndex((value) => value === host.dataset.chosen);
+      const now = options.findIndex(([value]) => value === host.dataset.chosen);
       const next = values[(now + step + values.length) % values.length];
       onPick(next);
       /** @type {HTMLElement | null} */ (host.querySelector(`[aria-checked="true"]`))?.focus();

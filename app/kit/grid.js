@@ -355,7 +355,8 @@ export class GridPanel {
     const from = this.edge(0);
     this.canvas.setAttribute(
       "aria-label",
-      `State grid for position ${t}: after ${run.layers} layers the prediction can depend on positions ${from} to ${t}; ` +
+      `State grid for position ${t}: after ${run.layers} layers the prediction can depend on ` +
+        `positions ${from} to ${t}; ` +
         `each layer reads at most ${plural(Math.min(t + 1, run.smallest), "key")} directly, ${player.headName()}.`,
     );
   }

@@ -2,13 +2,18 @@
 
 import { el } from "./dom.js";
 
+/** @typedef {import("./playhead.js").Cell} Cell */
 /**
- * @param {{ run: { labels: string[] }, explain: (children: Node[], node: Element | null, place: Cell) => void }} picture
+ * @typedef {Object} Explaining  what of a picture it takes to explain a cell
+ * @property {{ labels: string[] }} run
+ * @property {(children: Node[], node: Element | null, place: Cell) => void} explain
+ */
+
+/**
+ * @param {Explaining} picture
  * @param {number} position  of the token that the cell stands for
  * @param {Element | null} node
  * @param {Cell} cell
- *
- * @typedef {import("./playhead.js").Cell} Cell
  */
 export function showPopover(picture, position, node, cell) {
   const word = el("b", { class: "mx-serif" }, picture.run.labels[position]);

@@ -9,7 +9,7 @@ import { calm } from "./timing.js";
 import { lastIn } from "./windows.js";
 
 /** @typedef {import("./playhead.js").Playhead} Player */
-/** @typedef {{ slot: number, position: number, lost: number }} Slot  position it was made at (-1 = empty), what it lost */
+/** @typedef {{ slot: number, position: number, lost: number }} Slot  where it was made, and what it lost; -1 = nowhere */
 /** @typedef {{ word: number, start: number, end: number, box: number, high: number }} Geometry  across the rail, px */
 /** @typedef {{ x: number, y: number, width: number, height: number }} Box */
 
@@ -321,7 +321,8 @@ export class RingPanel {
     const held = Math.min(t + 1, window);
     const lost =
       t >= window ? ` It overwrote the key and value made at ${run.labels[t - window]}, position ${t - window}.` : "";
-    return `Layer ${layer + 1}, ${held} of ${window} slots in use; position ${t} was written into slot ${t % window}.${lost}`;
+    const use = `${held} of ${window} slots in use`;
+    return `Layer ${layer + 1}, ${use}; position ${t} was written into slot ${t % window}.${lost}`;
   }
 
   /** @param {number} window  of the layer; Infinity = none */

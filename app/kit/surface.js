@@ -10,8 +10,9 @@ import { rem } from "./measure.js";
 /** @typedef {import("./mount.js").Component} Component */
 /** @typedef {import("./mount.js").Look} Look */
 /** @typedef {(typeof ROLES)[number]} Role */
-/** @typedef {Record<Role, string> & { groups: string[], sans: string, serif: string, hatching: CanvasPattern | string }} Colours */
-/** @typedef {{ g: CanvasRenderingContext2D, width: number, height: number }} Pen  with the size of its canvas in css pixels */
+/** @typedef {{ groups: string[], sans: string, serif: string, hatching: CanvasPattern | string }} Looks */
+/** @typedef {Record<Role, string> & Looks} Colours  by role, and those of the groups; the fonts; what is hatched */
+/** @typedef {{ g: CanvasRenderingContext2D, width: number, height: number }} Pen  and the size of its canvas, css px */
 /** @typedef {{ x: number, y: number }} Point  on the screen */
 
 const ROLES = /** @type {const} */ ([
@@ -207,6 +208,12 @@ export class Surface {
     const g = penOf(canvas);
     g.setTransform(ratio, 0, 0, ratio, 0, 0);
     return { g, width, height };
+  }
+
+  /** The element that has the focus, where it is in this picture. */
+  active() {
+    const page = this.root.getRootNode();
+    return page instanceof Document || page instanceof ShadowRoot ? page.activeElement : null;
   }
 
   /** @param {string} text */

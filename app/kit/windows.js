@@ -3,7 +3,8 @@
 import { grouped, plural } from "./format.js";
 
 /**
- * Position whose key and value lie in a slot of a ring of `window` slots at step t: the last p <= t with p mod W = slot.
+ * Position whose key and value lie in a slot of a ring of `window` slots at step t: the last p <= t with p mod W =
+ * slot.
  *
  * @param {number} slot
  * @param {number} t

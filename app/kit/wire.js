@@ -8,7 +8,7 @@
  *
  * @template [Header=unknown]
  * @template [Arrays=unknown]
- * @typedef {{ header: Header, arrays: Arrays }} Payload
+ * @typedef {{ header: Header, arrays: Arrays, bytes: number }} Payload  with its size
  */
 
 const TYPES = { "<f4": Float32Array, "<u2": Uint16Array, "<i4": Int32Array, "|u1": Uint8Array, "<u1": Uint8Array };

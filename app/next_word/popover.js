@@ -3,10 +3,10 @@
 import { el } from "../kit/dom.js";
 import { percent, plural } from "../kit/format.js";
 
-/** @typedef {import("./page.js").Desk} Desk */
+/** @typedef {import("./page.js").default} Page */
 
 /**
- * @param {Desk} player
+ * @param {Page} player
  * @param {number} position
  */
 function facts(player, position) {
@@ -28,7 +28,7 @@ function facts(player, position) {
 /**
  * Why was this token chosen? The step before it says so.
  *
- * @param {Desk} player
+ * @param {Page} player
  * @param {number} position
  */
 function choice(player, position) {
@@ -54,7 +54,7 @@ function choice(player, position) {
 }
 
 /**
- * @param {Desk} player
+ * @param {Page} player
  * @param {number} position
  * @param {Element | null} node  of the token
  */

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Windows } from "../../../app/kit/windows.js";
+
+/** @param {(number | null)[]} windows */
+function of(windows) {
+  const made = new Windows();
+  made.setReach(windows);
+  return made;
+}
+
+/**
+ * Layers, counted from the top, after which a position this far back has been read: by walking every way.
+ *
+ * @param {number[]} windows
+ * @param {number} distance
+ */
+function walked(windows, distance) {
+  let reached = new Set([0]);
+  for (let k = 0; k <= windows.length; k++) {
+    if (reached.has(distance)) return k;
+    const window = windows[windows.length - 1 - k];
+    const next = new Set();
+    for (const from of reached) for (let step = 0; step < window; step++) next.add(from + step);
+    reached = next;
+  }
+  return -1;
+}
+
+for (const windows of [[4], [1, 1], [3, 3, 3], [2, 5, 3], [6, 1, 2, 4]]) {
+  test(`with windows of ${windows.join(", ")} hops and reach are those of every way walked`, () => {
+    const made = of(windows);
+    for (let distance = 0; distance < 20; distance++) assert.equal(made.hops(distance), walked(windows, distance));
+    const far = Array.from({ length: 20 }, (_, distance) => distance).findLast((d) => walked(windows, d) >= 0);
+    assert.equal(made.reach, far);
+    assert.equal(made.smallest, Math.min(...windows));
+  });
+}
+
+test("a layer without a window reaches everything, in as many hops as it lies below the top", () => {
+  const made = of([3, null, 3]);
+  assert.equal(made.reach, Infinity);
+  assert.deepEqual(
+    [0, 2, 3, 1000].map((distance) => made.hops(distance)),
+    [0, 1, 2, 2],
+  );
+});
+
+test("a slot holds what a ring that is written token by token has in it", () => {
+  const made = of([5]);
+  for (const window of [1, 2, 5, 8]) {
+    const ring = new Array(window).fill(-1);
+    for (let t = 0; t < 40; t++) {
+      ring[t % window] = t;
+      assert.deepEqual(
+        ring.map((_, slot) => made.held(slot, t, window)),
+        ring,
+      );
+    }
+  }
+});
+
+test("windows are named by their sizes, and by how many layers have none", () => {
+  assert.equal(of([null, null]).windowName(), "no window");
+  assert.equal(of([4096, 4096]).windowName(), "window 4,096");
+  assert.equal(of([16, 1024]).windowName(), "windows 16 to 1,024");
+  assert.equal(of([16, null, null]).windowName(), "window 16, 2 layers without");
+});

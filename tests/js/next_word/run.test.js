@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { NextWordRun } from "../../../app/next_word/run.js";
+import { payloadOf } from "../payloads.js";
+
+const TEXT = [5, 9, 200, 3, 77, 5, 5, 18];
+const NAMES = ["model", "top-p"];
+
+/**
+ * A text and the two likeliest alternatives of the steps `[from, to)`, which say by which settings and step they are.
+ *
+ * @param {string} key
+ * @param {number} from
+ * @param {number} to
+ * @param {number} count  tokens of the text
+ * @returns {import("../../../app/next_word/run.js").NextWordPayload}
+ */
+function staged(key, from, to, count = TEXT.length) {
+  const { header, arrays, bytes } = payloadOf(TEXT.slice(0, count));
+  const steps = Array.from({ length: to - from }, (_, i) => from + i);
+  return {
+    header: {
+      ...header,
+      sampling: null,
+      branches: [],
+      current: "a run",
+      follow: 0,
+      stages: { key, from, to, names: NAMES },
+      labels: Object.fromEntries(steps.map((step) => [String(step + 100), `${key}${step}`])),
+    },
+    arrays: {
+      ...arrays,
+      alt_ids: Int32Array.from(steps.flatMap((step) => [step + 100, step])),
+      stage_probs: Float32Array.from(steps.flatMap((step) => [0.5, 0.25, step / 8, 0])),
+      stage_kept: Int32Array.from(steps.flatMap((step) => [300, step + 1])),
+    },
+    bytes,
+  };
+}
+
+/** @param {import("../../../app/next_word/run.js").Step} step @param {number} t */
+function isOf(step, t) {
+  assert.deepEqual(step.names, NAMES);
+  assert.deepEqual([...step.ids], [t + 100, t]);
+  assert.deepEqual([...step.probs], [0.5, 0.25, t / 8, 0]);
+  assert.deepEqual([...step.left], [300, t + 1]);
+}
+
+test("each step has its alternatives, and tokens are named by what was sent with them", () => {
+  const run = new NextWordRun("a run");
+  run.absorb(staged("a", 0, 5));
+  run.steps.forEach(isOf);
+  assert.equal(run.stagesTo, 5);
+  assert.equal(run.nameOf(102), "a2");
+  assert.equal(run.nameOf(7), "#7");
+});
+
+test("only steps without a gap are acknowledged", () => {
+  const run = new NextWordRun("a run");
+  run.absorb(staged("a", 0, 2));
+  run.absorb(staged("a", 4, 6));
+  assert.equal(run.stagesTo, 2);
+  run.absorb(staged("a", 1, 4));
+  assert.equal(run.stagesTo, 6);
+  run.steps.forEach(isOf);
+});
+
+test("other settings take the place of the old alternatives, which stay on screen until then", () => {
+  const run = new NextWordRun("a run");
+  run.absorb(staged("a", 0, 6));
+  run.absorb(staged("b", 2, 4));
+  assert.equal(run.stageKey, "b");
+  assert.equal(run.stagesTo, 0);
+  assert.deepEqual(
+    run.steps.map((step) => step.key),
+    ["a", "a", "b", "b", "a", "a"],
+  );
+  run.absorb(staged("b", 0, 6));
+  assert.equal(run.stagesTo, 6);
+});
+
+test("a shorter text takes the alternatives of its later steps with it", () => {
+  const run = new NextWordRun("a run");
+  run.absorb(staged("a", 0, 8));
+  run.absorb(staged("a", 0, 3, 3));
+  assert.equal(run.steps.length, 3);
+  assert.equal(run.stagesTo, 3);
+});
