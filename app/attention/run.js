@@ -3,7 +3,7 @@
 import { Run } from "../kit/run.js";
 
 /** @import { AttentionArrays, AttentionHeader, ExtrasHeader } from "./types.js" */
-/** @typedef {{ header: AttentionHeader, arrays: AttentionArrays }} AttentionPayload */
+/** @typedef {import("../kit/wire.js").Payload<AttentionHeader, AttentionArrays>} AttentionPayload */
 /** @typedef {ReturnType<typeof extrasOf>} Extras */
 
 /** An array with its rows (queries) and the width of its last axis (offsets); null where it was not sent.
