@@ -13,7 +13,8 @@ import { span } from "./plans.js";
 import { el, legend, segmented } from "../kit/dom.js";
 import { keepPlace, placeOf, takePlace } from "../kit/places.js";
 
-/** @import { Events, RingArrays, RingHeader } from "./types.js" */
+/** @import { RingPayload } from "./run.js" */
+/** @import { Events, RingHeader } from "./types.js" */
 /** @import { Cell } from "../kit/playhead.js" */
 /** How a run was last looked at.
  * @typedef {{ t: number, end: boolean, layer: number, head: number, chosenSlot: number | null, scene: Scene,
@@ -36,7 +37,7 @@ const CLICKS = [
 /** @type {Memory<RingRun, RingView>} */
 const memory = new Memory(RingRun);
 
-/** @extends {Playhead<import("../kit/wire.js").Payload<RingHeader, RingArrays>, RingRun, Events, RingView>} */
+/** @extends {Playhead<RingPayload, RingRun, Events, RingView>} */
 export default class RingPage extends Playhead {
   /** @param {HTMLElement} host @param {{ markup: string, style: string }} look */
   constructor(host, look) {
@@ -73,7 +74,7 @@ export default class RingPage extends Playhead {
     });
   }
 
-  /** @param {RingRun} run @param {import("../kit/wire.js").Payload<RingHeader, RingArrays>} payload */
+  /** @param {RingRun} run @param {RingPayload} payload */
   absorb(run, payload) {
     const change = super.absorb(run, payload);
     run.takeSlot(payload);

@@ -4,6 +4,7 @@
 import { Column, Run } from "../kit/run.js";
 
 /** @import { RingArrays, RingHeader, SlotHeader } from "./types.js" */
+/** @typedef {import("../kit/wire.js").Payload<RingHeader, RingArrays>} RingPayload */
 
 /** Keys and values of every position: `dim` numbers of each of `heads` key/value heads in each layer.
  * @param {number} layers @param {number} heads @param {number} dim */
@@ -14,7 +15,7 @@ const store = (layers, heads, dim) => ({
   values: new Column(Float32Array, layers * heads * dim),
 });
 
-/** @extends {Run<import("../kit/wire.js").Payload<RingHeader, RingArrays>>} */
+/** @extends {Run<RingPayload>} */
 export class RingRun extends Run {
   /** @param {string} id */
   constructor(id) {
@@ -40,7 +41,7 @@ export class RingRun extends Run {
   }
 
   /** The key and value of the one slot that was asked for, where those of the whole run are too many to send.
-   * @param {import("../kit/wire.js").Payload<RingHeader, RingArrays>} payload */
+   * @param {RingPayload} payload */
   takeSlot({ header, arrays }) {
     const { slot, kv_shape: shape } = header.theatre;
     this.one =

@@ -173,7 +173,8 @@ export class Scenes {
     ];
     if (end - start === 1)
       lines.push([
-        `One token at a time: its write destroys only position ${start < window ? "– (none yet)" : start - window}, `,
+        "One token at a time: its write destroys only position ",
+        `${start - window < 0 ? "– (none yet)" : start - window}, `,
         "which has just left the window. ",
         "So decoding writes first, and then the query finds all it sees in the ring, its own key included.",
       ]);

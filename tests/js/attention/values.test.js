@@ -3,14 +3,22 @@ import { test } from "node:test";
 
 import { AttentionRun } from "../../../app/attention/run.js";
 import { Values } from "../../../app/attention/values.js";
-import { level, payload } from "../runs.js";
+import { payloadOf } from "../payloads.js";
 
 /** @import { AttentionPayload } from "../../../app/attention/run.js" */
 /** @import { Choice } from "../../../app/attention/values.js" */
 
-const SHAPE = { count: 9, windows: [3, 3], heads: 4, kvHeads: 2 };
+const SHAPE = { count: 9, windows: [3, 3], heads: 4, width: 3 };
 const REACH = 2 * (3 - 1);
 const HIDDEN_ROWS = 3; // later queries do not see position 0
+
+/** A weight that says where it is from, as 16 bits; 0 where there is no key.
+ * @param {number} query @param {number} layer @param {number} head @param {number} offset */
+const level = (query, layer, head, offset) =>
+  offset > query ? 0 : 1 + ((query * 7919 + layer * 1543 + head * 389 + offset * 97) % 20000);
+
+/** @type {typeof level} */
+const weight = (...cell) => level(...cell) / 65535;
 
 /** Numbers that differ from one another and fit 16 bits.
  * @param {number[]} shape @param {number} from of the first */
@@ -18,7 +26,8 @@ const counted = (shape, from) => Uint16Array.from({ length: shape.reduce((a, b) 
 
 /** @returns {AttentionPayload} */
 function sent() {
-  const { header, arrays } = payload("attention", SHAPE);
+  const ids = Array.from({ length: SHAPE.count }, (_, i) => i);
+  const { header, arrays, bytes } = payloadOf(ids, { ...SHAPE, weight });
   const shapes = {
     mean: [SHAPE.count, 3],
     max: [SHAPE.count, 3],
@@ -44,6 +53,7 @@ function sent() {
       scores: Float32Array.from(counted(shapes.scores, 0), (number) => number / 8),
       measures: new Float32Array(2 * SHAPE.heads),
     },
+    bytes,
   };
 }
 
@@ -166,6 +176,6 @@ test("a payload without extras leaves those that are there", () => {
   const first = sent();
   run.absorb(first);
   const extras = run.extras;
-  run.absorb({ header: { ...first.header, extras: null }, arrays: first.arrays });
+  run.absorb({ ...first, header: { ...first.header, extras: null } });
   assert.equal(run.extras, extras);
 });

@@ -2,15 +2,24 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { RingRun } from "../../../app/ring/run.js";
-import { level, payload } from "../runs.js";
+import { payloadOf } from "../payloads.js";
 
-/** @import { RingArrays, RingHeader, Theatre } from "../../../app/ring/types.js" */
+/** @import { RingPayload } from "../../../app/ring/run.js" */
+/** @import { Theatre } from "../../../app/ring/types.js" */
 
 /** @typedef {{ count: number, windows: (number | null)[], heads: number, kvHeads: number }} Shape */
 
 /** @type {Shape} */
 const SHAPE = { count: 7, windows: [4, 4], heads: 6, kvHeads: 2 };
 const DIM = 3;
+
+/** A weight that says where it is from, as 16 bits; 0 where there is no key.
+ * @param {number} query @param {number} layer @param {number} head @param {number} offset */
+const level = (query, layer, head, offset) =>
+  offset > query ? 0 : 1 + ((query * 7919 + layer * 1543 + head * 389 + offset * 97) % 20000);
+
+/** @type {typeof level} */
+const weight = (...cell) => level(...cell) / 65535;
 
 /** A number that says where it is from.
  * @param {number} position @param {number} layer @param {number} group @param {number} i */
@@ -32,18 +41,24 @@ const THEATRE = {
 
 /** Tokens [from, to) of the run, with keys, and with values that are minus the keys.
  * @param {Partial<Shape>} [shape] @param {Partial<Theatre>} [theatre]
- * @returns {{ header: RingHeader, arrays: RingArrays }} */
+ * @returns {RingPayload} */
 function sent(shape = {}, theatre = {}) {
   const sizes = { ...SHAPE, ...shape };
-  const { header, arrays } = payload("ring", sizes);
+  const { count, windows, heads, kvHeads } = sizes;
+  const ids = Array.from({ length: count }, (_, i) => i);
+  const width = Math.max(...windows.map((window) => window ?? count));
+  const { header, arrays, bytes } = payloadOf(ids, { windows, heads, width, weight });
+  header.model.n_heads = SHAPE.heads;
+  header.model.n_kv_heads = kvHeads;
   const keys = [];
-  for (let position = 0; position < sizes.count; position++)
-    for (let layer = 0; layer < sizes.windows.length; layer++)
-      for (let group = 0; group < sizes.kvHeads; group++)
+  for (let position = 0; position < count; position++)
+    for (let layer = 0; layer < windows.length; layer++)
+      for (let group = 0; group < kvHeads; group++)
         for (let i = 0; i < DIM; i++) keys.push(key(position, layer, group, i));
   return {
     header: { ...header, theatre: { ...THEATRE, ...theatre } },
     arrays: { ...arrays, keys: Float32Array.from(keys), values: Float32Array.from(keys, (number) => -number) },
+    bytes,
   };
 }
 
@@ -94,7 +109,7 @@ function withOneSlot() {
   const { keys: _, values: __, ...arrays } = one.arrays;
   const slot_keys = Float32Array.from([1, 2, 3, 4, 5, 6]);
   const slot_values = Float32Array.from([7, 8, 9, 10, 11, 12]);
-  return { header: one.header, arrays: { ...arrays, slot_keys, slot_values } };
+  return { ...one, arrays: { ...arrays, slot_keys, slot_values } };
 }
 
 test("of a run without keys the one slot that was asked for has its numbers, and no other", () => {
@@ -107,9 +122,9 @@ test("of a run without keys the one slot that was asked for has its numbers, and
 });
 
 test("a slot that was asked for and has no numbers leaves none, those of an earlier one included", () => {
-  const { header, arrays } = withOneSlot();
-  const { slot_keys: _, slot_values: __, ...rest } = arrays;
-  const run = runOf({ header, arrays }, { header, arrays: rest });
+  const asked = withOneSlot();
+  const { slot_keys: _, slot_values: __, ...arrays } = asked.arrays;
+  const run = runOf(asked, { ...asked, arrays });
   assert.equal(run.one, null);
   assert.equal(run.vector("keys", 3, 1, 0), null);
 });
