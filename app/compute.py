@@ -17,16 +17,17 @@ from app.navigation import ROOT
 from app.start.example import load_example
 from app.start.payload import start_parts
 from app.wire import pack
-from mistral_core import registry
+from mistral_core.analysis.progress import Report, silent
+from mistral_core.checkpoint import registry
 from mistral_core.config import MistralConfig
 from mistral_core.tokenizer import SentencePieceTokenizer
-from mistral_core.trace import Trace
+from mistral_core.trace.trace import Trace
 
 if TYPE_CHECKING:
-    from mistral_core.analysis.gradients import Conductance, Report
+    from mistral_core.analysis.gradients import Conductance
     from mistral_core.analysis.influence import BackwardInfluence, ForwardInfluence, Pass
     from mistral_core.analysis.reach import Cut
-    from mistral_core.checkpoint import LoadedModel
+    from mistral_core.checkpoint.load import LoadedModel
     from mistral_core.model import Transformer
     from mistral_core.serving.engine import Engine
 
@@ -36,10 +37,6 @@ WARM_UP_VARIABLE = "MISTRAL_EXPLORER_WARM_UP"
 CORRIDOR_STEPS, CORRIDOR_ERROR = 16, 0.02
 """Steps of a corridor at most, and the share of the whole change by which its rows may be off with fewer."""
 _frozen = threading.Event()
-
-
-def silent(done: int, total: int, what: str) -> None:
-    """Reports to nobody."""
 
 
 def load(name: str) -> LoadedModel:
@@ -53,7 +50,7 @@ def load(name: str) -> LoadedModel:
     """
     import torch
 
-    from mistral_core.checkpoint import load_model
+    from mistral_core.checkpoint.load import load_model
 
     torch.set_num_threads(1)
     loaded = load_model(registry.resolve_browser(name))
@@ -89,7 +86,7 @@ def config(name: str) -> MistralConfig:
     Raises:
         ValueError: no such model, or a configuration that is refused.
     """
-    from mistral_core.checkpoint_names import load_config
+    from mistral_core.checkpoint.configuration import load_config
 
     return load_config(registry.resolve_browser(name))
 
@@ -141,7 +138,7 @@ def exact_model(name: str) -> Transformer:
     """
     import torch
 
-    from mistral_core.variants import in_dtype
+    from mistral_core.checkpoint.variants import in_dtype
 
     return in_dtype(engine().model(name).model, torch.float64)
 
@@ -152,7 +149,7 @@ def reader(name: str, window: int | None = None) -> Transformer:
     Raises:
         ValueError: as `exact_model`, or a window below 1.
     """
-    from mistral_core.variants import with_windows
+    from mistral_core.checkpoint.variants import with_windows
 
     model = exact_model(name)
     return model if window is None else with_windows(model, window)
@@ -235,7 +232,7 @@ def corridor_map(
         ValueError: as `mistral_core.analysis.gradients.conductance`.
     """
     from mistral_core.analysis.gradients import conductance
-    from mistral_core.variants import with_windows
+    from mistral_core.checkpoint.variants import with_windows
 
     model = reader(name, window) if exact else engine().model(name).model
     if not exact and window is not None:

@@ -2,11 +2,11 @@
 
 One table for the whole application: the components get it as CSS variables (`--mx-query`), figures
 read it as values. A role keeps its colour on every page, and no role is told by colour alone.
-`tests/ui/test_theme.py` computes the contrasts (text 4.5:1, graphics 3:1) and that the sequential
-scales are monotone in lightness.
+`tests/ui/test_theme.py` computes the contrasts (text 4.5:1, graphics 3:1), that the shades from the card
+to a colour are monotone in lightness, and that `.streamlit/config.toml` says the same.
 
 Source: contrast and relative luminance as WCAG 2.2 defines them; categories from Okabe and Ito,
-"Color Universal Design" (2008); lightness is CIE L*.
+"Color Universal Design" (2008).
 """
 
 from __future__ import annotations
@@ -69,7 +69,6 @@ TEXT_ROLES = ("ink", "soft", "query", "attention", "influence", "surprise", "err
 """Roles that may colour text: 4.5:1 or more on ground and on card."""
 GRAPHIC_ROLES = ("graphic", "query", "attention", "influence", "surprise", "positive", "negative")
 """Roles that colour marks carrying meaning: 3:1 or more on ground and on card."""
-SEQUENTIAL_ROLES = ("attention", "influence", "surprise")
 
 OKABE_ITO: tuple[Hex, ...] = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 """Categories (heads, groups, models), distinguishable under the common colour-vision deficiencies."""
@@ -101,36 +100,6 @@ def mix(ground: Hex, colour: Hex, share: float) -> Hex:
     """
     pairs = zip(channels(ground), channels(colour), strict=True)
     return "#" + "".join(f"{round(below + (above - below) * share):02X}" for below, above in pairs)
-
-
-def sequential(role: str, theme: str, steps: int = 9) -> list[Hex]:
-    """A scale from the card's colour to the role's colour, monotone in lightness.
-
-    Raises:
-        ValueError: an unknown theme or a role without a scale.
-    """
-    if theme not in THEMES or role not in SEQUENTIAL_ROLES:
-        raise ValueError(f"no scale for {role!r} in {theme!r}; roles are {SEQUENTIAL_ROLES}, themes {tuple(THEMES)}")
-    table = THEMES[theme]
-    return [mix(table["card"], table[role], step / (steps - 1)) for step in range(steps)]
-
-
-def luminance(colour: Hex) -> float:
-    """Relative luminance, 0 (black) to 1 (white)."""
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in channels(colour))]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def lightness(colour: Hex) -> float:
-    """CIE L* of a colour, 0 to 100."""
-    y = luminance(colour)
-    return 116 * y ** (1 / 3) - 16 if y > 216 / 24389 else y * 24389 / 27
-
-
-def contrast(first: Hex, second: Hex) -> float:
-    """Contrast ratio, 1 to 21, in either order."""
-    bright, dim = sorted((luminance(first), luminance(second)), reverse=True)
-    return (bright + 0.05) / (dim + 0.05)
 
 
 def css_variables() -> str:
@@ -175,18 +144,6 @@ def figure_style(theme: str) -> dict[str, Any]:
 def figure_axis(theme: str) -> dict[str, Any]:
     """What every axis of a figure has."""
     return {"gridcolor": THEMES[theme]["line"], "zeroline": False, "automargin": True}
-
-
-def streamlit_theme(theme: str) -> dict[str, str]:
-    """What `[theme.light]` and `[theme.dark]` of `.streamlit/config.toml` should say to match."""
-    table = THEMES[theme]
-    return {
-        "primaryColor": {"light": LIGHT["query"], "dark": "#CF4A12"}[theme],  # the ground of buttons with white text
-        "backgroundColor": table["ground"],
-        "secondaryBackgroundColor": table["card"],
-        "textColor": table["ink"],
-        "borderColor": table["line"],
-    }
 
 
 def percent(share: float) -> str:

@@ -7,6 +7,7 @@ written. A field is written `Annotated[type, "meaning"]`, an array `Annotated[np
 
 from __future__ import annotations
 
+import importlib
 import math
 import types
 import typing
@@ -16,21 +17,12 @@ from typing import Annotated, Any, Literal, NotRequired, Union
 
 import numpy as np
 
-from app.attention import messages as attention_messages
-from app.next_word import messages as next_word_messages
-from app.reach import messages as reach_messages
-from app.ring import messages as ring_messages
-from app.shared import messages as shared_messages
-from app.start import messages as start_messages
+from app.shared import messages
 from app.wire import Dims, Parts
 
 FOLDER = Path(__file__).parent
 PAGES: Mapping[str, types.ModuleType] = {
-    "start": start_messages,
-    "next_word": next_word_messages,
-    "attention": attention_messages,
-    "ring": ring_messages,
-    "reach": reach_messages,
+    page: importlib.import_module(f"app.{page}.messages") for page in typing.get_args(messages.PictureName)
 }
 """By page, what goes to and comes from its picture: `HEADER`, `ARRAYS` and `EVENTS` of the module."""
 HEAD = """\
@@ -61,7 +53,7 @@ def problems(value: Any, hint: Any, where: str = "") -> list[str]:
         return _problems_of_fields(value, hint, where)
     if origin in (Union, types.UnionType):
         tries = [problems(value, arg, where) for arg in args]
-        return [] if [] in tries else min((found for found in tries), key=len)
+        return [] if [] in tries else min((wrong for wrong in tries), key=len)
     if origin is Literal:
         return [] if value in args else [f"{where} is {value!r}; it must be one of {args}"]
     if origin is list and isinstance(value, list):
@@ -79,15 +71,15 @@ def problems(value: Any, hint: Any, where: str = "") -> list[str]:
 def problems_of_payload(page: str, parts: Parts) -> list[str]:
     """What is wrong with a payload for a page's picture, header and arrays; nothing if all is as written down."""
     module = PAGES[page]
-    found = problems(dict(parts.header), module.HEADER, "header")
+    wrong = problems(dict(parts.header), module.HEADER, "header")
     if parts.header.get("picture") != page:
-        found.append(f"header.picture is {parts.header.get('picture')!r}; it must be {page!r}")
+        wrong.append(f"header.picture is {parts.header.get('picture')!r}; it must be {page!r}")
     fields = fields_of(module.ARRAYS)
-    found += _missing_and_unknown(parts.arrays, fields, "arrays")
+    wrong += _missing_and_unknown(parts.arrays, fields, "arrays")
     sizes: dict[str, int] = {}
     for name in parts.arrays.keys() & fields.keys():
-        found += _problems_of_array(parts.arrays[name], _dims(fields[name]), f"arrays.{name}", sizes)
-    return found
+        wrong += _problems_of_array(parts.arrays[name], _dims(fields[name]), f"arrays.{name}", sizes)
+    return wrong
 
 
 def problems_of_event(page: str, name: str, event: Any) -> list[str]:
@@ -100,7 +92,7 @@ def problems_of_event(page: str, name: str, event: Any) -> list[str]:
 
 def rendered() -> dict[Path, str]:
     """What the files of JSDoc say, by path."""
-    modules = {"kit": shared_messages, **PAGES}
+    modules = {"kit": messages, **PAGES}
     homes = {kind: folder for folder, module in modules.items() for kind in own_types(module)}
     return {FOLDER / folder / "types.js": _file(folder, module, homes) for folder, module in modules.items()}
 
@@ -124,16 +116,16 @@ def _problems_of_fields(value: Any, kind: Any, where: str) -> list[str]:
     if not isinstance(value, dict):
         return [f"{where} is {value!r:.60}; it must be a {kind.__name__}"]
     fields = fields_of(kind)
-    found = _missing_and_unknown(value, fields, where)
+    wrong = _missing_and_unknown(value, fields, where)
     for name in fields.keys() & value.keys():
-        found += problems(value[name], fields[name], f"{where}.{name}")
-    return found
+        wrong += problems(value[name], fields[name], f"{where}.{name}")
+    return wrong
 
 
 def _missing_and_unknown(value: Mapping[str, Any], fields: Mapping[str, Any], where: str) -> list[str]:
     needed = {name for name, hint in fields.items() if typing.get_origin(hint) is not NotRequired}
-    found = [f"{where}.{name} is missing" for name in sorted(needed - value.keys())]
-    return found + [f"{where}.{name} is written down nowhere" for name in sorted(value.keys() - fields.keys())]
+    wrong = [f"{where}.{name} is missing" for name in sorted(needed - value.keys())]
+    return wrong + [f"{where}.{name} is written down nowhere" for name in sorted(value.keys() - fields.keys())]
 
 
 def _problems_of_array(array: np.ndarray, dims: Dims, where: str, sizes: dict[str, int]) -> list[str]:

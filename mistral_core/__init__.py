@@ -15,9 +15,16 @@ Reading order, which is the order in which data meets the files:
 11. `hooks.py`         how one call is watched without touching the others
 12. `sampling.py`      from logits to a token, stage by stage
 13. `generation.py`    reading a prompt, writing a text
-14. `trace.py`         what is kept of a run; `recorder.py` fills it
-15. `checkpoint.py`    published weights, in Mistral's and in Hugging Face's layout
-16. `verify.py`        the checks that this is Mistral and nothing else
+
+These files are the network and running it. Around them, a folder each; its `__init__.py` says what is in it:
+
+* `trace/`         what is kept of a run
+* `checkpoint/`    published weights, in Mistral's and in Hugging Face's layout, and what makes them run fast
+* `analysis/`      measurements on text: reach, influence, attention, bytes
+* `verification/`  the checks that this is Mistral and nothing else
+* `serving/`       one engine for many sessions
+* `training/`      from a folder of texts to a model folder
+* `cli/`           `python -m mistral_core`
 
 Quick start:
 
@@ -42,8 +49,8 @@ from typing import TYPE_CHECKING, Any
 _HOME = {
     "MistralConfig": "config",
     "MISTRAL_7B": "config",
-    "Trace": "trace",
-    "RecordingPlan": "trace",
+    "Trace": "trace.trace",
+    "RecordingPlan": "trace.trace",
     "SamplingSettings": "sampling",
     "sampling_stages": "sampling",
     "Transformer": "model",
@@ -54,23 +61,23 @@ _HOME = {
     "GenerationRequest": "generation",
     "Run": "generation",
     "generate": "generation",
-    "load_model": "checkpoint",
-    "load_config": "checkpoint_names",
-    "available_models": "registry",
+    "load_model": "checkpoint.load",
+    "load_config": "checkpoint.configuration",
+    "available_models": "checkpoint.registry",
 }
 __all__ = list(_HOME)
 
 if TYPE_CHECKING:  # what type checkers and editors see
-    from mistral_core.checkpoint import load_model  # noqa: F401
-    from mistral_core.checkpoint_names import load_config  # noqa: F401
+    from mistral_core.checkpoint.configuration import load_config  # noqa: F401
+    from mistral_core.checkpoint.load import load_model  # noqa: F401
+    from mistral_core.checkpoint.registry import available_models  # noqa: F401
     from mistral_core.config import MISTRAL_7B, MistralConfig  # noqa: F401
     from mistral_core.generation import GenerationRequest, Run, generate  # noqa: F401
     from mistral_core.hooks import recording, replacing  # noqa: F401
     from mistral_core.kv_cache import KVCache  # noqa: F401
     from mistral_core.model import Transformer, random_model  # noqa: F401
-    from mistral_core.registry import available_models  # noqa: F401
     from mistral_core.sampling import SamplingSettings, sampling_stages  # noqa: F401
-    from mistral_core.trace import RecordingPlan, Trace  # noqa: F401
+    from mistral_core.trace.trace import RecordingPlan, Trace  # noqa: F401
 
 
 def __getattr__(name: str) -> Any:

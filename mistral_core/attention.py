@@ -25,7 +25,6 @@ from mistral_core.config import MistralConfig, Window
 from mistral_core.hooks import HookPoint
 from mistral_core.kv_cache import Ring, WritePlan
 from mistral_core.mask import allowed
-from mistral_core.projection import Projection, together
 from mistral_core.rope import rotate
 
 
@@ -41,10 +40,10 @@ class Attention(nn.Module):
         super().__init__()
         self.n_heads, self.n_kv_heads, self.head_dim = config.n_heads, config.n_kv_heads, config.head_dim
         self.window = window
-        self.wq = Projection(config.dim, config.n_heads * config.head_dim)
-        self.wk = Projection(config.dim, config.n_kv_heads * config.head_dim)
-        self.wv = Projection(config.dim, config.n_kv_heads * config.head_dim)
-        self.wo = Projection(config.n_heads * config.head_dim, config.dim)
+        self.wq = nn.Linear(config.dim, config.n_heads * config.head_dim, bias=False)
+        self.wk = nn.Linear(config.dim, config.n_kv_heads * config.head_dim, bias=False)
+        self.wv = nn.Linear(config.dim, config.n_kv_heads * config.head_dim, bias=False)
+        self.wo = nn.Linear(config.n_heads * config.head_dim, config.dim, bias=False)
         self.hook_q, self.hook_k, self.hook_v = HookPoint(), HookPoint(), HookPoint()
         self.hook_rot_q, self.hook_rot_k = HookPoint(), HookPoint()
         self.hook_attn_scores, self.hook_pattern = HookPoint(), HookPoint()
@@ -69,7 +68,7 @@ class Attention(nn.Module):
             hidden: `hidden_keys` of these positions, if already known (it is the same for equal windows).
         """
         batch, n_tokens = positions.shape
-        q, k, v = together(x, self.wq, self.wk, self.wv)
+        q, k, v = self.project(x)
         q = self.hook_q(q.view(batch, n_tokens, self.n_heads, self.head_dim))
         k = self.hook_k(k.view(batch, n_tokens, self.n_kv_heads, self.head_dim))
         v = self.hook_v(v.view(batch, n_tokens, self.n_kv_heads, self.head_dim))
@@ -89,6 +88,10 @@ class Attention(nn.Module):
             if result is not made:  # summing head by head rounds otherwise, and watching must change no bit
                 return result.sum(2)
         return self.wo(z.flatten(-2))
+
+    def project(self, x: Float[Tensor, "batch pos dim"]) -> tuple[Tensor, ...]:
+        """Queries, keys and values, the heads still side by side: `wq x`, `wk x`, `wv x`."""
+        return self.wq(x), self.wk(x), self.wv(x)
 
     def attend(
         self,

@@ -123,7 +123,7 @@ class MistralConfig:
         120
 
         Source: sum over the layers of W - 1, since a query sees W keys of which one is itself
-        (the paper's section 2 writes k x W; see `architecture` notes on the off-by-one).
+        (the paper's section 2 writes k x W, which is one too many a layer).
         """
         windows = self.windows[: self.n_layers if n_layers is None else n_layers]
         return None if None in windows else sum(w - 1 for w in windows if w is not None)
@@ -156,18 +156,22 @@ class MistralConfig:
                 f"params.json has keys that this network does not know: {', '.join(unknown)}; "
                 f"known are {', '.join(sorted(known))}. Remove them only if they do not change the network"
             )
-        if "rope_theta" not in given:
-            warnings.warn(
-                f"params.json names no rope_theta; taking {V01_ROPE_THETA:g}, the value of Mistral 7B v0.1",
-                ConfigNotice,
-                stacklevel=2,
-            )
-            given["rope_theta"] = V01_ROPE_THETA
+        given, notices = with_rope_theta(given)
+        for notice in notices:
+            warnings.warn(notice, ConfigNotice, stacklevel=2)
         if missing := sorted(known - set(given) - {"sliding_window", "tied_embeddings"}):
             raise ValueError(f"params.json lacks {', '.join(missing)}; every one of them is needed")
         if isinstance(given.get("sliding_window"), list):
             given["sliding_window"] = tuple(given["sliding_window"])  # hashable, unlike what JSON gives
         return cls(**given)
+
+
+def with_rope_theta(params: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The keys of a `params.json` with a `rope_theta`, and a sentence if it was not in the file."""
+    if "rope_theta" in params:
+        return dict(params), ()
+    notice = f"params.json names no rope_theta; taking {V01_ROPE_THETA:g}, the value of Mistral 7B v0.1"
+    return {**params, "rope_theta": V01_ROPE_THETA}, (notice,)
 
 
 def _require_positive_int(name: str, value: object) -> None:

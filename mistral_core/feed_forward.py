@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from mistral_core.config import MistralConfig
 from mistral_core.hooks import HookPoint
-from mistral_core.projection import Projection, together
 
 
 class FeedForward(nn.Module):
@@ -24,12 +23,16 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: MistralConfig) -> None:
         super().__init__()
-        self.w1 = Projection(config.dim, config.hidden_dim)
-        self.w2 = Projection(config.hidden_dim, config.dim)
-        self.w3 = Projection(config.dim, config.hidden_dim)
+        self.w1 = nn.Linear(config.dim, config.hidden_dim, bias=False)
+        self.w2 = nn.Linear(config.hidden_dim, config.dim, bias=False)
+        self.w3 = nn.Linear(config.dim, config.hidden_dim, bias=False)
         self.hook_pre, self.hook_pre_linear, self.hook_post = HookPoint(), HookPoint(), HookPoint()
 
     def forward(self, x: Float[Tensor, "batch pos dim"]) -> Float[Tensor, "batch pos dim"]:
-        pre, pre_linear = together(x, self.w1, self.w3)
+        pre, pre_linear = self.project(x)
         pre, pre_linear = self.hook_pre(pre), self.hook_pre_linear(pre_linear)
         return self.w2(self.hook_post(F.silu(pre) * pre_linear))
+
+    def project(self, x: Float[Tensor, "batch pos dim"]) -> tuple[Tensor, ...]:
+        """The gate before SiLU and the value: `w1 x`, `w3 x`."""
+        return self.w1(x), self.w3(x)

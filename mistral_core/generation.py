@@ -28,10 +28,10 @@ import torch
 from mistral_core.hooks import watching
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import Transformer
-from mistral_core.recorder import Recorder
 from mistral_core.sampling import SamplingSettings, choose, rank_of, sampling_stages, softmax, uniform
 from mistral_core.tokenizer import StreamingDecoder, Tokenizer
-from mistral_core.trace import KEYS, LOGITS, NOTHING, VALUES, RecordingPlan, Trace, layer_hook
+from mistral_core.trace.recorder import Recorder
+from mistral_core.trace.trace import KEYS, LOGITS, NOTHING, VALUES, RecordingPlan, Trace, layer_hook
 
 DEFAULT_CHUNK = 256
 """Tokens of a prompt read at once; bounds the memory of the scores at chunk x (W + chunk)."""
@@ -90,8 +90,8 @@ class GenerationRequest:
 
     def settings(self) -> dict[str, object]:
         """As JSON values, for the header of a Trace."""
-        kept = {k: v for k, v in asdict(self).items() if k not in ("prompt_ids", "sampling")}
-        return {**asdict(self.sampling), **kept, "stop": list(self.stop), "forced": [list(p) for p in self.forced]}
+        own = {k: v for k, v in asdict(self).items() if k not in ("prompt_ids", "sampling")}
+        return {**asdict(self.sampling), **own, "stop": list(self.stop), "forced": [list(p) for p in self.forced]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,12 +159,11 @@ class Run:
         card: ModelCard = ModelCard(),
         parent: Trace | None = None,
     ) -> None:
-        weight = model.tok_embeddings.weight
         self.model, self.tokenizer, self.request, self.card = model, tokenizer, request, card
         self.n_prompt, self.finish_reason, self.timings = len(request.prompt_ids), "", Timings()
         self.n_read = 0
-        self.kv_cache = KVCache(model.config, max_context=request.total, dtype=weight.dtype, device=weight.device)
-        self.recorder = Recorder(model.config, plan, request.total, request.total, weight.dtype)
+        self.kv_cache = model.empty_kv_cache(max_context=request.total)
+        self.recorder = Recorder(model.config, plan, request.total, request.total, model.tok_embeddings.weight.dtype)
         self.token_ids = np.zeros(request.total, np.int64)
         self.probability = np.full(request.total, np.nan)
         self.rank = np.full(request.total, -1, np.int64)
@@ -223,6 +222,14 @@ class Run:
             forced=forced,
             finish_reason=self.finish_reason,
         )
+
+    def complete(self) -> Run:
+        """Reads what is left of the prompt and writes to the end; returns itself."""
+        for _ in self.prefill():
+            pass
+        while not self.finish_reason:
+            self.step()
+        return self
 
     def cancel(self) -> None:
         """Ends the run where it is; what is written stays."""
@@ -334,20 +341,13 @@ def shared_length(parent: Trace, request: GenerationRequest) -> int:
 def restore_rings(kv_cache: KVCache, trace: Trace, length: int, row: int = 0) -> None:
     """Fills an empty row with what its rings held after `length` tokens, bit for bit.
 
-    Slot `p % n_slots` gets the key and value stored for position `p`, for the last `n_slots`
-    positions: keys and values never change after being written, so this is exact.
-
     Raises:
         KeyError: the trace did not record keys or values.
     """
     for layer, ring in enumerate(kv_cache.rings):
-        n_slots = ring.keys.shape[2]
-        kept = np.arange(max(0, length - n_slots), length)
-        slots = torch.from_numpy(kept % n_slots)
-        for stored, target in ((trace.keys(layer), ring.keys), (trace.values(layer), ring.values)):
-            rows = torch.from_numpy(stored[kept]).to(target.dtype).to(target.device)
-            target[row][:, slots] = rows.transpose(0, 1)
-        ring.positions[row, slots] = torch.from_numpy(kept).to(ring.positions.device)
+        last = ring.last_positions(length)
+        keys, values = (torch.from_numpy(rows[last].copy()) for rows in (trace.keys(layer), trace.values(layer)))
+        ring.restore(keys, values, length, slice(row, row + 1))
     kv_cache.n_seen[row] = length
 
 

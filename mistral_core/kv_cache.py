@@ -38,7 +38,6 @@ class WritePlan:
 
     Attributes:
         rows, columns, slots, positions: one entry per token that is stored.
-        only_slot: the slot, where a single token of a single row is stored (decoding one text).
         key_positions: of the keys that the chunk's queries meet, in the order in which they meet them:
             one token: the slots, already holding it; more: the slots before the chunk, then the chunk.
     """
@@ -47,7 +46,6 @@ class WritePlan:
     columns: Int[Tensor, " writes"]
     slots: Int[Tensor, " writes"]
     positions: Int[Tensor, " writes"]
-    only_slot: int | None
     key_positions: Int[Tensor, "batch key_pos"]
 
 
@@ -74,19 +72,40 @@ class Ring:
         plan: WritePlan,
     ) -> None:
         """Stores the planned tokens of a chunk, overwriting what their slots held."""
-        if plan.only_slot is not None:  # the same as below, without gathering
-            self.keys.select(2, plan.only_slot).copy_(keys.select(1, 0))
-            self.values.select(2, plan.only_slot).copy_(values.select(1, 0))
-            self.positions.select(1, plan.only_slot).copy_(plan.positions)
-            return
         self.keys[plan.rows, :, plan.slots] = keys[plan.rows, plan.columns]
         self.values[plan.rows, :, plan.slots] = values[plan.rows, plan.columns]
         self.positions[plan.rows, plan.slots] = plan.positions
 
+    def last_positions(self, length: int) -> slice:
+        """The positions whose keys and values are in the slots after `length` tokens: the last `n_slots`."""
+        return slice(max(0, length - self.keys.shape[2]), length)
+
+    def restore(
+        self,
+        keys: Float[Tensor, "stored n_kv_heads head_dim"],
+        values: Float[Tensor, "stored n_kv_heads head_dim"],
+        length: int,
+        rows: slice = slice(None),
+    ) -> None:
+        """Fills empty rows with what they held after `length` tokens, bit for bit.
+
+        Keys and values never change after being written, so this is exact.
+
+        Args:
+            keys, values: of the positions `last_positions(length)`, as they were written.
+            rows: of the batch; default: all.
+        """
+        stored = self.last_positions(length)
+        positions = torch.arange(stored.start, stored.stop, device=self.positions.device)
+        slots = positions % self.keys.shape[2]
+        self.keys[rows, :, slots] = keys.to(self.keys).transpose(0, 1)
+        self.values[rows, :, slots] = values.to(self.values).transpose(0, 1)
+        self.positions[rows, slots] = positions
+
     def unrotate(
         self, row: int = 0
     ) -> tuple[
-        Float[Tensor, "n_kv_heads kept head_dim"], Float[Tensor, "n_kv_heads kept head_dim"], Int[Tensor, " kept"]
+        Float[Tensor, "n_kv_heads stored head_dim"], Float[Tensor, "n_kv_heads stored head_dim"], Int[Tensor, " stored"]
     ]:
         """Keys, values and positions of one row in the order of the text, empty slots left out."""
         order = self.positions[row].argsort()
@@ -114,6 +133,8 @@ class KVCache:
         ValueError: a layer has no window and `max_context` is missing or below 1.
     """
 
+    ring_type = Ring
+
     def __init__(
         self,
         config: MistralConfig,
@@ -129,7 +150,7 @@ class KVCache:
             )
         self.windows, self.max_context, self.batch = config.windows, max_context, batch
         self.rings = tuple(
-            Ring(batch, config.n_kv_heads, self.n_slots(window), config.head_dim, dtype, device)
+            self.ring_type(batch, config.n_kv_heads, self.n_slots(window), config.head_dim, dtype, device)
             for window in config.windows
         )
         self.n_seen = torch.zeros(batch, dtype=torch.long)
@@ -152,15 +173,13 @@ class KVCache:
         """
         if len(positions) != self.batch:
             raise ValueError(f"the chunk has {len(positions)} rows; this KVCache was allocated for {self.batch}")
-        one = positions.shape == (1, 1) and int(positions) == int(self.n_seen)  # decoding one text: nothing to sort out
-        after = self.n_seen + 1 if one else self._after(positions)
+        after = self._after(positions)
         if None in self.windows and int(after.max()) > (self.max_context or 0):
             raise ValueError(
                 f"{int(after.max())} tokens do not fit into max_context {self.max_context}, and a layer has no window "
                 f"to roll; allocate a larger max_context or use a window"
             )
-        plan = self._plan_one if one else self._plan_many
-        plans = {window: plan(positions, after, window) for window in dict.fromkeys(self.windows)}
+        plans = {window: self._plan(positions, after, window) for window in dict.fromkeys(self.windows)}
         self.n_seen = after
         return plans
 
@@ -175,13 +194,11 @@ class KVCache:
             )
         return self.n_seen + real.sum(1)
 
-    def _plan_many(
-        self, positions: Int[Tensor, "batch pos"], after: Int[Tensor, " batch"], window: Window
-    ) -> WritePlan:
+    def _plan(self, positions: Int[Tensor, "batch pos"], after: Int[Tensor, " batch"], window: Window) -> WritePlan:
         n_slots = self.n_slots(window)
-        kept = (positions >= 0) & (positions >= after[:, None] - n_slots)
+        lasting = (positions >= 0) & (positions >= after[:, None] - n_slots)
         before = self._positions_of(window)
-        rows, columns = (index.to(before.device) for index in kept.nonzero(as_tuple=True))
+        rows, columns = (index.to(before.device) for index in lasting.nonzero(as_tuple=True))
         chunk = positions.to(before.device)
         stored = chunk[rows, columns]
         if positions.shape[1] == 1:
@@ -189,16 +206,7 @@ class KVCache:
             key_positions[rows, stored % n_slots] = stored
         else:
             key_positions = torch.cat((before, chunk), dim=1)
-        return WritePlan(rows, columns, stored % n_slots, stored, None, key_positions)
-
-    def _plan_one(self, positions: Int[Tensor, "batch pos"], after: Int[Tensor, " batch"], window: Window) -> WritePlan:
-        before = self._positions_of(window)
-        position = positions.to(before.device)[0]
-        slot = int(positions) % self.n_slots(window)
-        key_positions = before.clone()
-        key_positions[0, slot] = position[0]
-        zero = torch.zeros_like(position)
-        return WritePlan(zero, zero, position % self.n_slots(window), position, slot, key_positions)
+        return WritePlan(rows, columns, stored % n_slots, stored, key_positions)
 
     def _positions_of(self, window: Window) -> Int[Tensor, "batch n_slots"]:
         """Positions held before the chunk; the same for all layers of one window."""

@@ -10,6 +10,9 @@ Source: "Mistral 7B" section 2 and table 1; mistral-inference `transformer.py`.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -17,11 +20,10 @@ from torch import Tensor, nn
 
 from mistral_core.attention import hidden_keys
 from mistral_core.block import Block
-from mistral_core.config import MistralConfig
+from mistral_core.config import MistralConfig, Window
 from mistral_core.hooks import HookPoint, name_hook_points
-from mistral_core.kv_cache import KVCache
+from mistral_core.kv_cache import KVCache, Ring, WritePlan
 from mistral_core.norm import RMSNorm
-from mistral_core.projection import Projection
 from mistral_core.rope import rotation
 
 
@@ -32,17 +34,17 @@ class Transformer(nn.Module):
         hook_names: every named tensor, in the order of definition.
     """
 
+    kv_cache_type = KVCache
+
     def __init__(self, config: MistralConfig) -> None:
         super().__init__()
         self.config = config
         self.tok_embeddings = nn.Embedding(config.vocab_size, config.dim)
         self.layers = nn.ModuleList(Block(config, window) for window in config.windows)
         self.norm = RMSNorm(config.dim, config.norm_eps)
-        self.output = None if config.tied_embeddings else Projection(config.dim, config.vocab_size)
+        self.output = None if config.tied_embeddings else nn.Linear(config.dim, config.vocab_size, bias=False)
         self.hook_embed, self.hook_logits = HookPoint(), HookPoint()
         self.hook_names = name_hook_points(self)
-        for module in self.modules():  # found at once, not through torch's __getattr__: 300 look-ups a token
-            module.__dict__.update(module._modules)
 
     def forward(
         self,
@@ -67,33 +69,54 @@ class Transformer(nn.Module):
             ValueError: a token id outside the vocabulary, positions that do not continue, or a KVCache
             made for other windows.
         """
-        device = self.tok_embeddings.weight.device
+        tokens, positions, plans = self._checked(tokens, positions, kv_cache)
+        x = self.hook_embed(self.tok_embeddings(tokens))
+        turn = rotation(positions, self.config.head_dim, self.config.rope_theta, x.dtype)
+        for block, (ring, plan, hidden) in zip(self.layers, self._memories(positions, kv_cache, plans), strict=True):
+            x = block(x, turn, positions, ring, plan, hidden)
+        x = self.norm(x[:, -1:] if last_only else x)
+        output = self.tok_embeddings if self.output is None else self.output
+        return self.hook_logits(F.linear(x, output.weight))
+
+    def empty_kv_cache(self, batch: int = 1, *, max_context: int | None = None) -> KVCache:
+        """Empty rings that fit this model, in its dtype and on its device.
+
+        Args:
+            batch: number of rows.
+            max_context: slots of a layer without a window, in tokens; see `KVCache`.
+        """
+        weight = self.tok_embeddings.weight
+        return self.kv_cache_type(self.config, batch, max_context=max_context, dtype=weight.dtype, device=weight.device)
+
+    def _checked(
+        self, tokens: Tensor, positions: Tensor | None, kv_cache: KVCache | None
+    ) -> tuple[Tensor, Tensor, dict[Window, WritePlan]]:
+        """Tokens and positions on the model's device, and what is to be written; refuses before anything changes."""
         if kv_cache is not None and kv_cache.windows != self.config.windows:
             raise ValueError(
                 f"the KVCache has windows {kv_cache.windows} and the model {self.config.windows}; "
                 f"allocate it with the model's own config"
             )
-        positions = self._positions(tokens, positions, kv_cache)
+        positions = self._counted(tokens, kv_cache) if positions is None else positions.cpu()
         tokens = tokens.cpu().masked_fill(positions < 0, 0)
         self._check_tokens(tokens)
         plans = kv_cache.plan(positions) if kv_cache is not None else {}
-        positions = positions.to(device)
-        x = self.hook_embed(self.tok_embeddings(tokens.to(device)))
-        turn = rotation(positions, self.config.head_dim, self.config.rope_theta, x.dtype)
+        device = self.tok_embeddings.weight.device
+        return tokens.to(device), positions.to(device), plans
+
+    def _memories(
+        self, positions: Tensor, kv_cache: KVCache | None, plans: Mapping[Window, WritePlan]
+    ) -> list[tuple[Ring | None, WritePlan | None, Tensor]]:
+        """Ring, plan and masked keys of each layer; layers with the same window share plan and mask."""
+        windows, rings = self.config.windows, kv_cache.rings if kv_cache is not None else ()
         hidden = {
             window: hidden_keys(positions, plans[window].key_positions if plans else positions, window)
-            for window in dict.fromkeys(self.config.windows)
+            for window in dict.fromkeys(windows)
         }
-        for layer, (block, window) in enumerate(zip(self.layers, self.config.windows, strict=True)):
-            ring = kv_cache.rings[layer] if kv_cache is not None else None
-            x = block(x, turn, positions, ring, plans.get(window), hidden[window])
-        x = self.norm(x[:, -1:] if last_only else x)
-        weight = self.tok_embeddings.weight if self.output is None else self.output.weight
-        return self.hook_logits(F.linear(x, weight))
+        return [(ring, plans.get(window), hidden[window]) for window, ring in itertools.zip_longest(windows, rings)]
 
-    def _positions(self, tokens: Tensor, positions: Tensor | None, kv_cache: KVCache | None) -> Tensor:
-        if positions is not None:
-            return positions.cpu()
+    def _counted(self, tokens: Tensor, kv_cache: KVCache | None) -> Tensor:
+        """Positions counted on from 0, or from what the KVCache has seen."""
         start = kv_cache.n_seen[:, None] if kv_cache is not None else 0
         return torch.arange(tokens.shape[1]).expand(tokens.shape) + start
 

@@ -3,7 +3,7 @@
 Pair `i` of a query or key at position `p` is turned by the angle `p * theta^(-2i / head_dim)`.
 The dot product of a turned query and a turned key then depends on the positions only through
 their difference. Mistral turns the features (0,1), (2,3), ...; Hugging Face's files are permuted
-so that (0, d/2), (1, d/2+1), ... are turned ("half-split"). `checkpoint.py` converts at load.
+so that (0, d/2), (1, d/2+1), ... are turned ("half-split"). `checkpoint/tensors.py` converts at load.
 
 No table of angles is stored between calls, so none can be stale or too short.
 

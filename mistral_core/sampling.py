@@ -80,7 +80,7 @@ class Stage:
         return softmax(self.logits)
 
     @property
-    def kept(self) -> int:
+    def n_choices(self) -> int:
         """How many tokens can still be chosen."""
         return int(np.count_nonzero(self.probs))
 
@@ -89,6 +89,15 @@ def softmax(logits: Float[np.ndarray, "*batch vocab_size"]) -> Float[np.ndarray,
     """Probabilities; -inf gives exactly 0."""
     shifted = np.exp(logits - logits.max(-1, keepdims=True))
     return shifted / shifted.sum(-1, keepdims=True)
+
+
+def entropy_bits(probs: Float[np.ndarray, "*batch vocab_size"]) -> Float[np.ndarray, "*batch"]:
+    """Entropy of each distribution in bits; a probability of 0 counts nothing.
+
+    >>> float(entropy_bits(np.array([0.5, 0.25, 0.25, 0.0])))
+    1.5
+    """
+    return np.asarray(0.0 - (probs * np.log2(np.where(probs > 0, probs, 1.0))).sum(-1))
 
 
 def penalize_repetition(logits: Logits, history: Iterable[int] | np.ndarray, penalty: float) -> Logits:
@@ -154,9 +163,9 @@ def keep_min_p(logits: Logits, min_p: float) -> Logits:
     return np.where(logits >= logits.max() + math.log(min_p), logits, -np.inf)
 
 
-def _only(logits: Logits, kept: np.ndarray) -> Logits:
+def _only(logits: Logits, ids: np.ndarray) -> Logits:
     out = np.full_like(logits, -np.inf)
-    out[kept] = logits[kept]
+    out[ids] = logits[ids]
     return out
 
 

@@ -277,3 +277,16 @@ def token_texts(tokenizer: Tokenizer, ids: Iterable[int]) -> tuple[list[str], li
     if texts:
         texts[-1] += decoder.flush()
     return texts, [tokenizer.label(token_id) for token_id in ids]
+
+
+def single_token(tokenizer: Tokenizer, word: str) -> int:
+    """The token of a word in mid-text.
+
+    Raises:
+        ValueError: the word is empty or has several pieces.
+    """
+    ids = tokenizer.encode(word.strip(), bos=False) if word.strip() else []
+    if len(ids) != 1:
+        pieces = "|".join(map(tokenizer.label, ids)) or "nothing"
+        raise ValueError(f"{word!r} is {pieces}, {len(ids)} tokens; choose a word that is one token")
+    return ids[0]

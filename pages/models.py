@@ -12,7 +12,7 @@ from app.shared.frame import closing, part
 
 SOURCE = (
     "Mistral 7B (arXiv 2310.06825), table 1. Code: mistral_core/config.py, "
-    "mistral_core/analysis/accounting.py (every number of the ledger), mistral_core/verify.py (the checks)."
+    "mistral_core/analysis/accounting.py (every number of the ledger), mistral_core/verification/ (the checks)."
 )
 
 desk = state.desk()

@@ -12,7 +12,7 @@ from app.shared.frame import closing
 from app.start.going_on import going_on
 from app.start.origin import origin
 from app.start.picture import start_picture
-from mistral_core.trace import TraceError
+from mistral_core.trace.trace import TraceError
 
 SOURCE = (
     "The text and every shade are read from one run of the bundled model, recorded by the command line and "

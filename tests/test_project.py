@@ -108,6 +108,17 @@ def test_no_file_is_longer_than_400_lines():
     assert {path: length for path, length in lengths.items() if length > 400} == {}
 
 
+def test_no_line_of_the_browser_code_is_longer_than_120_characters():
+    """Ruff checks Python; no tool checks the strings and comments of JavaScript. `types.js` is rendered."""
+    long = [
+        f"{named(path)}:{number}"
+        for path in files("app", "tests", kinds=(".js",))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if len(line) > 120 and path.name != "types.js"
+    ]
+    assert long == []
+
+
 def body_length(node: ast.FunctionDef) -> int:
     """Lines of a function without its docstring."""
     length = (node.end_lineno or node.lineno) - node.lineno + 1

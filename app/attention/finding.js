@@ -3,10 +3,15 @@
 import { el } from "../kit/dom.js";
 import { percent, quoted } from "../kit/format.js";
 
+/** @import AttentionPage from "./page.js" */
+/** @import { FindingDone, FindingRunning } from "./types.js" */
+
 export class FindingPanel {
+  /** @param {AttentionPage} player */
   constructor(player) {
     this.player = player;
     this.host = player.part("finding");
+    this.look = "";
   }
 
   draw() {
@@ -16,15 +21,19 @@ export class FindingPanel {
     const look = JSON.stringify([finding, chosen, player.run.id]);
     if (look === this.look) return;
     this.look = look;
-    const build = {
-      idle: () => this.idle(""),
-      failed: () => this.idle(finding.text),
-      running: () => this.running(),
-      done: () => this.done(),
-    }[finding?.state];
-    this.host.replaceChildren(...(build ? build() : [el("p", {}, finding?.text || "")]));
+    this.host.replaceChildren(...this.content());
   }
 
+  content() {
+    const { finding } = this.player;
+    if (finding?.state === "idle") return this.idle("");
+    if (finding?.state === "failed") return this.idle(finding.text);
+    if (finding?.state === "running") return this.running(finding);
+    if (finding?.state === "done") return this.done(finding);
+    return [el("p", {}, finding?.text || "")];
+  }
+
+  /** @param {string} label @param {"find" | "cancel" | "reach"} name of what the picture says */
   button(label, name) {
     return el(
       "button",
@@ -38,20 +47,22 @@ export class FindingPanel {
     );
   }
 
+  /** @param {string} text why the last search failed; may be empty */
   idle(text) {
     return [
-      text ? el("p", { role: "alert" }, text) : null,
+      ...(text ? [el("p", { role: "alert" }, text)] : []),
       el(
         "p",
         {},
-        "A large weight says where a head fetches values, not that the prediction needs them. Take each key away and measure:",
+        "A large weight says where a head fetches values, not that the prediction needs them. ",
+        "Take each key away and measure:",
       ),
       this.button("Show me a disagreement", "find"),
-    ].filter(Boolean);
+    ];
   }
 
-  running() {
-    const { done, total, doing } = this.player.finding;
+  /** @param {FindingRunning} finding */
+  running({ done, total, doing }) {
     const bar = el("i", {});
     bar.style.width = `${(100 * done) / Math.max(total, 1)}%`;
     return [
@@ -71,12 +82,13 @@ export class FindingPanel {
     ];
   }
 
-  done() {
+  /** @param {FindingDone} finding */
+  done(finding) {
     const { player } = this;
-    const { finding } = player;
     if (!finding.edges.length) return [el("p", {}, finding.text), this.button("Look again", "find")];
     const { run } = player;
     const rows = finding.edges.map((edge) => {
+      /** @param {number} position */
       const name = (position) => `${quoted(run.labels[position] ?? "…")} (${position})`;
       const on = player.chosen?.query === edge.query && player.chosen?.key === edge.key;
       return el(
@@ -99,8 +111,8 @@ export class FindingPanel {
     return [
       ...rows,
       el("p", { class: "mx-soft" }, finding.text),
-      finding.reach ? this.button("Follow the change", "reach") : null,
-      finding.more ? this.button("Look again", "find") : null,
-    ].filter(Boolean);
+      ...(finding.reach ? [this.button("Follow the change", "reach")] : []),
+      ...(finding.more ? [this.button("Look again", "find")] : []),
+    ];
   }
 }

@@ -12,9 +12,9 @@ from app.session.rereading import writer_of
 from app.session.runs import Record
 from app.session.visible import run_named
 from app.session.work import Workshop
-from mistral_core import registry
-from mistral_core.serving.task import Report
-from mistral_core.trace import Trace
+from mistral_core.analysis.progress import Report
+from mistral_core.checkpoint import registry
+from mistral_core.trace.trace import Trace
 
 if TYPE_CHECKING:
     from mistral_core.analysis.disagreement import Disagreement, Edge

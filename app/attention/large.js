@@ -5,10 +5,30 @@ import { blend, shade } from "../kit/colour.js";
 import { clamp, grouped, percent, plural, quoted } from "../kit/format.js";
 import { fit, labelFont } from "../kit/measure.js";
 
+/** @import AttentionPage from "./page.js" */
+/** @typedef {{ query: number, key: number }} Cell  positions; a key below 0 is before the text begins */
+/** Where the cells lie, css pixels, and which they are.
+ * @typedef {Object} Box
+ * @property {number} left
+ * @property {number} top
+ * @property {number} right
+ * @property {number} bottom
+ * @property {number} rows
+ * @property {number} first  query of the first row
+ * @property {number} row  its height
+ * @property {number} columns
+ * @property {number} wide  width of a column
+ * @property {number} window  keys that a query sees, at most the tokens that there are
+ * @property {number} from  key of the first column of the triangle; 0 in a band
+ * @property {number} per  offsets of a column of the band; 1 in a triangle */
+
 export class LargePanel {
+  /** @param {AttentionPage} player */
   constructor(player) {
     this.player = player;
-    this.canvas = player.part("large");
+    this.canvas = player.part("large", HTMLCanvasElement);
+    /** @type {Box | null} */
+    this.box = null;
     onCells(this.canvas, {
       at: (event) => this.at(event),
       hover: (event) => this.hover(event),
@@ -17,6 +37,8 @@ export class LargePanel {
     });
   }
 
+  /** @param {number} width @param {number} height
+   * @returns {Box} */
   layout(width, height) {
     const { player } = this;
     const { run, t, unit, shape } = player;
@@ -26,7 +48,7 @@ export class LargePanel {
     const rows = clamp(Math.floor((height - top - 2) / (0.98 * unit)), 1, run.count);
     const first = clamp(t - Math.floor(rows * 0.75), 0, run.count - rows);
     const row = Math.min((height - top - 2) / rows, 1.5 * unit);
-    const window = Math.min(player.width(), run.count);
+    const window = Math.min(player.values.width(), run.count);
     if (shape === "band") {
       const columns = clamp(window, 1, Math.floor((right - left) / 2));
       const wide = Math.min((right - left) / columns, 2.4 * unit);
@@ -39,6 +61,7 @@ export class LargePanel {
         columns,
         wide,
         window,
+        from: 0,
         per: window / columns,
         right: left + wide * columns,
         bottom: top + row * rows,
@@ -59,6 +82,7 @@ export class LargePanel {
       wide,
       window,
       from,
+      per: 1,
       right: left + wide * columns,
       bottom: top + row * rows,
     };
@@ -72,38 +96,40 @@ export class LargePanel {
     g.clearRect(0, 0, width, height);
     const { run, colour } = player;
     if (!run.pattern) return;
-    this.box = this.layout(width, height);
-    const { box } = this;
+    const box = this.layout(width, height);
+    this.box = box;
     g.fillStyle = colour.hatching;
     g.fillRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
-    for (let row = 0; row < box.rows; row++) this.drawRow(g, box.first + row);
-    if (player.shape === "square") this.drawWindow(g);
-    this.drawNames(g);
-    this.drawMarks(g);
-    this.describe();
+    for (let row = 0; row < box.rows; row++) this.drawRow(g, box, box.first + row);
+    if (player.shape === "square") this.drawWindow(g, box);
+    this.drawNames(g, box);
+    this.drawMarks(g, box);
+    this.describe(box);
   }
 
-  /** Key of a column for a query: by offset in the band (the largest weight of the bin), by position in the square. */
-  keyOf(query, column) {
-    const { box, player } = this;
+  /** Key of a column for a query: by offset in the band (the largest weight of the bin), by position in the square.
+   * @param {Box} box @param {number} query @param {number} column */
+  keyOf(box, query, column) {
+    const { player } = this;
+    const { values } = player;
     if (player.shape === "square") return box.from + column;
     const from = Math.floor(column * box.per);
     const to = Math.max(from + 1, Math.floor((column + 1) * box.per));
     let best = from;
     for (let offset = from + 1; offset < to; offset++)
-      if (player.value(query, offset) > player.value(query, best)) best = offset;
+      if (values.value(query, offset) > values.value(query, best)) best = offset;
     return query - best;
   }
 
-  drawRow(g, query) {
-    const { box, player } = this;
-    const { colour } = player;
+  /** @param {CanvasRenderingContext2D} g @param {Box} box @param {number} query */
+  drawRow(g, box, query) {
+    const { colour, values } = this.player;
     const y = box.top + (query - box.first) * box.row;
     const gap = box.wide > 7 && box.row > 7 ? 1 : 0;
     for (let column = 0; column < box.columns; column++) {
-      const key = this.keyOf(query, column);
+      const key = this.keyOf(box, query, column);
       if (key < 0 || key > query || query - key >= box.window) continue;
-      const weight = player.value(query, query - key);
+      const weight = values.value(query, query - key);
       if (!(weight >= 0)) continue; // not derived yet
       const x = box.left + column * box.wide;
       g.fillStyle = blend(colour.card, colour.attention, shade(weight));
@@ -111,15 +137,16 @@ export class LargePanel {
     }
   }
 
-  /** Theory: what the window allows, as an ink staircase. */
-  drawWindow(g) {
-    const { box, player } = this;
-    g.strokeStyle = player.colour.ink;
+  /** Theory: what the window allows, as an ink staircase.
+   * @param {CanvasRenderingContext2D} g @param {Box} box */
+  drawWindow(g, box) {
+    const { unit, colour } = this.player;
+    g.strokeStyle = colour.ink;
     g.lineWidth = 1.5;
-    for (const edge of [(query) => query - box.window + 1, (query) => query + 1]) {
+    for (const edge of [1 - box.window, 1]) {
       g.beginPath();
       for (let row = 0; row < box.rows; row++) {
-        const x = box.left + clamp(edge(box.first + row) - box.from, 0, box.columns) * box.wide;
+        const x = box.left + clamp(box.first + row + edge - box.from, 0, box.columns) * box.wide;
         const y = box.top + row * box.row;
         if (row) g.lineTo(x, y);
         else g.moveTo(x, y);
@@ -127,8 +154,8 @@ export class LargePanel {
       }
       g.stroke();
     }
-    const { unit, colour } = player;
     g.font = labelFont(unit, colour.sans, 600);
+    /** @param {string} text @param {number} x @param {number} y @param {"left" | "right"} align */
     const label = (text, x, y, align) => {
       const wide = g.measureText(text).width + 8;
       g.fillStyle = colour.card;
@@ -147,25 +174,25 @@ export class LargePanel {
     }
   }
 
-  drawNames(g) {
-    const { box, player } = this;
-    const { run, colour, unit, shape } = player;
-    const query = player.query();
+  /** @param {CanvasRenderingContext2D} g @param {Box} box */
+  drawNames(g, box) {
+    const { run, colour, unit, shape, values } = this.player;
+    const query = values.query();
     g.textBaseline = "middle";
     g.textAlign = "right";
     for (let row = 0; row < box.rows; row++) {
       const position = box.first + row;
-      const here = position === query;
-      g.font = labelFont(unit, colour.serif, here ? 700 : 400);
-      g.fillStyle = here ? colour.query : colour.ink;
+      const current = position === query;
+      g.font = labelFont(unit, colour.serif, current ? 700 : 400);
+      g.fillStyle = current ? colour.query : colour.ink;
       g.fillText(
         fit(run.labels[position], box.left - 2.6 * unit, g.font),
         box.left - 2.3 * unit,
         box.top + (row + 0.5) * box.row,
       );
-      g.font = labelFont(unit, colour.sans, here ? 700 : 400);
-      if (!here) g.fillStyle = colour.soft;
-      g.fillText(position, box.left - 0.35 * unit, box.top + (row + 0.5) * box.row);
+      g.font = labelFont(unit, colour.sans, current ? 700 : 400);
+      if (!current) g.fillStyle = colour.soft;
+      g.fillText(String(position), box.left - 0.35 * unit, box.top + (row + 0.5) * box.row);
     }
     g.font = labelFont(unit, colour.sans, 600);
     g.fillStyle = colour.soft;
@@ -173,13 +200,13 @@ export class LargePanel {
     g.textAlign = "left";
     g.fillText("from (query)", 0, shape === "band" ? 1.25 * unit : box.top - 1.1 * unit);
     g.fillText(shape === "band" ? "looks at (key), tokens back" : "looks at (key)", box.left, 0);
-    if (shape === "band") this.drawOffsets(g);
-    else this.drawKeys(g);
+    if (shape === "band") this.drawOffsets(g, box);
+    else this.drawKeys(g, box);
   }
 
-  drawOffsets(g) {
-    const { box, player } = this;
-    const { colour, unit } = player;
+  /** @param {CanvasRenderingContext2D} g @param {Box} box */
+  drawOffsets(g, box) {
+    const { colour, unit } = this.player;
     g.font = labelFont(unit, colour.sans);
     g.textAlign = "center";
     let free = 0;
@@ -191,15 +218,15 @@ export class LargePanel {
     }
   }
 
-  drawKeys(g) {
-    const { box, player } = this;
-    const { run, colour, unit } = player;
+  /** @param {CanvasRenderingContext2D} g @param {Box} box */
+  drawKeys(g, box) {
+    const { run, colour, unit, aimed } = this.player;
     const every = Math.ceil((0.95 * unit) / box.wide);
     g.textAlign = "left";
     g.textBaseline = "middle";
     for (let column = 0; column < box.columns; column++) {
       const position = box.from + column;
-      const chosen = position === player.aimed?.key;
+      const chosen = position === aimed?.key;
       if (position % every && !chosen) continue;
       g.save();
       g.translate(box.left + (column + 0.5) * box.wide, box.top - 3);
@@ -211,30 +238,32 @@ export class LargePanel {
     }
   }
 
-  drawMarks(g) {
-    const { box, player } = this;
-    const { colour, aimed } = player;
-    const query = player.query();
+  /** @param {CanvasRenderingContext2D} g @param {Box} box */
+  drawMarks(g, box) {
+    const { colour, aimed, values } = this.player;
+    const query = values.query();
     if (query >= box.first && query < box.first + box.rows) {
       g.strokeStyle = colour.query;
       g.lineWidth = 2;
       g.strokeRect(box.left - 1, box.top + (query - box.first) * box.row - 1, box.right - box.left + 2, box.row + 1);
     }
-    const place = aimed && this.place(aimed.query, aimed.key);
+    const place = aimed && this.place(box, aimed);
     if (!place) return;
     g.strokeStyle = colour.ink;
     g.lineWidth = 2;
     g.strokeRect(place.x - 1, place.y - 1, Math.max(box.wide, 4) + 1, box.row + 1);
   }
 
-  place(query, key) {
-    const { box, player } = this;
+  /** Where a cell lies; null = not in the picture.
+   * @param {Box} box @param {Cell} cell */
+  place(box, { query, key }) {
     if (query < box.first || query >= box.first + box.rows) return null;
-    const column = player.shape === "band" ? Math.floor((query - key) / box.per) : key - box.from;
+    const column = this.player.shape === "band" ? Math.floor((query - key) / box.per) : key - box.from;
     if (column < 0 || column >= box.columns) return null;
     return { x: box.left + column * box.wide, y: box.top + (query - box.first) * box.row };
   }
 
+  /** @param {MouseEvent} event */
   at(event) {
     const { box } = this;
     const place = this.canvas.getBoundingClientRect();
@@ -242,9 +271,10 @@ export class LargePanel {
     const y = event.clientY - place.top;
     if (!box || x < box.left || x >= box.right || y < box.top || y >= box.bottom) return null;
     const query = clamp(box.first + Math.floor((y - box.top) / box.row), box.first, box.first + box.rows - 1);
-    return { query, key: this.keyOf(query, Math.floor((x - box.left) / box.wide)) };
+    return { query, key: this.keyOf(box, query, Math.floor((x - box.left) / box.wide)) };
   }
 
+  /** @param {MouseEvent} event */
   hover(event) {
     const { player } = this;
     const cell = this.at(event);
@@ -252,6 +282,7 @@ export class LargePanel {
     player.aim(cell, { x: event.clientX, y: event.clientY, title: this.title(cell), lines: this.lines(cell) });
   }
 
+  /** @param {Cell} cell */
   title({ query, key }) {
     const { run } = this.player;
     return key < 0
@@ -259,10 +290,10 @@ export class LargePanel {
       : `${quoted(run.labels[query])} (${query}) → ${quoted(run.labels[key])} (${key})`;
   }
 
-  /** Everything known of one cell, in sentences. */
+  /** Everything known of one cell, in sentences.
+   * @param {Cell} cell */
   lines({ query, key }) {
-    const { player } = this;
-    const { run } = player;
+    const { run, picture, values } = this.player;
     const offset = query - key;
     if (key < 0)
       return [
@@ -279,41 +310,39 @@ export class LargePanel {
           : "the token itself, 0 back",
     ];
     if (offset < 0) return [...lines, "masked: future, weight 0"];
-    if (offset >= player.width()) {
-      return [
-        ...lines,
-        `masked: older than ${player.picture === "rollout" ? "the exact reach" : `the window of ${grouped(player.width())}`}, weight 0`,
-      ];
+    if (offset >= values.width()) {
+      const limit = picture === "rollout" ? "the exact reach" : `the window of ${grouped(values.width())}`;
+      return [...lines, `masked: older than ${limit}, weight 0`];
     }
-    return [...lines, `weight ${player.share(query, offset)} (${player.what()})`, ...this.score(query, offset)];
+    return [...lines, `weight ${values.share(query, offset)} (${values.what()})`, ...this.score(query, offset)];
   }
 
-  /** The score before the softmax if the run has it; else what the weights alone say of it. */
+  /** The score before the softmax if the run has it; else what the weights alone say of it.
+   * @param {number} query @param {number} offset */
   score(query, offset) {
-    const { player } = this;
-    if (player.picture !== "head" || player.hides()) return [];
-    if (player.head < 0) return ["a mean of heads has no score of its own"];
-    const raw = player.rawScore(query, offset);
+    const { picture, head, values } = this.player;
+    if (picture !== "head" || values.hides()) return [];
+    if (head < 0) return ["a mean of heads has no score of its own"];
+    const raw = values.rawScore(query, offset);
     if (Number.isFinite(raw)) return [`score ${raw.toFixed(2)} before the softmax`];
-    const weight = player.value(query, offset);
+    const weight = values.value(query, offset);
     let most = 0;
-    for (let o = 0; o < player.width() && o <= query; o++) most = Math.max(most, player.value(query, o));
+    for (let o = 0; o < values.width() && o <= query; o++) most = Math.max(most, values.value(query, o));
     if (!weight) return ["score not recorded; the weight is too small to tell it from 0"];
     const below = Math.log(most / weight);
-    return [
-      `score not recorded; ${below < 0.005 ? "the highest of this row" : `${below.toFixed(2)} below the highest of this row`} (derived: log of the ratio of weights)`,
-    ];
+    const distance = below < 0.005 ? "" : `${below.toFixed(2)} below `;
+    return [`score not recorded; ${distance}the highest of this row (derived: log of the ratio of weights)`];
   }
 
-  describe() {
-    const { player, box } = this;
-    const { run } = player;
-    const query = player.query();
-    const found = player.strongest(query, 3).map(([weight, key]) => `${run.labels[key]} ${percent(weight)}`);
+  /** @param {Box} box */
+  describe(box) {
+    const { run, values } = this.player;
+    const query = values.query();
+    const strongest = values.strongest(query, 3).map(([weight, key]) => `${run.labels[key]} ${percent(weight)}`);
     this.canvas.setAttribute(
       "aria-label",
-      `${player.what()}, queries ${box.first} to ${box.first + box.rows - 1}. ` +
-        `From ${run.labels[query]}, position ${query}, most looked at: ${found.join(", ")}.`,
+      `${values.what()}, queries ${box.first} to ${box.first + box.rows - 1}. ` +
+        `From ${run.labels[query]}, position ${query}, most looked at: ${strongest.join(", ")}.`,
     );
   }
 }

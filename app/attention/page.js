@@ -2,7 +2,9 @@
 
 import { FindingPanel } from "./finding.js";
 import { LargePanel } from "./large.js";
+import { AttentionRun } from "./run.js";
 import { Memory } from "../kit/memory.js";
+import { Playhead } from "../kit/playhead.js";
 import { TablePanel } from "./table.js";
 import { ThumbPanel } from "./thumbs.js";
 import { Timeline } from "../kit/timeline.js";
@@ -12,29 +14,69 @@ import { clamp, grouped, percent, plural, quoted, shorten } from "../kit/format.
 import { el, legend, segmented } from "../kit/dom.js";
 import { keepPlace, placeOf, takePlace } from "../kit/places.js";
 
-const PICTURES = { head: "one layer", mean: "all, mean", max: "all, max", rollout: "rollout" };
-const SHAPES = { band: "band", square: "triangle" };
-const PANELS = { pictures: "pictures", numbers: "numbers" };
+/** @import { AttentionPayload, Extras } from "./run.js" */
+/** @import { AttentionHeader, EdgeOfFinding, Events } from "./types.js" */
+/** @import { Picture } from "./values.js" */
+/** @typedef {{ query: number, key: number }} Cell  positions */
+/** What is said of a thing, beside a place on the screen.
+ * @typedef {{ x: number, y: number, title: string, lines: string[] }} Tip */
+/** @typedef {"band" | "square"} Shape */
+/** @typedef {"pictures" | "numbers"} Panel */
+/** How a run was last looked at.
+ * @typedef {{ t: number, layer: number, head: number, shape: Shape, picture: Picture, panel: Panel, hidden: boolean,
+ *   end: boolean }} AttentionView */
 
-const memory = new Memory();
+/** @type {[Picture, string][]} */
+const PICTURES = [
+  ["head", "one layer"],
+  ["mean", "all, mean"],
+  ["max", "all, max"],
+  ["rollout", "rollout"],
+];
+/** @type {[Shape, string][]} */
+const SHAPES = [
+  ["band", "band"],
+  ["square", "triangle"],
+];
+/** @type {[Panel, string][]} */
+const PANELS = [
+  ["pictures", "pictures"],
+  ["numbers", "numbers"],
+];
 
-export default class AttentionPage extends Values {
+/** @type {Memory<AttentionRun, AttentionView>} */
+const memory = new Memory(AttentionRun);
+
+/** @extends {Playhead<AttentionPayload, AttentionRun, Events, AttentionView>} */
+export default class AttentionPage extends Playhead {
+  /** @param {HTMLElement} host @param {{ markup: string, style: string }} look */
   constructor(host, look) {
-    super(host, look, memory, {
-      aimed: null,
-      chosen: null,
-      shape: "band",
-      picture: "head",
-      panel: "pictures",
-      hidden: false,
-      finding: null,
-      extras: null,
-    });
+    super(host, look, memory);
+    /** @type {Cell | null} the cell that is marked: under the pointer, else the chosen one */
+    this.aimed = null;
+    /** @type {Cell | null} of a disagreement */
+    this.chosen = null;
+    /** @type {Shape} */
+    this.shape = "band";
+    /** @type {Picture} */
+    this.picture = "head";
+    /** @type {Panel} */
+    this.panel = "pictures";
+    this.hidden = false;
+    /** @type {AttentionHeader["finding"] | null} */
+    this.finding = null;
+    /** @type {Extras | null} */
+    this.extras = null;
+    /** @type {string | undefined} key of the extras when the button for the scores was last made ready */
+    this.readFor = undefined;
+    this.legendKey = "";
+    this.values = new Values(this);
     this.text = new WordPanel(this);
     this.thumbs = new ThumbPanel(this);
     this.large = new LargePanel(this);
     this.table = new TablePanel(this);
     this.side = new FindingPanel(this);
+    /** @type {Timeline} */
     this.timeline = new Timeline(this);
     this.bind({
       scores: (button) => {
@@ -45,17 +87,13 @@ export default class AttentionPage extends Values {
     });
   }
 
-  absorb(run, payload) {
-    const change = super.absorb(run, payload);
-    if (payload.header.extras) this.absorbExtras(run, payload);
-    return change;
-  }
-
+  /** @param {AttentionPayload} payload */
   arrived({ header }) {
-    this.extras = this.run.extras ?? null;
+    this.extras = this.run.extras;
     this.finding = header.finding;
   }
 
+  /** @param {AttentionRun} run @param {AttentionHeader} header */
   open(run, { at }) {
     Object.assign(this, { run, target: null, moved: false });
     this.chosen = this.aimed = null;
@@ -87,22 +125,26 @@ export default class AttentionPage extends Values {
     });
   }
 
+  /** @param {number} position @param {{ by: "hand" | "clock" }} how */
   go(position, how) {
     if (how.by === "hand") this.chosen = this.aimed = null;
     super.go(position, how);
   }
 
+  /** @param {Partial<Pick<AttentionPage, "shape" | "picture" | "panel" | "hidden">>} changes */
   set(changes) {
     Object.assign(this, changes);
     this.draw();
   }
 
+  /** @param {number} layer @param {number} head */
   pick(layer, head) {
     this.picture = "head";
     super.pick(layer, head);
   }
 
-  /** Jumps to one of the two edges of a disagreement; its attention is the mean of all heads. */
+  /** Jumps to one of the two edges of a disagreement; its attention is the mean of all heads.
+   * @param {EdgeOfFinding} edge */
   choose(edge) {
     this.go(edge.query, { by: "hand" });
     this.picture = "mean";
@@ -110,13 +152,13 @@ export default class AttentionPage extends Values {
     this.draw();
   }
 
-  shown() {
+  rootData() {
     const { shape, picture, panel, extras, finding } = this;
     return {
       shape,
       picture,
       panel,
-      sink: this.hides() ? "hidden" : "shown",
+      sink: this.values.hides() ? "hidden" : "shown",
       extras: extras?.key ?? "",
       scores: extras?.scores ? "1" : "0",
       finding: finding?.state ?? "",
@@ -132,9 +174,9 @@ export default class AttentionPage extends Values {
 
   drawBar() {
     const { run, extras } = this;
-    if (this.picture !== "head" && !extras?.bands?.[this.picture]) this.picture = "head";
+    if (this.picture !== "head" && !extras?.bands[this.picture]) this.picture = "head";
     this.drawChips(plural(run.count, "token"));
-    this.part("seen").textContent = quoted(shorten(run.labels[this.query()], 18));
+    this.part("seen").textContent = quoted(shorten(run.labels[this.values.query()], 18));
     this.drawChoices();
   }
 
@@ -142,17 +184,18 @@ export default class AttentionPage extends Values {
     const { run, extras } = this;
     const { provenance } = run.meta;
     this.part("all-badge").textContent =
-      this.hides() || this.panel === "numbers" || run.heads < 2 ? "derived" : provenance;
+      this.values.hides() || this.panel === "numbers" || run.heads < 2 ? "derived" : provenance;
     for (const name of ["one-badge", "text-badge"]) {
-      this.part(name).textContent = this.hides() || this.picture !== "head" || this.head < 0 ? "derived" : provenance;
+      this.part(name).textContent =
+        this.values.hides() || this.picture !== "head" || this.head < 0 ? "derived" : provenance;
     }
-    const pictures = Object.entries(PICTURES).filter(([name]) => name === "head" || extras?.bands?.[name]);
-    segmented(this.part("shape"), Object.entries(SHAPES), this.shape, (shape) => this.set({ shape }));
+    const pictures = PICTURES.filter(([name]) => name === "head" || extras?.bands[name]);
+    segmented(this.part("shape"), SHAPES, this.shape, (shape) => this.set({ shape }));
     segmented(this.part("picture"), pictures, this.picture, (picture) => this.set({ picture }));
-    segmented(this.part("panel"), Object.entries(PANELS), this.panel, (panel) => this.set({ panel }));
-    const sink = this.root.querySelector("[data-act=sink]");
+    segmented(this.part("panel"), PANELS, this.panel, (panel) => this.set({ panel }));
+    const sink = this.button("sink");
     sink.hidden = !extras?.hidden || run.heads < 2;
-    sink.setAttribute("aria-pressed", this.hidden);
+    sink.setAttribute("aria-pressed", String(this.hidden));
     sink.disabled = this.picture !== "head";
     this.part("pictures").hidden = this.panel !== "pictures";
     this.part("numbers").hidden = this.panel !== "numbers";
@@ -164,7 +207,7 @@ export default class AttentionPage extends Values {
       this.head >= 0 &&
       run.meta.status !== "running" &&
       this.finding?.state !== "impossible";
-    const button = this.root.querySelector("[data-act=scores]");
+    const button = this.button("scores");
     button.hidden = !mayRead || !extras || Boolean(extras.scores);
     if (this.readFor !== extras?.key) Object.assign(button, { textContent: "get the scores too", disabled: false });
     this.readFor = extras?.key;
@@ -179,8 +222,12 @@ export default class AttentionPage extends Values {
     if (this.picture === "max") return `The largest weight of any layer and head. ${caution}`;
     if (this.picture === "rollout")
       return `Mean of the heads, half of it the residual stream, multiplied through ${run.layers} layers. ${caution}`;
-    if (this.hides())
-      return `Derived: position 0 is left out and the rest scaled to sum to 1. Only the first ${grouped(this.extras.hidden.rows)} queries can see it.`;
+    const hidden = this.values.hidden();
+    if (hidden)
+      return (
+        "Derived: position 0 is left out and the rest scaled to sum to 1. " +
+        `Only the first ${grouped(hidden.rows)} queries can see it.`
+      );
     if (this.head < 0) return `Derived: average of the ${run.meta.model.n_heads} heads of this layer.`;
     const [group, ...lines] = this.table.lines(this.layer, this.head);
     return [`Over this run: ${group}`, ...lines].join(" · ");
@@ -191,7 +238,7 @@ export default class AttentionPage extends Values {
     const left = [run.meta.note, ...(this.extras?.notes ?? [])].filter(
       (text, i, all) => text && all.indexOf(text) === i,
     );
-    const key = [run.id, this.panel, this.width(), run.meta.provenance, ...left].join();
+    const key = [run.id, this.panel, this.values.width(), run.meta.provenance, ...left].join();
     if (key === this.legendKey) return;
     this.legendKey = key;
     const { n_heads: heads, n_kv_heads: shared } = run.meta.model;
@@ -213,30 +260,33 @@ export default class AttentionPage extends Values {
     );
     this.part("text-legend").replaceChildren(
       "blue: weight of each key · underlined: ",
-      Number.isFinite(this.width()) ? `the ${grouped(Math.min(this.width(), run.count))} it can see` : "all it can see",
+      Number.isFinite(this.values.width())
+        ? `the ${grouped(Math.min(this.values.width(), run.count))} it can see`
+        : "all it can see",
     );
   }
 
   sentence() {
     const { run, t } = this;
-    const found = this.strongest(t, 3).map(([weight, key]) => `${run.labels[key]} ${percent(weight)}`);
-    return `Position ${t}, ${run.labels[t]}, ${this.what()}: looks at ${found.join(", ")}.`;
+    const strongest = this.values.strongest(t, 3).map(([weight, key]) => `${run.labels[key]} ${percent(weight)}`);
+    return `Position ${t}, ${run.labels[t]}, ${this.values.what()}: looks at ${strongest.join(", ")}.`;
   }
 
-  /** A word under the pointer or in focus: it becomes the query everywhere. */
+  /** A word under the pointer or in focus: it becomes the query everywhere.
+   * @param {number | null} position @param {Element | null} node */
   point(position, node = null) {
     const known = position !== null && this.run && position < this.run.count ? position : null;
     if (known === null) this.tip(null);
     else if (node) {
       const place = (node.querySelector(".mx-w") ?? node).getBoundingClientRect();
-      const lines = this.strongest(known, 3).map(
-        ([weight, key]) => `looks at ${quoted(this.run.labels[key])} (${key}) with ${percent(weight)}`,
-      );
+      const lines = this.values
+        .strongest(known, 3)
+        .map(([weight, key]) => `looks at ${quoted(this.run.labels[key])} (${key}) with ${percent(weight)}`);
       this.tip({
         x: place.left,
         y: place.bottom - 8,
         title: `${quoted(this.run.labels[known])}, position ${known}`,
-        lines: [...lines, this.what()],
+        lines: [...lines, this.values.what()],
       });
     }
     if (known === this.hovered) return;
@@ -244,7 +294,8 @@ export default class AttentionPage extends Values {
     this.again();
   }
 
-  /** A cell under the pointer: query and key are marked in the text too. */
+  /** A cell under the pointer: query and key are marked in the text too.
+   * @param {Cell | null} cell @param {Tip | null} tip */
   aim(cell, tip = null) {
     this.tip(tip);
     const before = this.aimed;
@@ -255,26 +306,29 @@ export default class AttentionPage extends Values {
   }
 
   drawPointed() {
-    this.part("seen").textContent = quoted(shorten(this.run.labels[this.query()], 18));
+    this.part("seen").textContent = quoted(shorten(this.run.labels[this.values.query()], 18));
     this.text.draw();
     this.large.draw();
     if (this.panel === "pictures") this.thumbs.draw();
   }
 
-  tip(what) {
+  /** @param {Tip | null} tip */
+  tip(tip) {
     const pop = this.part("pop");
-    pop.hidden = !what;
-    if (!what) return;
+    pop.hidden = !tip;
+    if (!tip) return;
     pop.replaceChildren(
-      el("p", { class: "mx-pop-title" }, el("b", { class: "mx-serif" }, what.title)),
-      ...what.lines.map((line) => el("p", {}, line)),
+      el("p", { class: "mx-pop-title" }, el("b", { class: "mx-serif" }, tip.title)),
+      ...tip.lines.map((line) => el("p", {}, line)),
     );
     const frame = this.root.getBoundingClientRect();
-    const left = clamp(what.x - frame.left + 12, 0, Math.max(0, frame.width - pop.offsetWidth));
-    const below = what.y + 16 + pop.offsetHeight < innerHeight;
-    pop.style.transform = `translate(${Math.round(left)}px, ${Math.round(what.y - frame.top + (below ? 16 : -pop.offsetHeight - 12))}px)`;
+    const left = clamp(tip.x - frame.left + 12, 0, Math.max(0, frame.width - pop.offsetWidth));
+    const below = tip.y + 16 + pop.offsetHeight < innerHeight;
+    const top = tip.y - frame.top + (below ? 16 : -pop.offsetHeight - 12);
+    pop.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
   }
 
+  /** @returns {Omit<import("../kit/types.js").Ack, "n">} */
   known() {
     return { ...super.known(), parts: { extras: [this.extras?.key ?? null, this.extras ? 1 : 0] } };
   }

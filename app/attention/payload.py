@@ -22,7 +22,7 @@ from app.shared.run_payload import run_parts
 from app.wire import Parts
 from mistral_core.analysis.flow import max_attention, mean_attention, rollout
 from mistral_core.analysis.heads import MEASURES, hide_sink, summarise
-from mistral_core.trace import Trace, layer_hook
+from mistral_core.trace.trace import Trace, layer_hook
 
 SCORES = "attention.hook_attn_scores"
 BAND_BUDGET = 4 * 2**20
@@ -114,11 +114,11 @@ def _hidden(trace: Trace, notes: list[str]) -> dict[str, np.ndarray]:
     if 2 * rows * config.n_layers * config.n_heads * width > BAND_BUDGET:
         notes.append("position 0 cannot be hidden here: the windows are too wide to send them twice")
         return {}
-    kept = np.zeros((rows, config.n_layers, config.n_heads, width))
+    weights = np.zeros((rows, config.n_layers, config.n_heads, width))
     for layer in range(config.n_layers):
         hidden = hide_sink(trace.pattern(layer)[:rows])[:, :, :width]
-        kept[:, layer, :, : hidden.shape[2]] = hidden
-    return {"without_first": _shares(kept)}
+        weights[:, layer, :, : hidden.shape[2]] = hidden
+    return {"without_first": _shares(weights)}
 
 
 def _scores(trace: Trace, notes: list[str]) -> dict[str, np.ndarray]:
@@ -131,10 +131,10 @@ def _scores(trace: Trace, notes: list[str]) -> dict[str, np.ndarray]:
     if 4 * len(trace) * config.n_layers * config.n_heads * width > BAND_BUDGET:
         notes.append("the scores of this run are too many to send")
         return {}
-    found = np.full((len(trace), config.n_layers, config.n_heads, width), -np.inf, np.float32)
+    scores = np.full((len(trace), config.n_layers, config.n_heads, width), -np.inf, np.float32)
     for index, layer in enumerate(layers):
-        found[:, index, :, : min(width, layer.shape[2])] = layer[:, :, :width]
-    return {"scores": found}
+        scores[:, index, :, : min(width, layer.shape[2])] = layer[:, :, :width]
+    return {"scores": scores}
 
 
 def _width(trace: Trace) -> int:

@@ -9,8 +9,8 @@ from app.session.desk import Desk
 from app.session.rereading import read_again
 from app.session.runs import Record
 from app.session.visible import run_named
-from mistral_core.serving.task import Report
-from mistral_core.trace import RecordingPlan, Trace
+from mistral_core.analysis.progress import Report
+from mistral_core.trace.trace import RecordingPlan, Trace
 
 
 def read_scores(desk: Desk, event: ReadScores) -> None:

@@ -9,7 +9,7 @@ from app.attention.payload import Extras
 from app.session.delivery import Delivery
 from app.session.desk import PageState
 from app.session.work import Workshop
-from mistral_core.trace import Trace
+from mistral_core.trace.trace import Trace
 
 MAX_SEARCHES = 8
 

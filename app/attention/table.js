@@ -3,6 +3,11 @@
 import { el } from "../kit/dom.js";
 import { percent } from "../kit/format.js";
 
+/** @import AttentionPage from "./page.js" */
+/** @import { AttentionRun } from "./run.js" */
+/** @typedef {keyof typeof MEASURES} Measure */
+
+/** Name, unit and meaning of each. */
 const MEASURES = {
   distance: ["mean distance", "tokens", "how far back, on average"],
   entropy: ["entropy", "bits", "how spread: 0 = one key, log2 W = all alike"],
@@ -12,36 +17,50 @@ const MEASURES = {
   induction: ["induction", "", "weight on what followed an earlier, visible occurrence of the same token"],
 };
 
+const NAMES = /** @type {Measure[]} */ (Object.keys(MEASURES));
+
 export class TablePanel {
+  /** @param {AttentionPage} player */
   constructor(player) {
     this.player = player;
     this.host = player.part("numbers");
+    /** @type {{ by: Measure | "head", down: boolean }} */
     this.sort = { by: "head", down: false };
+    /** Rows are of this layer and this key/value head; -1 = of all. */
     this.only = { layer: -1, group: -1 };
+    this.look = "";
+    this.body = el("tbody", {});
   }
 
+  /** NaN = not defined in this run, or not there yet.
+   * @param {Measure} name @param {number} layer @param {number} head */
   number(name, layer, head) {
     const { extras, run } = this.player;
     const at = extras?.measures?.indexOf(name) ?? -1;
-    if (at < 0) return NaN;
+    if (at < 0 || !extras?.numbers) return NaN;
     const heads = run.meta.model.n_heads;
     return extras.numbers[(at * run.layers + layer) * heads + head];
   }
 
+  /** @param {Measure} name @param {number} value */
   write(name, value) {
     if (!Number.isFinite(value)) return "–";
     return name === "distance" || name === "entropy" ? value.toFixed(2) : percent(value);
   }
 
+  /** Its key/value head, from 0.
+   * @param {number} head */
   group(head) {
     const { n_heads: heads, n_kv_heads: shared } = this.player.run.meta.model;
     return Math.floor(head / (heads / shared));
   }
 
+  /** @param {number} layer @param {number} head */
   lines(layer, head) {
-    const all = Object.entries(MEASURES).map(([name, [label, unit]]) =>
-      `${label} ${this.write(name, this.number(name, layer, head))} ${unit}`.trim(),
-    );
+    const all = NAMES.map((name) => {
+      const [label, unit] = MEASURES[name];
+      return `${label} ${this.write(name, this.number(name, layer, head))} ${unit}`.trim();
+    });
     return [
       `shares K/V head ${this.group(head) + 1}`,
       ...(this.player.extras?.measures
@@ -62,8 +81,11 @@ export class TablePanel {
     }
     const { by, down } = this.sort;
     if (by === "head") return down ? rows.reverse() : rows;
-    const value = (row) => this.number(by, row.layer, row.head);
-    const rank = (row) => (Number.isFinite(value(row)) ? value(row) : -Infinity);
+    /** @param {{ layer: number, head: number }} row */
+    const rank = (row) => {
+      const value = this.number(by, row.layer, row.head);
+      return Number.isFinite(value) ? value : -Infinity;
+    };
     return rows.sort((a, b) => (down ? rank(b) - rank(a) : rank(a) - rank(b)) || a.layer - b.layer || a.head - b.head);
   }
 
@@ -72,14 +94,13 @@ export class TablePanel {
     if (this.host.hidden) return;
     const look = JSON.stringify([player.run.id, player.extras?.key, this.sort, this.only]);
     if (look !== this.look) this.build(look);
-    for (const row of this.body.children) {
-      row.setAttribute(
-        "aria-selected",
-        Number(row.dataset.layer) === player.layer && Number(row.dataset.head) === player.head,
-      );
+    for (const row of this.body.rows) {
+      const selected = Number(row.dataset.layer) === player.layer && Number(row.dataset.head) === player.head;
+      row.setAttribute("aria-selected", String(selected));
     }
   }
 
+  /** @param {string} look */
   build(look) {
     this.look = look;
     const { player } = this;
@@ -90,60 +111,8 @@ export class TablePanel {
         el("p", { class: "mx-note" }, player.extras?.notes?.[0] ?? "The numbers come when the text has ended."),
       );
     }
-    const names = Object.keys(MEASURES);
-    this.body = el(
-      "tbody",
-      {},
-      ...this.rows().map(({ layer, head }) =>
-        el(
-          "tr",
-          {
-            "data-layer": layer,
-            "data-head": head,
-            tabindex: 0,
-            onclick: () => player.pick(layer, head),
-            onkeydown: (event) => {
-              if (event.key === "Enter") player.pick(layer, head);
-            },
-          },
-          el("td", {}, `L${layer + 1} H${head + 1}`),
-          el("td", {}, String(this.group(head) + 1)),
-          ...names.map((name) => el("td", {}, this.write(name, this.number(name, layer, head)))),
-        ),
-      ),
-    );
-    const head = (by, label, hint) => {
-      const on = this.sort.by === by;
-      const cell = el(
-        "th",
-        { scope: "col", "aria-sort": on ? (this.sort.down ? "descending" : "ascending") : null },
-        el(
-          "button",
-          { type: "button", title: hint, "data-sort": by, onclick: () => this.sortBy(by) },
-          label,
-          on ? (this.sort.down ? " ▼" : " ▲") : "",
-        ),
-      );
-      return cell;
-    };
-    const table = el(
-      "table",
-      {},
-      el(
-        "thead",
-        {},
-        el(
-          "tr",
-          {},
-          head("head", "head", "layer and head"),
-          el("th", { scope: "col" }, "K/V"),
-          ...names.map((name) =>
-            head(name, MEASURES[name][0] + (MEASURES[name][1] ? `, ${MEASURES[name][1]}` : ""), MEASURES[name][2]),
-          ),
-        ),
-      ),
-      this.body,
-    );
+    this.body = el("tbody", {}, ...this.rows().map(({ layer, head }) => this.row(layer, head)));
+    const table = el("table", {}, this.headings(), this.body);
     const scroll = el(
       "div",
       { class: "mx-scroll", tabindex: 0, role: "group", "aria-label": "Numbers of the heads" },
@@ -154,38 +123,90 @@ export class TablePanel {
     scroll.scrollTop = before;
   }
 
+  /** @param {number} layer @param {number} head */
+  row(layer, head) {
+    const { player } = this;
+    const row = el(
+      "tr",
+      { "data-layer": layer, "data-head": head, tabindex: 0, onclick: () => player.pick(layer, head) },
+      el("td", {}, `L${layer + 1} H${head + 1}`),
+      el("td", {}, String(this.group(head) + 1)),
+      ...NAMES.map((name) => el("td", {}, this.write(name, this.number(name, layer, head)))),
+    );
+    row.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") player.pick(layer, head);
+    });
+    return row;
+  }
+
+  headings() {
+    return el(
+      "thead",
+      {},
+      el(
+        "tr",
+        {},
+        this.heading("head", "head", "layer and head"),
+        el("th", { scope: "col" }, "K/V"),
+        ...NAMES.map((name) => {
+          const [label, unit, hint] = MEASURES[name];
+          return this.heading(name, label + (unit ? `, ${unit}` : ""), hint);
+        }),
+      ),
+    );
+  }
+
+  /** @param {Measure | "head"} by @param {string} label @param {string} hint */
+  heading(by, label, hint) {
+    const on = this.sort.by === by;
+    return el(
+      "th",
+      { scope: "col", "aria-sort": on ? (this.sort.down ? "descending" : "ascending") : null },
+      el(
+        "button",
+        { type: "button", title: hint, "data-sort": by, onclick: () => this.sortBy(by) },
+        label,
+        on ? (this.sort.down ? " ▼" : " ▲") : "",
+      ),
+    );
+  }
+
+  /** @param {AttentionRun} run */
   filters(run) {
-    const pick = (name, label, count, word) => {
+    /** @param {"layer" | "group"} name @param {string} label @param {number} count */
+    const pick = (name, label, count) => {
       const box = el(
         "select",
         {
           "aria-label": `Only this ${label}`,
           "data-filter": name,
-          onchange: (event) => this.filter(name, Number(event.target.value)),
+          onchange: () => this.filter(name, Number(box.value)),
         },
         el("option", { value: -1 }, "all"),
-        ...Array.from({ length: count }, (_, i) => el("option", { value: i }, `${word}${i + 1}`)),
+        ...Array.from({ length: count }, (_, i) => el("option", { value: i }, `${i + 1}`)),
       );
-      box.value = this.only[name];
+      box.value = String(this.only[name]);
       return el("label", {}, `${label} `, box);
     };
     return el(
       "div",
       { class: "mx-filters" },
-      pick("layer", "layer", run.layers, ""),
-      pick("group", "K/V head", run.meta.model.n_kv_heads, ""),
+      pick("layer", "layer", run.layers),
+      pick("group", "K/V head", run.meta.model.n_kv_heads),
     );
   }
 
+  /** @param {"layer" | "group"} name @param {number} value -1 = all */
   filter(name, value) {
     this.only[name] = value;
     this.draw();
-    this.host.querySelector(`[data-filter=${name}]`)?.focus();
+    /** @type {HTMLElement | null} */ (this.host.querySelector(`[data-filter=${name}]`))?.focus();
   }
 
+  /** @param {Measure | "head"} by */
   sortBy(by) {
     this.sort = { by, down: this.sort.by === by ? !this.sort.down : by !== "head" };
     this.draw();
-    this.host.querySelector(`[data-sort=${by}]`)?.focus();
+    /** @type {HTMLElement | null} */ (this.host.querySelector(`[data-sort=${by}]`))?.focus();
   }
 }

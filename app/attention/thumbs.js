@@ -1,14 +1,25 @@
 // Layers x heads: each head's attention over the whole run as a picture of its own, drawn pixel by pixel.
 
 import { onCells } from "../kit/cells.js";
+import { penOf } from "../kit/dom.js";
 import { fit, labelFont } from "../kit/measure.js";
 import { plural } from "../kit/format.js";
 import { rgb, shade } from "../kit/colour.js";
 
+/** @import AttentionPage from "./page.js" */
+/** @typedef {ReturnType<ThumbPanel["layout"]>} Box  where the heads lie, css pixels */
+
 export class ThumbPanel {
+  /** @param {AttentionPage} player */
   constructor(player) {
     this.player = player;
-    this.canvas = player.part("thumbs");
+    this.canvas = player.part("thumbs", HTMLCanvasElement);
+    /** @type {Box | null} */
+    this.box = null;
+    /** What the picture shows, of how many tokens, and since when (ms). */
+    this.look = "";
+    this.drawn = 0;
+    this.since = 0;
     this.image = document.createElement("canvas");
     onCells(this.canvas, {
       at: (event) => this.at(event),
@@ -23,6 +34,7 @@ export class ThumbPanel {
     return run.pattern ? run.heads : 0;
   }
 
+  /** @param {number} width @param {number} height */
   layout(width, height) {
     const { run, unit } = this.player;
     const heads = this.heads();
@@ -35,6 +47,10 @@ export class ThumbPanel {
     const apart = groups > 1 ? Math.min(10, 60 / groups) : 0;
     const wide = (width - left - 4 - apart * (groups - 1) - gap * heads) / Math.max(heads, 1);
     const high = (height - top - bottom - 3 - (gap + 3) * run.layers) / run.layers;
+    /** @param {number} head */
+    const x = (head) => left + 3 + head * (wide + gap) + Math.floor(head / per) * apart;
+    /** @param {number} layer */
+    const y = (layer) => top + 2 + (run.layers - 1 - layer) * (high + gap + 3);
     return {
       left,
       top,
@@ -46,8 +62,8 @@ export class ThumbPanel {
       heads,
       groups,
       apart,
-      x: (head) => left + 3 + head * (wide + gap) + Math.floor(head / per) * apart,
-      y: (layer) => top + 2 + (run.layers - 1 - layer) * (high + gap + 3),
+      x,
+      y,
     };
   }
 
@@ -58,31 +74,34 @@ export class ThumbPanel {
     const { g, width, height } = pen;
     g.clearRect(0, 0, width, height);
     if (!this.heads()) return;
-    this.box = this.layout(width, height);
-    this.render(this.canvas.width, this.canvas.height);
+    const box = this.layout(width, height);
+    this.box = box;
+    this.render(box, this.canvas.width, this.canvas.height);
     g.save();
     g.setTransform(1, 0, 0, 1, 0, 0);
     g.drawImage(this.image, 0, 0);
     g.restore();
-    this.drawFrames(g);
-    this.drawHere(g);
+    this.drawFrames(g, box);
+    this.drawQuery(g, box);
     this.describe();
   }
 
-  /** The pixels of all heads: made anew only when what they show has changed; at most four times a second. */
-  render(width, height) {
-    const { player, box } = this;
+  /** The pixels of all heads: made anew only when what they show has changed; at most four times a second.
+   * @param {Box} box @param {number} width @param {number} height of the canvas, its own pixels */
+  render(box, width, height) {
+    const { player } = this;
     const { run } = player;
-    const look = [run.id, player.shape, player.hides() ? 1 : 0, player.root.dataset.theme, width, height].join();
+    const { theme } = player.root.dataset;
+    const look = [run.id, player.shape, player.values.hides() ? 1 : 0, theme, width, height].join();
     const same = look === this.look;
     if (same && run.count === this.drawn) return;
     const now = performance.now();
-    if (same && run.meta.status === "running" && now - (this.since ?? 0) < 250) return;
+    if (same && run.meta.status === "running" && now - this.since < 250) return;
     Object.assign(this, { look, drawn: run.count, since: now });
     this.image.width = width;
     this.image.height = height;
     const ratio = devicePixelRatio || 1;
-    const g = this.image.getContext("2d");
+    const g = penOf(this.image);
     const w = Math.max(1, Math.round(box.wide * ratio));
     const h = Math.max(1, Math.round(box.high * ratio));
     for (let layer = 0; layer < run.layers; layer++) {
@@ -96,20 +115,20 @@ export class ThumbPanel {
     }
   }
 
-  /** Rows = query, columns = offset (band) or key (triangle); a pixel holds the largest weight of its bin, -1 = masked. */
+  /** Rows = query, columns = offset (band) or key (triangle); a pixel holds the largest weight of its bin, -1 = masked.
+   * @param {number} layer @param {number} head @param {number} w @param {number} h pixels */
   cells(layer, head, w, h) {
-    const { player } = this;
-    const { run } = player;
+    const { run, shape, values } = this.player;
     const n = run.count;
     const width = Math.min(run.windows[layer], run.width, n);
-    const band = player.shape === "band";
+    const band = shape === "band";
     const columns = band ? width : n;
     const cells = new Float32Array(w * h).fill(-1);
     for (let query = 0; query < n; query++) {
       const top = Math.floor((query * h) / n);
       const bottom = Math.max(top + 1, Math.floor(((query + 1) * h) / n));
       for (let offset = 0; offset < width && offset <= query; offset++) {
-        const weight = player.weight(query, layer, head, offset);
+        const weight = values.weight(query, layer, head, offset);
         const column = band ? offset : query - offset;
         const left = Math.floor((column * w) / columns);
         const right = Math.max(left + 1, Math.floor(((column + 1) * w) / columns));
@@ -120,6 +139,7 @@ export class ThumbPanel {
     return cells;
   }
 
+  /** @param {Float32Array} cells @param {number} w @param {number} h */
   paint(cells, w, h) {
     const { colour } = this.player;
     const low = rgb(colour.card);
@@ -135,9 +155,10 @@ export class ThumbPanel {
     return image;
   }
 
-  /** Heads that share a key/value head stand in one frame, in its colour and under its name. */
-  drawFrames(g) {
-    const { box, player } = this;
+  /** Heads that share a key/value head stand in one frame, in its colour and under its name.
+   * @param {CanvasRenderingContext2D} g @param {Box} box */
+  drawFrames(g, box) {
+    const { player } = this;
     const { run, colour, unit } = player;
     g.textBaseline = "alphabetic";
     for (let group = 0; group < box.groups && box.heads > 1; group++) {
@@ -163,7 +184,7 @@ export class ThumbPanel {
     const every = box.wide < 1.3 * unit ? 4 : 1;
     for (let head = 0; head < box.heads; head += every) {
       g.fillStyle = head === player.head ? colour.ink : colour.soft;
-      g.fillText(box.heads > 1 ? head + 1 : "mean of the heads", box.x(head) + box.wide / 2, 1.85 * unit);
+      g.fillText(box.heads > 1 ? String(head + 1) : "mean of the heads", box.x(head) + box.wide / 2, 1.85 * unit);
     }
     g.textAlign = "left";
     g.textBaseline = "middle";
@@ -174,11 +195,12 @@ export class ThumbPanel {
     }
   }
 
-  /** The query as a line through every head, and the chosen head in ink. */
-  drawHere(g) {
-    const { box, player } = this;
+  /** The query as a line through every head, and the chosen head in ink.
+   * @param {CanvasRenderingContext2D} g @param {Box} box */
+  drawQuery(g, box) {
+    const { player } = this;
     const { run, colour, unit } = player;
-    const query = player.query();
+    const query = player.values.query();
     g.fillStyle = colour.query;
     for (let layer = 0; layer < run.layers; layer++) {
       const y = box.y(layer) + ((query + 0.5) * box.high) / run.count;
@@ -207,6 +229,7 @@ export class ThumbPanel {
     );
   }
 
+  /** @param {MouseEvent} event */
   at(event) {
     const { box } = this;
     if (!box || !this.heads()) return null;
@@ -223,6 +246,7 @@ export class ThumbPanel {
     return null;
   }
 
+  /** @param {MouseEvent} event */
   hover(event) {
     const { player } = this;
     const at = this.at(event);
@@ -237,13 +261,14 @@ export class ThumbPanel {
   }
 
   describe() {
-    const { run, shape } = this.player;
+    const { run, shape, layer } = this.player;
     const { n_layers: layers, n_heads: heads, n_kv_heads: shared } = run.meta.model;
+    const size = `${plural(layers, "layer")} with ${plural(heads, "head")} each over ${plural(run.count, "token")}`;
     this.canvas.setAttribute(
       "aria-label",
-      `Attention of ${plural(layers, "layer")} with ${plural(heads, "head")} each over ${plural(run.count, "token")}, as ` +
+      `Attention of ${size}, as ` +
         `${shape === "band" ? "bands by tokens back" : "triangles"}; ${heads / shared} heads share a key/value head. ` +
-        `Chosen: layer ${this.player.layer + 1}, ${this.player.headName()}.`,
+        `Chosen: layer ${layer + 1}, ${this.player.headName()}.`,
     );
   }
 }

@@ -1,63 +1,71 @@
 // What a query gives a key, in the picture that is chosen: the run's own weights, or what was derived from them.
 
-import { Playhead } from "../kit/playhead.js";
 import { percent } from "../kit/format.js";
 
-export class Values extends Playhead {
-  absorbExtras(run, { header, arrays }) {
-    const band = (name) =>
-      arrays[name] && { data: arrays[name], width: header.arrays[name].shape[1], rows: header.arrays[name].shape[0] };
-    const hidden = arrays.without_first && {
-      data: arrays.without_first,
-      rows: header.arrays.without_first.shape[0],
-      width: header.arrays.without_first.shape[3],
-    };
-    const scores = arrays.scores && {
-      data: arrays.scores,
-      rows: header.arrays.scores.shape[0],
-      width: header.arrays.scores.shape[3],
-    };
-    run.extras = {
-      ...header.extras, // key, notes, measures, queries
-      measures: header.extras.measures.length ? header.extras.measures : null,
-      numbers: arrays.measures,
-      bands: { mean: band("mean"), max: band("max"), rollout: band("rollout") },
-      hidden,
-      scores,
-    };
+/** @import { AttentionRun, Extras } from "./run.js" */
+/** One layer, or all layers together.
+ * @typedef {"head" | "mean" | "max" | "rollout"} Picture */
+/** What is chosen on the page.
+ * @typedef {Object} Choice
+ * @property {AttentionRun} run
+ * @property {Extras | null} extras  what was derived from the run, as far as it is there
+ * @property {number} t  position of the step
+ * @property {number | null} hovered  position of the word under the pointer
+ * @property {number} layer
+ * @property {number} head  -1 = mean of the heads
+ * @property {Picture} picture
+ * @property {boolean} hidden  whether position 0 is left out
+ * @property {() => string} headName */
+
+const ACROSS_LAYERS = {
+  mean: "mean of all layers and heads",
+  max: "largest of all layers and heads",
+  rollout: "rollout through all layers",
+};
+
+export class Values {
+  /** @param {Choice} choice */
+  constructor(choice) {
+    this.choice = choice;
   }
 
   what() {
-    if (this.picture === "head")
-      return `layer ${this.layer + 1}, ${this.headName()}${this.hides() ? ", without position 0" : ""}`;
-    return {
-      mean: "mean of all layers and heads",
-      max: "largest of all layers and heads",
-      rollout: "rollout through all layers",
-    }[this.picture];
+    const { picture, layer } = this.choice;
+    if (picture !== "head") return ACROSS_LAYERS[picture];
+    return `layer ${layer + 1}, ${this.choice.headName()}${this.hides() ? ", without position 0" : ""}`;
   }
 
-  /** Whose view is shown: the word under the pointer, else the token of the step. */
+  /** Whose view is on screen: the word under the pointer, else the token of the step. */
   query() {
-    return this.hovered !== null && this.hovered < this.run.count ? this.hovered : this.t;
+    const { run, hovered, t } = this.choice;
+    return hovered !== null && hovered < run.count ? hovered : t;
   }
+
   hides() {
-    return this.hidden && this.picture === "head" && Boolean(this.extras?.hidden);
+    return this.hidden() !== null;
   }
 
-  /** Keys that a query of the shown picture can look at. */
+  /** The weights without position 0, while they are chosen and there. */
+  hidden() {
+    const { hidden, picture, extras } = this.choice;
+    return hidden && picture === "head" ? (extras?.hidden ?? null) : null;
+  }
+
+  /** Keys that a query of the picture can look at. */
   width() {
-    const { run } = this;
-    if (this.picture === "head") return run.windows[this.layer];
-    return this.picture === "rollout" ? run.reach + 1 : Math.max(...run.windows);
+    const { run, layer, picture } = this.choice;
+    if (picture === "head") return run.windows[layer];
+    return picture === "rollout" ? run.reach + 1 : Math.max(...run.windows);
   }
 
+  /** @param {number} query @param {number} layer @param {number} head -1 = mean of the heads @param {number} offset */
   weight(query, layer, head, offset) {
-    const { run } = this;
-    const hidden = this.hides() ? this.extras.hidden : null;
+    const { run } = this.choice;
+    const hidden = this.hidden();
     if (!hidden || query >= hidden.rows) return run.weight(query, layer, head, offset);
     if (offset >= hidden.width) return 0;
     const heads = run.heads;
+    /** @param {number} h */
     const one = (h) => hidden.data[((query * run.layers + layer) * heads + h) * hidden.width + offset] / 65535;
     if (head >= 0) return one(head);
     let sum = 0;
@@ -65,29 +73,39 @@ export class Values extends Playhead {
     return sum / heads;
   }
 
+  /** In the picture that is chosen; NaN = not derived yet.
+   * @param {number} query @param {number} offset */
   value(query, offset) {
-    if (this.picture === "head") return this.weight(query, this.layer, this.head, offset);
-    const band = this.extras?.bands[this.picture];
+    const { picture, layer, head, extras } = this.choice;
+    if (picture === "head") return this.weight(query, layer, head, offset);
+    const band = extras?.bands[picture];
     if (!band || query >= band.rows) return NaN;
     return offset < band.width ? band.data[query * band.width + offset] / 65535 : 0;
   }
 
-  /** In words; a weight that is too small for 16 bits is small, not 0. */
+  /** In words; a weight that is too small for 16 bits is small, not 0.
+   * @param {number} query @param {number} offset */
   share(query, offset) {
     const value = this.value(query, offset);
     return percent(value === 0 && !(this.hides() && query === offset) ? 1e-9 : value);
   }
 
+  /** Before the softmax; NaN = not read.
+   * @param {number} query @param {number} offset */
   rawScore(query, offset) {
-    const scores = this.extras?.scores;
+    const { run, layer, head, extras } = this.choice;
+    const scores = extras?.scores;
     if (!scores || query >= scores.rows || offset >= scores.width) return NaN;
-    return scores.data[((query * this.run.layers + this.layer) * this.run.heads + this.head) * scores.width + offset];
+    return scores.data[((query * run.layers + layer) * run.heads + head) * scores.width + offset];
   }
 
+  /** The keys that get most, strongest first.
+   * @param {number} query @param {number} count */
   strongest(query, count) {
-    const found = [];
+    /** @type {[weight: number, key: number][]} */
+    const pairs = [];
     for (let offset = 0; offset < this.width() && offset <= query; offset++)
-      found.push([this.value(query, offset), query - offset]);
-    return found.sort((a, b) => b[0] - a[0]).slice(0, count);
+      pairs.push([this.value(query, offset), query - offset]);
+    return pairs.sort((a, b) => b[0] - a[0]).slice(0, count);
   }
 }

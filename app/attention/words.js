@@ -7,7 +7,11 @@ import { svg } from "../kit/dom.js";
 const ARCS = 16;
 const FAINT = 0.015;
 
+/** @import AttentionPage from "./page.js" */
+
+/** @extends {TextPanel<AttentionPage>} */
 export class WordPanel extends TextPanel {
+  /** @param {AttentionPage} player */
   constructor(player) {
     super(player);
     this.arcs = svg("svg", { class: "mx-arcs", "aria-hidden": "true" });
@@ -18,20 +22,20 @@ export class WordPanel extends TextPanel {
   draw() {
     const { player } = this;
     const { run, hovered, colour } = player;
-    const query = player.query();
+    const query = player.values.query();
     this.grow();
     const hits = new Set(this.hits);
-    const width = player.width();
+    const width = player.values.width();
     for (const [position, entry] of this.spans) {
       const distance = query - position;
       const inside = distance >= 0 && distance < width;
-      let look = "mx-tok" + (position < run.meta.n_prompt ? " mx-prompt" : "");
+      let look = position < run.meta.n_prompt ? "mx-tok mx-prompt" : "mx-tok";
       if (distance === 0) look += " mx-now";
       else if (inside) look += " mx-in";
       else look += distance < 0 ? " mx-later" : " mx-before";
       if (position === hovered || position === player.aimed?.key) look += " mx-hover";
       if (hits.has(position)) look += " mx-hit";
-      const weight = inside && distance ? player.value(query, distance) : 0;
+      const weight = inside && distance ? player.values.value(query, distance) : 0;
       const fill = weight >= FAINT / 3 ? blend(colour.card, colour.attention, shade(weight)) : "";
       const key = `${look}|${fill}`;
       if (entry.look === key) continue;
@@ -45,19 +49,21 @@ export class WordPanel extends TextPanel {
     this.drawArcs(query, width);
   }
 
+  /** @param {number} query @param {number} width keys that it sees */
   drawArcs(query, width) {
     const { player } = this;
     const from = this.anchor(query);
-    const found = [];
+    /** @type {[weight: number, key: number][]} */
+    const pairs = [];
     for (let offset = 1; from && offset < width && offset <= query; offset++) {
-      const weight = player.value(query, offset);
-      if (weight >= FAINT) found.push([weight, query - offset]);
+      const weight = player.values.value(query, offset);
+      if (weight >= FAINT) pairs.push([weight, query - offset]);
     }
-    found.sort((a, b) => b[0] - a[0]);
+    pairs.sort((a, b) => b[0] - a[0]);
     const paths = [];
-    for (const [weight, key] of found.slice(0, ARCS).reverse()) {
+    for (const [weight, key] of pairs.slice(0, ARCS).reverse()) {
       const to = this.anchor(key);
-      if (!to) continue;
+      if (!from || !to) continue;
       const lift = Math.min(28, 8 + Math.abs(from.x - to.x) * 0.12);
       const top = Math.min(from.y, to.y) - lift;
       const path = svg("path", {
@@ -68,8 +74,8 @@ export class WordPanel extends TextPanel {
       });
       paths.push(path);
     }
-    const aimed = player.aimed && player.aimed.query === query ? this.anchor(player.aimed.key) : null;
-    if (aimed && from && player.aimed.key !== query) {
+    const aimed = player.aimed?.query === query ? this.anchor(player.aimed.key) : null;
+    if (aimed && from && player.aimed?.key !== query) {
       const top = Math.min(from.y, aimed.y) - 14;
       paths.push(
         svg("path", {
@@ -85,7 +91,8 @@ export class WordPanel extends TextPanel {
 
   drawBands() {} // hops belong to the player; here the arcs say what is looked at
 
-  /** Top centre of a word, in the coordinates of what is scrolled. */
+  /** Top centre of a word, in the coordinates of what is scrolled.
+   * @param {number} position */
   anchor(position) {
     const place = this.spans.get(position)?.ink.getClientRects()[0];
     if (!place) return null;

@@ -6,12 +6,38 @@ import { labelFont } from "./measure.js";
 import { blend, shade } from "./colour.js";
 import { clamp, grouped, percent, plural } from "./format.js";
 
+/** @typedef {import("./playhead.js").Playhead} Player */
+/** @typedef {import("./run.js").Run} Run */
+/** @typedef {CanvasRenderingContext2D} Pen */
+/**
+ * Where things are on the canvas, px.
+ *
+ * @typedef {Object} Layout
+ * @property {number} left
+ * @property {number} right
+ * @property {number} top
+ * @property {number} bottom
+ * @property {number} rows  how many
+ * @property {number} row  height of one
+ * @property {number} columns  how many
+ * @property {number} first  position of the first column
+ * @property {number} wide  width of a column
+ * @property {boolean} byHops  whether columns are hops, not tokens
+ * @property {boolean} narrow
+ * @property {(position: number) => number} x  left edge of a position
+ * @property {(row: number) => number} y  top of a row; 0 = the tokens, below all others
+ */
+
 const MAX_COLUMNS = 240;
 
+/** @template {Player} [P=Player] */
 export class GridPanel {
+  /** @param {P} player */
   constructor(player) {
     this.player = player;
-    this.canvas = player.part("grid");
+    this.canvas = player.part("grid", HTMLCanvasElement);
+    /** @type {Layout | null} of the last drawing */
+    this.box = null;
     onCells(this.canvas, {
       at: (event) => this.at(event),
       hover: (event) => this.hover(event),
@@ -28,7 +54,13 @@ export class GridPanel {
     return this.player.run.total;
   }
 
-  /** Where things are: by position, or by hops when layers or windows are many. */
+  /**
+   * Where things are: by position, or by hops when layers or windows are many.
+   *
+   * @param {number} width
+   * @param {number} height
+   * @returns {Layout}
+   */
   layout(width, height) {
     const { run, t, unit } = this.player;
     const total = this.expected();
@@ -44,21 +76,28 @@ export class GridPanel {
     let columns = Math.min(total, MAX_COLUMNS);
     if (total > MAX_COLUMNS && finite) columns = Math.min(run.reach + 2 * run.smallest, MAX_COLUMNS);
     columns = Math.max(columns, 24);
-    const first = Math.max(0, t - columns + 1);
+    const leftmost = Math.max(0, t - columns + 1);
+    const first = byHops ? Math.max(0, t - run.reach - run.smallest) : leftmost;
     const wide = (right - left) / columns;
+    /** @type {(position: number) => number} */
     const x = byHops
       ? (position) =>
           right -
           wide -
           ((right - left - wide) * Math.min(this.hopsBack(run, t - position), run.layers + 1)) / (run.layers + 1)
-      : (position) => left + (position - first) * wide;
-    const box = { left, right, top, bottom, rows, row: (bottom - top) / rows, columns, first, wide, byHops, x, narrow };
-    box.y = (row) => bottom - (row + 1) * box.row;
-    if (byHops) box.first = Math.max(0, t - run.reach - run.smallest);
-    return box;
+      : (position) => left + (position - leftmost) * wide;
+    const row = (bottom - top) / rows;
+    /** @type {(row: number) => number} */
+    const y = (above) => bottom - (above + 1) * row;
+    return { left, right, top, bottom, rows, row, columns, first, wide, byHops, x, y, narrow };
   }
 
-  /** Hops back as a number with a fraction, so that each layer's window is equally wide. */
+  /**
+   * Hops back as a number with a fraction, so that each layer's window is equally wide.
+   *
+   * @param {Run} run
+   * @param {number} distance
+   */
   hopsBack(run, distance) {
     if (distance <= 0) return distance;
     for (let k = 1; k < run.cumulative.length; k++) {
@@ -69,7 +108,11 @@ export class GridPanel {
     return run.layers + (distance - run.reach) / run.smallest;
   }
 
-  /** First position that state row `row` of the cone can depend on. */
+  /**
+   * First position that a state of the cone can depend on.
+   *
+   * @param {number} row
+   */
   edge(row) {
     const { run, t } = this.player;
     return Math.max(0, t - run.cumulative[run.layers - row]);
@@ -90,6 +133,11 @@ export class GridPanel {
     this.describe();
   }
 
+  /**
+   * @param {Pen} g
+   * @param {Layout} box
+   * @param {number} row
+   */
   drawRow(g, box, row) {
     const { player } = this;
     const { run, t, colour, unit } = player;
@@ -128,7 +176,15 @@ export class GridPanel {
     if (box.row > 0.84 * unit || row % 4 === 0) g.fillText(label, box.left - 0.45 * unit, y + high / 2);
   }
 
-  /** Keys that layer row + 1 reads from this row; where columns are thinner than a pixel, the largest of the bin. */
+  /**
+   * Keys that layer row + 1 reads from this row; where columns are thinner than a pixel, the largest of the bin.
+   *
+   * @param {Pen} g
+   * @param {Layout} box
+   * @param {number} row
+   * @param {number} y
+   * @param {number} high
+   */
   drawReads(g, box, row, y, high) {
     const { run, t, colour, head } = this.player;
     const reach = Math.min(run.windows[row], t + 1 - box.first, run.width);
@@ -158,6 +214,10 @@ export class GridPanel {
     }
   }
 
+  /**
+   * @param {Pen} g
+   * @param {Layout} box
+   */
   drawColumns(g, box) {
     const { run, t, colour } = this.player;
     const prompt = run.meta.n_prompt;
@@ -172,6 +232,10 @@ export class GridPanel {
     g.setLineDash([]);
   }
 
+  /**
+   * @param {Pen} g
+   * @param {Layout} box
+   */
   drawStaircase(g, box) {
     const { run, t, colour, unit } = this.player;
     g.strokeStyle = colour.ink;
@@ -207,6 +271,10 @@ export class GridPanel {
     }
   }
 
+  /**
+   * @param {Pen} g
+   * @param {Layout} box
+   */
   drawAxis(g, box) {
     const { run, t, colour, unit } = this.player;
     g.font = labelFont(unit, colour.sans);
@@ -222,21 +290,25 @@ export class GridPanel {
     }
     const step = [10, 20, 50, 100, 200, 500].find((size) => size * box.wide > 3.2 * unit) ?? 1000;
     g.textAlign = "center";
-    const here = clamp(box.x(t) + box.wide / 2, box.left + unit, box.right - unit);
+    const centre = clamp(box.x(t) + box.wide / 2, box.left + unit, box.right - unit);
     for (let p = Math.ceil(box.first / step) * step; p < box.first + box.columns; p += step) {
       const x = box.x(p) + box.wide / 2;
-      if (Math.abs(x - here) > 2.6 * unit && x < box.right - 4.6 * unit) g.fillText(p, x, y);
+      if (Math.abs(x - centre) > 2.6 * unit && x < box.right - 4.6 * unit) g.fillText(String(p), x, y);
     }
-    if (here < box.right - 6.4 * unit) {
+    if (centre < box.right - 6.4 * unit) {
       g.textAlign = "right";
       g.fillText("position", box.right, y);
       g.textAlign = "center";
     }
     g.fillStyle = colour.query;
     g.font = labelFont(unit, colour.sans, 600);
-    g.fillText(t, here, y);
+    g.fillText(String(t), centre, y);
   }
 
+  /**
+   * @param {Pen} g
+   * @param {Layout} box
+   */
   drawHover(g, box) {
     const { hovered, colour, t } = this.player;
     if (hovered === null || hovered > t || hovered < box.first) return;
@@ -246,6 +318,11 @@ export class GridPanel {
     g.strokeRect(Math.round(x) - 0.5, box.top - 1, Math.max(3, Math.round(box.wide) + 1), box.bottom - box.top + 2);
   }
 
+  /**
+   * The cell under the pointer; null = none.
+   *
+   * @param {MouseEvent} event
+   */
   at(event) {
     const { box } = this;
     const place = this.canvas.getBoundingClientRect();
@@ -259,11 +336,12 @@ export class GridPanel {
     return { row, position };
   }
 
+  /** @param {PointerEvent} event */
   hover(event) {
     const { player } = this;
     const cell = this.at(event);
     if (!cell || cell.position > player.t) return player.point(null);
-    const { run, t, layer, head } = player;
+    const { run, t, head } = player;
     const distance = t - cell.position;
     const row = cell.row;
     const lines = [];
@@ -274,7 +352,7 @@ export class GridPanel {
       );
     } else lines.push(inside ? "can arrive by relay: later states have read it" : "cannot reach this prediction");
     const title = `${row ? `after layer ${row}` : "embedding"}, position ${cell.position}, ${distance} back`;
-    player.point(cell.position, null, { x: event.clientX, y: event.clientY, title, lines, layer });
+    player.point(cell.position, null, { x: event.clientX, y: event.clientY, title, lines });
   }
 
   describe() {
@@ -283,7 +361,8 @@ export class GridPanel {
     const from = this.edge(0);
     this.canvas.setAttribute(
       "aria-label",
-      `State grid for position ${t}: after ${run.layers} layers the prediction can depend on positions ${from} to ${t}; ` +
+      `State grid for position ${t}: after ${run.layers} layers the prediction can depend on ` +
+        `positions ${from} to ${t}; ` +
         `each layer reads at most ${plural(Math.min(t + 1, run.smallest), "key")} directly, ${player.headName()}.`,
     );
   }

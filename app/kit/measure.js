@@ -1,14 +1,28 @@
 // Sizes: the rem that the presenter's switch enlarges, and text that fits.
 
+import { penOf } from "./dom.js";
+
 export const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
 
-/** The font of labels on canvases: one size, 12 px and a third more in larger mode. Where there is no room a label is left
- * out, never made smaller. */
+/**
+ * The font of labels on canvases: one size, 12 px and a third more in larger mode. Where there is no room a label is left
+ * out, never made smaller.
+ *
+ * @param {number} unit  of the surface, px
+ * @param {string} family
+ * @param {number} [weight]
+ */
 export const labelFont = (unit, family, weight = 400) => `${weight} ${Math.max(12, 0.86 * unit)}px ${family}`;
 
-const ruler = document.createElement("canvas").getContext("2d");
+const ruler = penOf(document.createElement("canvas"));
 
-/** The text, cut with an ellipsis where it would be wider than `width` px in this font. */
+/**
+ * The text, cut with an ellipsis where it would be too wide.
+ *
+ * @param {string} text
+ * @param {number} width  px
+ * @param {string} font  as a canvas takes it
+ */
 export function fit(text, width, font) {
   ruler.font = font;
   if (ruler.measureText(text).width <= width) return text;

@@ -1,20 +1,46 @@
 // The entry of every picture: Streamlit calls it with each payload. The payload names its picture; the program of that
-// picture and its look are fetched once, and a View is kept for each place in the page.
+// picture and its look are fetched once, and a View stays for each place in the page.
 
 import { arrived } from "./leaving.js";
 import { lookOf } from "./look.js";
 import { unpack } from "./wire.js";
 
-/** By picture, a promise of its program and its look. */
+/**
+ * What Streamlit calls the entry with.
+ *
+ * @typedef {Object} Component
+ * @property {HTMLElement | ShadowRoot} parentElement
+ * @property {unknown} data  the payload's bytes
+ * @property {(name: string, value: unknown) => void} setStateValue
+ * @property {(name: string, value: unknown) => void} setTriggerValue
+ */
+/** @typedef {{ markup: string, style: string }} Look */
+/**
+ * A picture on the page.
+ *
+ * @typedef {Object} View
+ * @property {HTMLElement} root
+ * @property {Component | undefined} component
+ * @property {(payload: import("./wire.js").Payload) => void} take
+ * @property {() => void} dispose
+ */
+/** @typedef {{ View: new (host: HTMLElement | ShadowRoot, look: Look) => View, look: Look }} Program */
+
+/** @type {Map<string, Promise<Program>>} by picture */
 export const programs = new Map();
-/** By place in the page, the View that is shown there and the bytes that it took last. */
+/** @type {Map<Node, { view?: View, bytes?: Uint8Array }>} by place in the page, what stands there and took last */
 const places = new Map();
 
+/**
+ * @param {string} picture
+ * @returns {Promise<Program>}
+ */
 async function fetched(picture) {
   const [program, look] = await Promise.all([import(`../${picture}/page.js`), lookOf(picture)]);
   return { View: program.default, look };
 }
 
+/** @param {string} picture */
 function programOf(picture) {
   const known = programs.get(picture) ?? fetched(picture);
   programs.set(picture, known);
@@ -22,7 +48,11 @@ function programOf(picture) {
   return known;
 }
 
-/** Payloads of one place are taken in the order in which they came, the first ones once the program is there. */
+/**
+ * Payloads of one place are taken in the order in which they came, the first ones once the program is there.
+ *
+ * @param {Component} component
+ */
 async function render(component) {
   const host = component.parentElement;
   const bytes = component.data;
@@ -37,11 +67,16 @@ async function render(component) {
     place.view = new View(host, look);
     arrived();
   }
-  place.view.component = component;
-  if (place.bytes !== bytes) place.view.take(payload);
+  const { view } = place;
+  view.component = component;
+  if (place.bytes !== bytes) view.take(payload);
   place.bytes = bytes;
 }
 
+/**
+ * @param {Component} component
+ * @param {Error} error
+ */
 function failed(component, error) {
   const box = component.parentElement.querySelector(".mx-host");
   if (box && !box.childElementCount)
@@ -49,6 +84,7 @@ function failed(component, error) {
   throw error;
 }
 
+/** @param {Component} component */
 export default function mount(component) {
   const host = component.parentElement;
   // Where two payloads come close upon each other, Streamlit may call us with the older one last, or clean up after it

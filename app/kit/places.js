@@ -2,27 +2,70 @@
 
 import { leaving } from "./leaving.js";
 
-/** Where the eye was put in each run, on whichever page of this tab: the programs of all pictures share it. */
+/** @typedef {import("./types.js").Place} Place */
+/** @typedef {import("./types.js").At} At */
+/**
+ * Where the eye was put in a run.
+ *
+ * @typedef {Object} Stay
+ * @property {number} t
+ * @property {number} layer
+ * @property {number} head  -1 = the mean of the heads
+ * @property {number | null} target  position that a link asked for; null = none
+ * @property {boolean} end  whether it is the end of the text, which may grow
+ * @property {string} [reported]  the `spot` that Python knows; absent = none
+ */
+/**
+ * What of a picture is put somewhere.
+ *
+ * @typedef {Object} Placed
+ * @property {{ id: string, count: number, layers: number, meta: { mode: "start" | "desk" } }} run
+ * @property {number} t
+ * @property {number} layer
+ * @property {number} head
+ * @property {number | null} target
+ * @property {boolean} moved  whether a hand or a link has put it somewhere
+ * @property {(t: number, layer: number, head: number) => void} goQuietly
+ * @property {() => void} settle  says the place to Python, after a rest
+ */
+
+/** @type {Map<string, Stay>} by run, on whichever page of this tab: the programs of all pictures share it */
 const places = new Map();
 
+/** @type {(place: { t: number, layer: number, head?: number }) => string} */
 export const spot = ({ t, layer, head }) => [t, layer, head ?? -1].join();
 
-/** The place to open a run at; null = nobody chose one. A link, or a page that answers from Python, may know a newer one. */
+/**
+ * The place to open a run at; null = nobody chose one.
+ *
+ * @param {string} id
+ * @param {Place | null} at  from a link, or a page that answers from Python: it may be newer
+ * @returns {Stay | null}
+ */
 export function placeOf(id, at) {
   const known = places.get(id);
-  if (!at || known?.told === spot(at)) return known ?? null;
-  const place = { t: at.t, layer: at.layer, head: at.head, target: at.t ?? null, end: false, told: spot(at) };
+  if (!at || known?.reported === spot(at)) return known ?? null;
+  const place = { t: at.t, layer: at.layer, head: at.head, target: at.t ?? null, end: false, reported: spot(at) };
   places.set(id, place);
   return place;
 }
 
-/** Where a hand put the eye just before its page was left, too soon for Python to hear of it; null = nowhere. */
-export function unheard(id) {
+/**
+ * Where a hand put the eye just before its page was left, too soon for Python to hear of it; null = nowhere.
+ *
+ * @param {string} id
+ */
+export function unreported(id) {
   const place = places.get(id);
-  return place && !place.end && spot(place) !== place.told ? place : null;
+  return place && !place.end && spot(place) !== place.reported ? place : null;
 }
 
-/** Puts a picture there; what Python has not heard yet (the page was left too soon) it hears now. */
+/**
+ * Puts a picture there; what Python has not heard yet (the page was left too soon) it hears now.
+ *
+ * @param {Placed} picture
+ * @param {Stay} place
+ */
 export function takePlace(picture, place) {
   const { run } = picture;
   const last = run.count - 1;
@@ -31,23 +74,34 @@ export function takePlace(picture, place) {
     place.layer ?? Math.floor(run.layers / 2),
     place.head ?? -1,
   );
-  Object.assign(picture, { target: place.target ?? null, moved: true });
-  if (unheard(run.id)) picture.settle();
+  picture.target = place.target ?? null;
+  picture.moved = true;
+  if (unreported(run.id)) picture.settle();
 }
 
-/** Notes where a picture is, once a hand or a link has put it somewhere. */
+/**
+ * Notes where a picture is, once a hand or a link has put it somewhere.
+ *
+ * @param {Placed} picture
+ */
 export function keepPlace(picture) {
   const { run, t, layer, head, target } = picture;
   if (!picture.moved || run.meta.mode === "start") return;
   places.set(run.id, { ...places.get(run.id), t, layer, head: Math.max(head, -1), target, end: t >= run.count - 1 });
 }
 
-/** Tells Python, which writes it into the address. */
-export function sayPlace(picture) {
-  if (leaving()) return; // nobody would hear it: the next page says it
+/**
+ * The place as Python is told of it, which writes it into the address; null while nobody would hear it: the next page
+ * says it.
+ *
+ * @param {Placed} picture
+ * @returns {At | null}
+ */
+export function reportedPlace(picture) {
+  if (leaving()) return null;
   const { run, t, layer, head } = picture;
-  const value = { run: run.id, t, layer, head: Math.max(head, -1) };
+  const at = { run: run.id, t, layer, head: Math.max(head, -1) };
   const known = places.get(run.id);
-  if (known) known.told = spot(value);
-  picture.emitNew("at", value);
+  if (known) known.reported = spot(at);
+  return at;
 }

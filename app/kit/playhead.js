@@ -1,20 +1,59 @@
 // What the pictures that step through a run share: they take payloads, own the playhead, and let every panel draw the
 // same moment. A picture names its panels (`text` and `timeline` always) and draws the others in `drawPictures`.
 
-import { Surface } from "./surface.js";
-import { clamp, grouped } from "./format.js";
 import { el } from "./dom.js";
-import { sayPlace } from "./places.js";
+import { clamp, grouped } from "./format.js";
+import { later } from "./later.js";
+import { reportedPlace } from "./places.js";
+import { Surface } from "./surface.js";
 import { settled, throttled } from "./timing.js";
 
+/** @typedef {import("./run.js").RunPayload} RunPayload */
+/** @typedef {import("./types.js").Ack} Ack */
+/** @typedef {import("./types.js").Need} Need */
+/** @typedef {import("./types.js").At} At */
+/** @typedef {{ ack: Ack, need: Need, at: At }} RunEvents */
+/** @typedef {{ by: "hand" | "clock" }} How */
+/** @typedef {{ x: number, y: number, title: string, lines: string[] }} Cell  on the screen, and what is known of it */
+
+/**
+ * @template {RunPayload} [P=RunPayload]
+ * @template {import("./run.js").Run<P>} [R=import("./run.js").Run<P>]
+ * @template {RunEvents} [Events=RunEvents]  what the picture says, by name
+ * @template [View=unknown]  how a run was last looked at
+ * @extends {Surface<R, Events>}
+ */
 export class Playhead extends Surface {
-  /** `memory`: of this kind of picture, kept by its module. */
-  constructor(host, look, memory, state = {}) {
-    super(host, look, { memory, t: 0, layer: 0, head: -1, target: null, rewritten: false, ...state });
+  /**
+   * @param {HTMLElement | ShadowRoot} host
+   * @param {import("./mount.js").Look} look
+   * @param {import("./memory.js").Memory<R, View>} memory  of this kind of picture, kept by its module
+   */
+  constructor(host, look, memory) {
+    super(host, look);
+    this.memory = memory;
+    this.t = 0;
+    this.layer = 0;
+    this.head = -1;
+    /** @type {number | null} position that a link asked for and that the text may not have yet */
+    this.target = null;
+    /** Whether a hand or a link has put the playhead somewhere. */
+    this.moved = false;
+    /** Whether the text on screen is no longer that of the run. */
+    this.rewritten = false;
+    /** @type {import("./text.js").TextPanel} */
+    this.text = later();
+    /** @type {import("./timeline.js").Timeline} */
+    this.timeline = later();
+    /** When tokens were last asked for, and how often. */
+    this.askedAt = -Infinity;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.saying = undefined;
     this.settle = settled(() => this.emitAt(), 400);
     this.acknowledge = throttled(() => this.emitAck(), 300);
   }
 
+  /** @param {Record<string, (button: HTMLButtonElement) => void>} acts  beside those of the timeline */
   bind(acts = {}) {
     super.bind({
       back: () => this.go(this.t - 1, { by: "hand" }),
@@ -23,15 +62,25 @@ export class Playhead extends Surface {
       end: () => this.go(this.run.count - 1, { by: "hand" }),
       ...acts,
     });
-    this.part("layer").addEventListener("change", (event) => this.pickLayer(Number(event.target.value)));
-    this.part("head").addEventListener("change", (event) => this.pickHead(Number(event.target.value)));
+    const layer = this.part("layer", HTMLSelectElement);
+    const head = this.part("head", HTMLSelectElement);
+    layer.addEventListener("change", () => this.pickLayer(Number(layer.value)));
+    head.addEventListener("change", () => this.pickHead(Number(head.value)));
   }
 
+  /**
+   * @param {R} run
+   * @param {P} payload
+   */
   absorb(run, payload) {
     return run.absorb(payload);
   }
 
-  /** Takes one payload: appends, answers gaps, and keeps the playhead where the hand left it. */
+  /**
+   * Takes one payload: appends, answers gaps, and keeps the playhead where the hand left it.
+   *
+   * @param {P} payload
+   */
   take(payload) {
     const { header } = payload;
     const run = this.memory.runOf(header.run);
@@ -50,58 +99,120 @@ export class Playhead extends Surface {
     this.answer(header);
   }
 
+  /**
+   * Nothing of the run is here yet.
+   *
+   * @param {P["header"]} header
+   */
   wait(header) {
     this.message(header.message);
   }
 
-  /** Shows what is known of a token, or of a cell of a picture that stands for it. */
+  /**
+   * Another run than before comes on the page: each picture says where and how it opens.
+   *
+   * @param {R} run
+   * @param {P["header"]} _header
+   */
+  open(run, _header) {
+    this.run = run;
+  }
+
+  /**
+   * Shows what is known of a token, or of a cell of a picture that stands for it.
+   *
+   * @param {number} _position
+   * @param {Element | null} _node
+   * @param {Cell | null} _cell
+   */
   explainToken(_position, _node, _cell) {}
 
-  /** What else a payload brings, once the run has it and before it is drawn. */
-  arrived() {}
+  /**
+   * What else a payload brings, once the run has it and before it is drawn.
+   *
+   * @param {P} _payload
+   */
+  arrived(_payload) {}
 
-  answer({ status, from, to, stages, extras }) {
-    if (to > from || stages || extras) delete (this.saidLast ??= {}).ack; // what was sent is answered, even if it was known
+  /** @param {P["header"]} header */
+  answer(header) {
+    const { status, from, to } = header;
+    const { stages, extras } = /** @type {{ stages?: unknown, extras?: unknown }} */ (header);
+    if (to > from || stages || extras) this.lastValues.ack = undefined; // what was sent is answered, even if it was known
     if (status === "running") this.acknowledge();
     else this.emitAck();
   }
 
+  /**
+   * Tokens are missing: Python is asked for them, at most once a second.
+   *
+   * @param {R} run
+   */
+  askAgain(run) {
+    if (performance.now() - this.askedAt < 1000) return;
+    this.askedAt = performance.now();
+    this.emit("need", { run: run.id, from: run.count, n: performance.now() });
+  }
+
+  /**
+   * @param {number} t
+   * @param {number} layer
+   * @param {number} head
+   */
   goQuietly(t, layer, head) {
     this.t = clamp(t, 0, this.run.count - 1);
     this.layer = clamp(layer, 0, this.run.layers - 1);
     this.head = clamp(head, -1, this.run.meta.model.n_heads - 1);
   }
 
-  /** Values and names of the heads that can be chosen; below 0 are means. */
+  /**
+   * Values and names of the heads that can be chosen; below 0 are means.
+   *
+   * @param {R} run
+   * @returns {[number, string][]}
+   */
   headOptions({ meta: { model, pattern } }) {
     const heads = pattern && !pattern.mean ? model.n_heads : 0;
-    return [[-1, "mean"], ...Array.from({ length: heads }, (_, i) => [i, String(i + 1)])];
+    return [[-1, "mean"], ...numbered(heads)];
   }
 
+  /** @param {R} run */
   fillPickers(run) {
+    /** @param {[number, string][]} choices */
     const options = (choices) => choices.map(([value, label]) => el("option", { value }, label));
-    this.part("layer").replaceChildren(...options(run.windows.map((_, i) => [i, String(i + 1)])));
+    this.part("layer").replaceChildren(...options(numbered(run.layers)));
     this.part("head").replaceChildren(...options(this.headOptions(run)));
   }
 
+  /**
+   * @param {number} position
+   * @param {How} how  a hand stops the clock
+   */
   go(position, { by }) {
     if (!this.run?.count) return;
     if (by === "hand" && this.timeline.playing) this.timeline.pause();
-    Object.assign(this, { target: null, moved: true });
+    this.target = null;
+    this.moved = true;
     this.t = clamp(position, 0, this.run.count - 1);
     this.draw();
     if (!this.timeline.playing) this.settle();
   }
 
+  /** @param {number} layer */
   pickLayer(layer) {
     this.pick(layer, this.head);
   }
+  /** @param {number} head */
   pickHead(head) {
     this.pick(this.layer, head);
   }
 
+  /**
+   * @param {number} layer
+   * @param {number} head
+   */
   pick(layer, head) {
-    const known = [...this.part("head").options].map((option) => Number(option.value));
+    const known = [...this.part("head", HTMLSelectElement).options].map((option) => Number(option.value));
     this.layer = clamp(layer, 0, this.run.layers - 1);
     this.head = clamp(head, Math.min(...known), Math.max(...known));
     this.moved = true;
@@ -113,10 +224,21 @@ export class Playhead extends Surface {
     return this.head < 0 ? "mean of the heads" : `head ${this.head + 1}`;
   }
 
-  /** What the picture adds to the data of its root, for styles and tests. */
-  shown() {
+  /**
+   * What the picture adds to the data of its root, for styles and tests.
+   *
+   * @returns {Record<string, string | number>}
+   */
+  rootData() {
     return {};
   }
+
+  drawBar() {}
+  drawPictures() {}
+  drawPointed() {}
+
+  /** Notes how the run is looked at, for the next time. */
+  remember() {}
 
   /** Everything on screen shows the same moment. */
   draw() {
@@ -138,14 +260,18 @@ export class Playhead extends Surface {
       run: run.id,
       count: run.count,
       status: run.meta.status,
-      ...this.shown(),
+      ...this.rootData(),
       ready: "1",
       drawMs: (performance.now() - began).toFixed(1),
     });
     this.say();
   }
 
-  /** The chips and the pickers; `read` says how much of the text has been read. */
+  /**
+   * The chips and the pickers.
+   *
+   * @param {string} read  how much of the text has been read
+   */
   drawChips(read) {
     const { run, t } = this;
     const { model, status, tokens_per_second: speed, message } = run.meta;
@@ -157,20 +283,22 @@ export class Playhead extends Surface {
     const state = this.part("status");
     state.hidden = status !== "running" && status !== "paused";
     state.textContent =
-      status === "paused" ? "paused" : `writing${Number.isFinite(speed) ? ` · ${speed.toFixed(0)} tokens/s` : ""}`;
-    const news = this.root.querySelector("[data-act=end]");
+      status === "paused"
+        ? "paused"
+        : `writing${speed !== null && Number.isFinite(speed) ? ` · ${speed.toFixed(0)} tokens/s` : ""}`;
+    const news = this.button("end");
     const behind = run.count - 1 - t;
     news.hidden = status !== "running" || behind <= 0 || this.timeline.playing;
     news.textContent = `live: ${grouped(behind)} new →`;
-    this.part("layer").value = this.layer;
-    this.part("head").value = this.head;
+    this.part("layer", HTMLSelectElement).value = String(this.layer);
+    this.part("head", HTMLSelectElement).value = String(this.head);
     this.message(status === "failed" ? message || "The run failed; what was written stays." : message);
   }
 
   /** The moment in one sentence, for those who do not see it. */
   sentence() {
     const { run, t } = this;
-    return `Position ${t}, ${run.labels[t]}. ${this.ring.sentence([], run.windows[this.layer])}`;
+    return `Position ${t}, ${run.labels[t]}.`;
   }
 
   say() {
@@ -181,7 +309,13 @@ export class Playhead extends Surface {
     }, 500);
   }
 
-  /** One token under the pointer or in focus: every panel marks it, the popover explains it. */
+  /**
+   * One token under the pointer or in focus: every panel marks it, the popover explains it.
+   *
+   * @param {number | null} position
+   * @param {Element | null} [node]
+   * @param {Cell | null} [cell]
+   */
   point(position, node = null, cell = null) {
     if (position === null || !this.run || position >= this.run.count) {
       this.part("pop").hidden = true;
@@ -204,16 +338,22 @@ export class Playhead extends Surface {
   }
 
   emitAt() {
-    sayPlace(this);
+    const at = reportedPlace(this);
+    if (at) this.emitNew("at", at);
   }
 
-  /** What Python need not send again. */
+  /**
+   * What Python need not send again.
+   *
+   * @returns {Omit<import("./types.js").Ack, "n">}
+   */
   known() {
     return { run: this.run.id, to: this.run.count, parts: {} };
   }
 
   emitAck() {
-    this.emitNew("ack", this.known(), { n: performance.now() });
+    const known = this.known();
+    this.emitNew("ack", /** @type {Events["ack"]} */ ({ ...known, n: performance.now() }), known);
   }
 
   dispose() {
@@ -222,3 +362,11 @@ export class Playhead extends Surface {
     this.leave();
   }
 }
+
+/**
+ * Values from 0 and names from 1 of things of which people count the first as 1.
+ *
+ * @param {number} many
+ * @returns {[number, string][]}
+ */
+export const numbered = (many) => Array.from({ length: many }, (_, i) => [i, String(i + 1)]);

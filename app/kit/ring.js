@@ -3,23 +3,32 @@
 
 import { onCells } from "./cells.js";
 import { blend, inkOn, shade } from "./colour.js";
-import { calm } from "./timing.js";
+import { closest, el, svg } from "./dom.js";
 import { clamp, percent, quoted, shorten } from "./format.js";
-import { el, svg } from "./dom.js";
 import { fit, labelFont } from "./measure.js";
-import { lastIn } from "./run.js";
+import { calm } from "./timing.js";
+import { lastIn } from "./windows.js";
+
+/** @typedef {import("./playhead.js").Playhead} Player */
+/** @typedef {{ slot: number, position: number, lost: number }} Slot  where it was made, and what it lost; -1 = nowhere */
+/** @typedef {{ word: number, start: number, end: number, box: number, high: number }} Geometry  across the rail, px */
+/** @typedef {{ x: number, y: number, width: number, height: number }} Box */
 
 const RING_MAX = 64;
 const NEAR_POINTER = 8;
 
+/** @template {Player} [P=Player] */
 export class RingPanel {
+  /** @param {P} player */
   constructor(player) {
     this.player = player;
     this.host = player.part("ring");
+    /** Position that was drawn last. */
+    this.last = -Infinity;
     onCells(this.host, {
-      at: (event) => event.target.closest("[data-p]")?.dataset.p ?? null,
+      at: (event) => closest(event, "[data-p]")?.dataset.p ?? null,
       hover: (event) => {
-        const slot = event.target.closest("[data-p]");
+        const slot = closest(event, "[data-p]");
         player.point(slot ? Number(slot.dataset.p) : null, slot);
       },
       leave: () => player.point(null),
@@ -40,25 +49,31 @@ export class RingPanel {
           : `Keys and values in layer ${layer + 1}: no window, nothing is overwritten`,
       );
     const size = ring ? window : Math.max(16, t + 1);
-    const slots = ring && window <= RING_MAX ? window : Math.min(16, size);
-    const shown = this.shown(t, window, slots);
+    const slots = this.slotsOnScreen(t, window, ring && window <= RING_MAX ? window : Math.min(16, size));
     const vertical = this.player.size(this.host).width < 26 * player.unit;
-    const moved = this.last !== undefined && t === this.last + 1 && !calm();
+    const moved = t === this.last + 1 && !calm();
     this.last = t;
-    if (window > RING_MAX || !ring) this.drawLong(shown, window, vertical, moved);
-    else this.host.replaceChildren(this.rails(shown, window, vertical, moved));
+    if (window > RING_MAX || !ring) this.drawLong(slots, window, vertical, moved);
+    else this.host.replaceChildren(this.rails(slots, window, vertical, moved));
     this.legend(window);
   }
 
   /** Marks the hovered token without drawing the rails again. */
   mark() {
-    for (const group of this.host.querySelectorAll("[data-p]")) {
+    for (const group of /** @type {NodeListOf<SVGElement>} */ (this.host.querySelectorAll("[data-p]"))) {
       group.classList.toggle("mx-hover", Number(group.dataset.p) === this.player.hovered);
     }
   }
 
-  /** What each slot on screen holds: its number, the position it was made at (-1 = empty), what it lost. */
-  shown(t, window, slots) {
+  /**
+   * What each slot on screen holds.
+   *
+   * @param {number} t
+   * @param {number} window
+   * @param {number} slots  how many there is room for
+   */
+  slotsOnScreen(t, window, slots) {
+    /** @type {Slot[]} */
     const list = [];
     if (!Number.isFinite(window)) {
       for (let p = Math.max(0, t - slots + 1); p <= t; p++) list.push({ slot: p, position: p, lost: -1 });
@@ -76,41 +91,55 @@ export class RingPanel {
     return list;
   }
 
-  /** Places along the rail, in rail units; `flip` draws top to bottom for narrow screens. */
-  rails(shown, window, flip, moved) {
+  /**
+   * The two rails and what connects them.
+   *
+   * @param {Slot[]} slots
+   * @param {number} window
+   * @param {boolean} flip  top to bottom, for narrow screens
+   * @param {boolean} moved  one step on since the last drawing
+   */
+  rails(slots, window, flip, moved) {
     const { player } = this;
-    const { run, t, unit } = player;
-    const n = shown.length;
+    const { t, unit } = player;
+    const n = slots.length;
     const length = flip ? n * 1.9 * unit : Math.max(this.player.size(this.host).width, 20 * unit);
     const depth = flip ? this.player.size(this.host).width : 11.2 * unit;
     const pitch = length / n;
-    const inText = shown.filter((slot) => slot.position >= 0).sort((a, b) => a.position - b.position);
-    const place = new Map(inText.map((slot, i) => [slot, (i + n - inText.length + 0.5) * pitch]));
+    const inText = slots.filter((slot) => slot.position >= 0).sort((a, b) => a.position - b.position);
+    /** @type {(slot: Slot) => number} */
+    const inOrder = (slot) => (inText.indexOf(slot) + n - inText.length + 0.5) * pitch;
     const art = svg(
       "svg",
       flip
         ? { width: depth, height: length, viewBox: `0 0 ${depth} ${length}`, role: "img" }
         : { width: length, height: depth, viewBox: `0 0 ${length} ${depth}`, role: "img" },
     );
-    art.setAttribute("aria-label", this.sentence(shown, window));
+    art.setAttribute("aria-label", this.sentence(window));
     const geometry = flip
       ? { word: depth * 0.3, start: depth * 0.32, end: depth * 0.5, box: depth * 0.5, high: depth * 0.23 }
       : { word: 0.95 * unit, start: 2.4 * unit, end: 5.1 * unit, box: 5.1 * unit, high: 2.7 * unit };
-    shown.forEach((slot, i) => {
-      const here = (i + 0.5) * pitch;
-      const group = svg("g", { class: "mx-slot" + (slot.position === t ? " mx-write" : "") });
+    slots.forEach((slot, i) => {
+      const along = (i + 0.5) * pitch;
+      const group = svg("g", { class: slot.position === t ? "mx-slot mx-write" : "mx-slot" });
       if (slot.position >= 0) {
-        group.dataset.p = slot.position;
+        group.dataset.p = String(slot.position);
         if (slot.position === player.hovered) group.classList.add("mx-hover");
-        group.append(this.line(place.get(slot), here, geometry, flip));
-        group.append(...this.word(slot, place.get(slot), geometry, pitch, flip));
+        group.append(this.line(inOrder(slot), along, geometry, flip));
+        group.append(...this.word(slot, inOrder(slot), geometry, pitch, flip));
       }
-      group.append(...this.box(slot, here, geometry, pitch, flip, moved));
+      group.append(...this.box(slot, along, geometry, pitch, flip, moved));
       art.append(group);
     });
     return art;
   }
 
+  /**
+   * @param {number} from  along the order of the text
+   * @param {number} to  along the order of the slots
+   * @param {Geometry} geometry
+   * @param {boolean} flip
+   */
   line(from, to, geometry, flip) {
     const { start, end } = geometry;
     const half = (start + end) / 2;
@@ -120,6 +149,13 @@ export class RingPanel {
     return svg("path", { class: "mx-wire", d });
   }
 
+  /**
+   * @param {Slot} slot
+   * @param {number} at  along the order of the text
+   * @param {Geometry} geometry
+   * @param {number} pitch
+   * @param {boolean} flip
+   */
   word(slot, at, geometry, pitch, flip) {
     const { run, unit } = this.player;
     const dense = !flip && pitch < 2.2 * unit;
@@ -151,19 +187,28 @@ export class RingPanel {
     ];
   }
 
-  box(slot, here, geometry, pitch, flip, moved) {
+  /**
+   * @param {Slot} slot
+   * @param {number} along  the order of the slots
+   * @param {Geometry} geometry
+   * @param {number} pitch
+   * @param {boolean} flip
+   * @param {boolean} moved
+   */
+  box(slot, along, geometry, pitch, flip, moved) {
     const { run, t, layer, head, unit, colour } = this.player;
     const empty = slot.position < 0;
     const weight = empty ? 0 : run.weight(t, layer, head, t - slot.position);
     const level = Number.isFinite(weight) ? shade(weight) : 0;
     const thick = Math.min(pitch - 0.2 * unit, flip ? 1.6 * unit : 4 * unit);
     const rect = flip
-      ? { x: geometry.box, y: here - thick / 2, width: geometry.high, height: thick }
-      : { x: here - thick / 2, y: geometry.box, width: thick, height: geometry.high };
-    const box = svg("rect", { class: "mx-box" + (empty ? " mx-empty" : ""), rx: 0.25 * unit, ...rect });
+      ? { x: geometry.box, y: along - thick / 2, width: geometry.high, height: thick }
+      : { x: along - thick / 2, y: geometry.box, width: thick, height: geometry.high };
+    const box = svg("rect", { class: empty ? "mx-box mx-empty" : "mx-box", rx: 0.25 * unit, ...rect });
     const fill = blend(colour.card, colour.attention, level);
     if (!empty) box.style.fill = fill;
     const middle = { x: rect.x + rect.width / 2, y: rect.y + rect.height / 2 };
+    /** @type {SVGElement[]} */
     const parts = [box];
     if (!empty) {
       const tip = svg(
@@ -174,6 +219,7 @@ export class RingPanel {
       );
       parts.push(tip);
       const small = thick < 2 * unit;
+      /** @type {(dx: number, dy: number, text: string) => SVGElement} */
       const label = (dx, dy, text) =>
         svg(
           "text",
@@ -197,28 +243,36 @@ export class RingPanel {
       flip
         ? svg(
             "text",
-            { class: "mx-rail-num", x: rect.x + rect.width + 1.3 * unit, y: here + 0.28 * unit, "text-anchor": "end" },
+            { class: "mx-rail-num", x: rect.x + rect.width + 1.3 * unit, y: along + 0.28 * unit, "text-anchor": "end" },
             String(slot.slot),
           )
         : svg(
             "text",
-            { class: "mx-rail-num", x: here, y: geometry.box + geometry.high + 0.95 * unit, "text-anchor": "middle" },
+            { class: "mx-rail-num", x: along, y: geometry.box + geometry.high + 0.95 * unit, "text-anchor": "middle" },
             thick > 1.6 * unit || slot.slot % 4 === 0 || slot.position === t ? String(slot.slot) : "",
           ),
     );
-    if (slot.lost >= 0) parts.push(this.lost(slot, here, rect, flip, moved));
+    if (slot.lost >= 0) parts.push(this.lost(slot, along, rect, flip, moved));
     if (slot.position === t && moved) box.classList.add("mx-hop");
     return parts;
   }
 
-  /** The word whose key and value have just been overwritten leaves below its slot. */
-  lost(slot, here, rect, flip, moved) {
+  /**
+   * The word whose key and value have just been overwritten leaves below its slot.
+   *
+   * @param {Slot} slot
+   * @param {number} along  the order of the slots
+   * @param {Box} rect
+   * @param {boolean} flip
+   * @param {boolean} moved
+   */
+  lost(slot, along, rect, flip, moved) {
     const { run, unit, colour } = this.player;
     const width = this.player.size(this.host).width;
     const attributes = flip
-      ? { x: rect.x + rect.width + 1.7 * unit, y: here + 0.28 * unit, "text-anchor": "start" }
-      : { x: clamp(here, 3 * unit, width - 3 * unit), y: rect.y + rect.height + 2.1 * unit, "text-anchor": "middle" };
-    const text = svg("text", { class: "mx-lost" + (moved ? " mx-leave" : ""), ...attributes });
+      ? { x: rect.x + rect.width + 1.7 * unit, y: along + 0.28 * unit, "text-anchor": "start" }
+      : { x: clamp(along, 3 * unit, width - 3 * unit), y: rect.y + rect.height + 2.1 * unit, "text-anchor": "middle" };
+    const text = svg("text", { class: moved ? "mx-lost mx-leave" : "mx-lost", ...attributes });
     const place = ` @${slot.lost}`;
     const font = labelFont(unit, colour.serif);
     const room = flip ? width - attributes.x - 0.55 * unit * place.length : 6 * unit;
@@ -226,9 +280,16 @@ export class RingPanel {
     return text;
   }
 
-  /** A window too long for single slots: a barcode of all of it, and the slots around the pointer enlarged. */
-  drawLong(shown, window, vertical, moved) {
-    const art = this.rails(shown, window, vertical, moved);
+  /**
+   * A window too long for single slots: a barcode of all of it, and the slots around the pointer enlarged.
+   *
+   * @param {Slot[]} slots
+   * @param {number} window
+   * @param {boolean} vertical
+   * @param {boolean} moved
+   */
+  drawLong(slots, window, vertical, moved) {
+    const art = this.rails(slots, window, vertical, moved);
     const bar = el("canvas", {
       class: "mx-barcode",
       role: "img",
@@ -256,15 +317,18 @@ export class RingPanel {
     pen.g.fillRect(Math.min(((t % size) / size) * pen.width, pen.width - 3), 0, 3, pen.height);
   }
 
-  sentence(shown, window) {
+  /** @param {number} window  of the layer; Infinity = none */
+  sentence(window) {
     const { run, t, layer } = this.player;
     if (!Number.isFinite(window)) return `Layer ${layer + 1} keeps all ${t + 1} keys and values.`;
     const held = Math.min(t + 1, window);
     const lost =
       t >= window ? ` It overwrote the key and value made at ${run.labels[t - window]}, position ${t - window}.` : "";
-    return `Layer ${layer + 1}, ${held} of ${window} slots in use; position ${t} was written into slot ${t % window}.${lost}`;
+    const use = `${held} of ${window} slots in use`;
+    return `Layer ${layer + 1}, ${use}; position ${t} was written into slot ${t % window}.${lost}`;
   }
 
+  /** @param {number} window  of the layer; Infinity = none */
   legend(window) {
     const { player } = this;
     const { run, t, layer } = player;

@@ -1,15 +1,34 @@
 // What the browser holds of each run. Payloads overlap and may be lost; a run only ever grows at its end.
 
-import { grouped, plural } from "./format.js";
+import { later } from "./later.js";
+import { Windows } from "./windows.js";
 
-/** A typed array that grows: `stride` numbers per position. */
+/** @typedef {import("./types.js").RunHeader} RunHeader */
+/** @typedef {import("./types.js").RunArrays} RunArrays */
+/** @typedef {import("./wire.js").Payload<RunHeader, RunArrays>} RunPayload */
+/** @typedef {{ at: number, kind: "prompt" | "overwrite" | "reach" | "hit", label: string }} Landmark */
+
+/**
+ * A typed array that grows: `stride` numbers per position.
+ *
+ * @template {import("./wire.js").Numbers} Numbers
+ */
 export class Column {
+  /**
+   * @param {new (length: number) => Numbers} Type
+   * @param {number} stride
+   */
   constructor(Type, stride) {
     this.Type = Type;
     this.stride = stride;
     this.data = new Type(stride * 256);
   }
-  /** Writes `rows` of width `stride` from position `at` on. */
+  /**
+   * Writes rows of `stride` numbers each.
+   *
+   * @param {number} at  position of the first
+   * @param {ArrayLike<number>} rows
+   */
   write(at, rows) {
     const end = at * this.stride + rows.length;
     if (end > this.data.length) {
@@ -21,28 +40,39 @@ export class Column {
   }
 }
 
-/** Position whose key and value lie in a slot of a ring of `window` slots at step t: the last p <= t with p mod W = slot. */
-export const lastIn = (slot, t, window) => t - ((((t - slot) % window) + window) % window);
-
-export class Run {
+/** @template {RunPayload} [P=RunPayload] */
+export class Run extends Windows {
+  /** @param {string} id */
   constructor(id) {
+    super();
     this.id = id;
     this.count = 0;
+    this.total = 0;
+    /** @type {P["header"]} the newest header */
+    this.meta = later();
+    /** @type {string[]} */
     this.texts = [];
+    /** @type {string[]} */
     this.labels = [];
+    /** @type {number[]} */
     this.ids = [];
+    /** @type {number[]} of all tokens before each position */
     this.hashes = [0];
     this.probability = new Column(Float32Array, 1);
     this.rank = new Column(Int32Array, 1);
     this.entropy = new Column(Float32Array, 1);
+    /** @type {Column<Uint16Array> | null} attention weights x 65535 */
     this.pattern = null;
-    this.steps = [];
-    this.stageKey = null;
-    this.stagesTo = 0;
-    this.names = new Map();
+    /** Heads, and offsets of each, in a row of `pattern`. */
+    this.heads = 0;
+    this.width = 0;
   }
 
-  /** Takes over what is new in a payload; says whether anything was, and whether tokens are missing. */
+  /**
+   * Takes over what is new in a payload; says whether anything was, and whether tokens are missing.
+   *
+   * @param {P} payload
+   */
   absorb({ header, arrays }) {
     this.meta = header;
     const rewritten = this.reconcile(header);
@@ -51,125 +81,112 @@ export class Run {
     const gap = header.from > this.count;
     const grew = !gap && header.to > this.count;
     if (grew) this.append(header, arrays, this.count - header.from);
-    const restaged = Boolean(header.stages) && this.absorbStages(header, arrays);
-    return { gap, grew, restaged, rewritten };
+    return { gap, grew, rewritten };
   }
 
-  /** Python is right: what it does not have is dropped, and a text that differs is forgotten and asked for again. */
+  /**
+   * Python is right: what it does not have is dropped, and a text that differs is forgotten and asked for again.
+   *
+   * @param {P["header"]} header
+   */
   reconcile(header) {
     const { from, to, prefix, tokens } = header;
     const same =
       from > this.count ||
       (this.hashes[from] === prefix &&
         tokens.every(([, , id], i) => from + i >= this.count || this.ids[from + i] === id));
-    const keep = same ? Math.min(this.count, Math.max(to, 0)) : 0;
-    if (keep === this.count) return false;
-    this.count = keep;
-    for (const list of [this.texts, this.labels, this.ids]) list.length = keep;
-    this.hashes.length = keep + 1;
-    this.steps.length = Math.min(this.steps.length, keep);
-    this.stagesTo = Math.min(this.stagesTo, keep);
+    const count = same ? Math.min(this.count, Math.max(to, 0)) : 0;
+    if (count === this.count) return false;
+    this.truncate(count);
     return true;
   }
 
+  /**
+   * Forgets all tokens but the first `count`.
+   *
+   * @param {number} count
+   */
+  truncate(count) {
+    this.count = count;
+    for (const list of [this.texts, this.labels, this.ids]) list.length = count;
+    this.hashes.length = count + 1;
+  }
+
+  /**
+   * @param {P["header"]} header
+   * @param {P["arrays"]} arrays
+   * @param {number} skip  tokens of the payload that are known
+   */
   append(header, arrays, skip) {
+    let hash = this.hashes[this.count];
     for (const [text, label, id] of header.tokens.slice(skip)) {
-      this.hashes.push((Math.imul(this.hashes.at(-1), 31) + id + 1) >>> 0);
+      hash = (Math.imul(hash, 31) + id + 1) >>> 0;
+      this.hashes.push(hash);
       this.texts.push(text);
       this.labels.push(label);
       this.ids.push(id);
     }
-    for (const name of ["probability", "rank", "entropy"]) this[name].write(this.count, arrays[name].subarray(skip));
-    if (header.pattern) this.appendPattern(header, arrays.pattern, skip);
+    this.probability.write(this.count, arrays.probability.subarray(skip));
+    this.rank.write(this.count, arrays.rank.subarray(skip));
+    this.entropy.write(this.count, arrays.entropy.subarray(skip));
+    if (header.pattern && arrays.pattern) {
+      const per = header.model.n_layers * header.pattern.heads;
+      this.appendPattern(header.pattern, per, arrays.pattern, skip);
+    }
     this.count = header.to;
   }
 
-  /** Without a window the rows get longer as the text does; then what was there is spread out anew. */
-  appendPattern({ pattern, model }, rows, skip) {
-    const { heads, width } = pattern;
-    if (!this.pattern || width > this.width || heads !== this.heads) {
-      const per = model.n_layers * heads;
-      const wider = new Column(Uint16Array, per * width);
-      for (let t = 0; this.pattern && t < this.count; t++) {
-        const rewritten = new Uint16Array(per * width);
-        for (let i = 0; i < per * this.width; i++) {
-          const head = heads === this.heads ? Math.floor(i / this.width) % heads : -1;
-          const layer = Math.floor(i / (this.width * heads));
-          if (layer >= this.layers) break;
-          const offset = i % this.width;
-          rewritten[(layer * heads + Math.max(head, 0)) * width + offset] = this.weight(t, layer, head, offset) * 65535;
-        }
-        wider.write(t, rewritten);
-      }
-      Object.assign(this, { pattern: wider, heads, width });
-    }
-    const per = model.n_layers * heads;
+  /**
+   * Without a window the rows get longer as the text does; then what was there is spread out anew.
+   *
+   * @param {import("./types.js").PatternShape} shape
+   * @param {number} per  rows of a token: layers x heads
+   * @param {Uint16Array} rows
+   * @param {number} skip  tokens of the payload that are known
+   */
+  appendPattern({ heads, width }, per, rows, skip) {
+    const pattern = this.widened(heads, width, per);
     for (let row = skip * per; width < this.width && row < rows.length / width; row++) {
       const at = (this.count - skip) * per + row;
-      if (row % per === 0) this.pattern.write(at / per, new Uint16Array(per * this.width));
-      this.pattern.data.set(rows.subarray(row * width, (row + 1) * width), at * this.width);
+      if (row % per === 0) pattern.write(at / per, new Uint16Array(per * this.width));
+      pattern.data.set(rows.subarray(row * width, (row + 1) * width), at * this.width);
     }
-    if (width === this.width) this.pattern.write(this.count, rows.subarray(skip * per * width));
+    if (width === this.width) pattern.write(this.count, rows.subarray(skip * per * width));
   }
 
-  absorbStages(header, arrays) {
-    const { key, from, to, names } = header.stages;
-    const kinds = names.length;
-    const k = arrays.alt_ids.length / Math.max(1, to - from);
-    if (key === this.stageKey && to <= this.stagesTo && this.steps[from]?.key === key) return false;
-    for (const [id, label] of Object.entries(header.labels)) this.names.set(Number(id), label);
-    for (let step = from; step < to; step++) {
-      const i = step - from;
-      this.steps[step] = {
-        key,
-        names,
-        ids: arrays.alt_ids.subarray(i * k, (i + 1) * k),
-        probs: arrays.stage_probs.subarray(i * kinds * k, (i + 1) * kinds * k),
-        kept: arrays.stage_kept.subarray(i * kinds, (i + 1) * kinds),
-      };
+  /**
+   * The pattern, in which rows of this width have room.
+   *
+   * @param {number} heads
+   * @param {number} width
+   * @param {number} per
+   */
+  widened(heads, width, per) {
+    if (this.pattern && width <= this.width && heads === this.heads) return this.pattern;
+    const wider = new Column(Uint16Array, per * width);
+    for (let t = 0; this.pattern && t < this.count; t++) {
+      const rewritten = new Uint16Array(per * width);
+      for (let i = 0; i < per * this.width; i++) {
+        const head = heads === this.heads ? Math.floor(i / this.width) % heads : -1;
+        const layer = Math.floor(i / (this.width * heads));
+        if (layer >= this.layers) break;
+        const offset = i % this.width;
+        rewritten[(layer * heads + Math.max(head, 0)) * width + offset] = this.weight(t, layer, head, offset) * 65535;
+      }
+      wider.write(t, rewritten);
     }
-    if (key !== this.stageKey) this.stagesTo = 0;
-    this.stageKey = key;
-    while (this.steps[this.stagesTo]?.key === key) this.stagesTo++; // acknowledged is what has no gap
-    return true;
+    Object.assign(this, { pattern: wider, heads, width });
+    return wider;
   }
 
-  /** cumulative[k]: how far back k layers, counted from the top, can carry something. */
-  setReach(windows) {
-    this.windows = windows.map((window) => window ?? Infinity);
-    this.cumulative = [0];
-    for (const window of [...this.windows].reverse()) this.cumulative.push(this.cumulative.at(-1) + window - 1);
-    this.layers = windows.length;
-    this.reach = this.cumulative.at(-1);
-    this.smallest = Math.min(...this.windows);
-  }
-
-  /** The window of the model in words; layers may have different ones, or none. */
-  windowName() {
-    const rings = this.windows.filter(Number.isFinite);
-    if (!rings.length) return "no window";
-    const largest = Math.max(...rings);
-    const sizes =
-      largest === this.smallest
-        ? `window ${grouped(largest)}`
-        : `windows ${grouped(this.smallest)} to ${grouped(largest)}`;
-    return rings.length === this.layers ? sizes : `${sizes}, ${plural(this.layers - rings.length, "layer")} without`;
-  }
-
-  /** Layers needed to carry something over `distance` positions; -1 = out of reach. */
-  hops(distance) {
-    if (distance > this.reach) return -1;
-    let k = 0;
-    while (this.cumulative[k] < distance) k++;
-    return k;
-  }
-
-  /** Position whose key and value lie in a slot at step t; -1 = empty. */
-  held(slot, t, window) {
-    return Math.max(lastIn(slot, t, window), -1);
-  }
-
-  /** Attention weight of query t on the key `offset` back; head -1 = mean of the heads; NaN = not recorded. */
+  /**
+   * Attention weight of query t on the key `offset` back; NaN = not recorded.
+   *
+   * @param {number} t
+   * @param {number} layer
+   * @param {number} head  -1 = mean of the heads
+   * @param {number} offset
+   */
   weight(t, layer, head, offset) {
     if (!this.pattern || t >= this.count) return NaN;
     if (offset >= this.width) return 0;
@@ -180,21 +197,26 @@ export class Run {
     return sum / this.heads / 65535;
   }
 
+  /** @param {number} position */
   p(position) {
     return position > 0 ? this.probability.data[position] : NaN;
   }
+  /** @param {number} position */
   rankOf(position) {
     return position > 0 ? this.rank.data[position] : -1;
   }
+  /** @param {number} step */
   bits(step) {
     return this.entropy.data[step];
   }
-  nameOf(id) {
-    return this.names.get(id) ?? `#${id}`;
-  }
 
-  /** Positions worth a mark on the timeline. */
+  /**
+   * Positions worth a mark on the timeline.
+   *
+   * @returns {Landmark[]}
+   */
   landmarks() {
+    /** @type {Landmark[]} */
     const marks = [];
     const prompt = this.meta.n_prompt - 1;
     if (prompt > 0 && prompt < this.total) marks.push({ at: prompt, kind: "prompt", label: "end of prompt" });

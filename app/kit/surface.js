@@ -1,48 +1,132 @@
 // What every picture stands on: its markup, its colours, its sizes, its canvases, and its voice to Python.
 
+import { rgb } from "./colour.js";
+import { closest, penOf } from "./dom.js";
 import { clamp } from "./format.js";
 import { isLarger, setLarger } from "./larger.js";
+import { later } from "./later.js";
 import { leaving } from "./leaving.js";
 import { rem } from "./measure.js";
-import { rgb } from "./colour.js";
 
+/** @typedef {import("./mount.js").Component} Component */
+/** @typedef {import("./mount.js").Look} Look */
+/** @typedef {(typeof ROLES)[number]} Role */
+/** @typedef {{ groups: string[], sans: string, serif: string, hatching: CanvasPattern | string }} Looks */
+/** @typedef {Record<Role, string> & Looks} Colours  by role, and those of the groups; the fonts; what is hatched */
+/** @typedef {{ g: CanvasRenderingContext2D, width: number, height: number }} Pen  and the size of its canvas, css px */
+/** @typedef {{ x: number, y: number }} Point  on the screen */
+
+const ROLES = /** @type {const} */ ([
+  "ground",
+  "card",
+  "ink",
+  "soft",
+  "line",
+  "hatch",
+  "cell",
+  "graphic",
+  "query",
+  "attention",
+  "surprise",
+  "influence",
+  "error",
+]);
+const GROUPS = 7;
+const HATCH_PX = 10; // lines far enough apart that a hatched half of a picture stays quiet
+
+/**
+ * @template {{ id: string, count: number }} Shown  what is drawn
+ * @template {object} Events  what the picture says, by name
+ */
 export class Surface {
-  /** `look`: the picture's own markup and style, as `mount.js` fetched them; `state`: what the picture starts with. */
-  constructor(host, look, state) {
+  /**
+   * @param {HTMLElement | ShadowRoot} host
+   * @param {Look} look
+   */
+  constructor(host, look) {
     const template = document.createElement("template");
     template.innerHTML = look.markup; // a file of this program; data never passes here
     const style = document.createElement("style");
     style.textContent = look.style;
-    this.root = template.content.firstElementChild;
-    host.querySelector(".mx-host").replaceChildren(style, this.root);
-    this.parts = new Map([...this.root.querySelectorAll("[data-part]")].map((node) => [node.dataset.part, node]));
-    Object.assign(this, { run: null, hovered: null, unit: rem() * 0.875, sizes: new Map(), frames: {} }, state);
-    this.readTheme();
+    const root = template.content.firstElementChild;
+    if (!(root instanceof HTMLElement)) throw new Error("The picture has no markup.");
+    this.root = root;
+    host.querySelector(".mx-host")?.replaceChildren(style, root);
+    /** @type {Map<string | undefined, HTMLElement | SVGElement>} */
+    this.parts = new Map();
+    for (const node of /** @type {NodeListOf<HTMLElement | SVGElement>} */ (root.querySelectorAll("[data-part]")))
+      this.parts.set(node.dataset.part, node);
+    /** @type {Shown} null until the first payload: nothing is drawn and no button acts before */
+    this.run = later();
+    /** @type {Component | undefined} */
+    this.component = undefined;
+    /** @type {number | null} position of the token under the pointer */
+    this.hovered = null;
+    this.unit = rem() * 0.875;
+    /** @type {Map<Element, { width: number, height: number }>} */
+    this.sizes = new Map();
+    /** @type {Record<string, number>} */
+    this.frames = {};
+    /** @type {Partial<Record<keyof Events, string>>} the last sticky value of each name, as JSON */
+    this.lastValues = {};
+    this.watch = new ResizeObserver(() => this.resize());
+    this.onWindow = () => this.resize();
+    this.colour = this.readTheme();
     this.showLarger();
   }
 
-  part(name) {
-    return this.parts.get(name);
+  /**
+   * The element with this `data-part`; an HTML element unless a class says which.
+   *
+   * @template {Element} [Kind=HTMLElement]
+   * @param {string} name
+   * @param {new () => Kind} [kind]
+   * @returns {Kind}
+   */
+  part(name, kind) {
+    const Class = /** @type {new () => Kind} */ (kind ?? HTMLElement);
+    const node = this.parts.get(name);
+    if (node instanceof Class) return node;
+    throw new Error(`The picture's markup has no ${Class.name} with data-part="${name}".`);
   }
 
-  /** Once all panels are made: what buttons do, by the name in `data-act`, and what makes everything be drawn anew. */
+  /**
+   * The button with this `data-act`.
+   *
+   * @param {string} act
+   * @returns {HTMLButtonElement}
+   */
+  button(act) {
+    const node = this.root.querySelector(`[data-act="${act}"]`);
+    if (node instanceof HTMLButtonElement) return node;
+    throw new Error(`The picture's markup has no button with data-act="${act}".`);
+  }
+
+  /**
+   * Once all panels are made: what buttons do, and what makes everything be drawn anew.
+   *
+   * @param {Record<string, (button: HTMLButtonElement) => void>} acts  by the name in `data-act`
+   */
   bind(acts) {
     this.root.addEventListener("click", (event) => {
-      const button = event.target.closest("[data-act]");
-      if (button?.dataset.act === "presenter") this.present();
-      else if (button && this.run) acts[button.dataset.act](button);
+      const button = closest(event, "[data-act]");
+      if (!(button instanceof HTMLButtonElement)) return;
+      const act = button.dataset.act ?? "";
+      if (act === "presenter") this.present();
+      else if (this.run) acts[act](button);
     });
     // The probe's colour is Streamlit's background with a short transition: it tells when the theme is switched.
-    this.root.querySelector(".mx-probe").addEventListener("transitionend", () => {
-      this.readTheme();
+    this.root.querySelector(".mx-probe")?.addEventListener("transitionend", () => {
+      this.colour = this.readTheme();
       this.draw();
     });
-    this.watch = new ResizeObserver(() => this.resize());
     for (const box of [this.root, ...this.root.querySelectorAll(".mx-canvas")]) this.watch.observe(box);
-    this.onWindow = () => this.resize();
     addEventListener("resize", this.onWindow);
     document.fonts?.ready.then(() => this.draw());
   }
+
+  /** Everything on screen shows the same moment: each picture says how. */
+  draw() {}
 
   present() {
     setLarger(!isLarger());
@@ -53,7 +137,7 @@ export class Surface {
   /** For styles and for those who ask: what stands beside the picture folds away in larger mode. */
   showLarger() {
     this.root.dataset.larger = isLarger() ? "1" : "0";
-    this.root.querySelector("[data-act=presenter]")?.setAttribute("aria-pressed", isLarger());
+    this.root.querySelector("[data-act=presenter]")?.setAttribute("aria-pressed", String(isLarger()));
   }
 
   resize() {
@@ -62,12 +146,18 @@ export class Surface {
     this.soon("all", () => this.draw());
   }
 
-  /** In the next frame, once; another call takes the place of an earlier one of the same name, and of no other. */
+  /**
+   * In the next frame, once; another call takes the place of an earlier one of the same name, and of no other.
+   *
+   * @param {string} name
+   * @param {() => void} action
+   */
   soon(name, action) {
     cancelAnimationFrame(this.frames[name]);
     this.frames[name] = requestAnimationFrame(action);
   }
 
+  /** @returns {Colours} */
   readTheme() {
     const ground = getComputedStyle(this.root).getPropertyValue("--st-background-color").trim();
     if (/^#[0-9a-f]{6}$/i.test(ground)) {
@@ -75,48 +165,31 @@ export class Surface {
       this.root.dataset.theme = 0.2126 * r + 0.7152 * g + 0.0722 * b < 110 ? "dark" : "light";
     }
     const style = getComputedStyle(this.root);
-    const roles = [
-      "ground",
-      "card",
-      "ink",
-      "soft",
-      "line",
-      "hatch",
-      "cell",
-      "graphic",
-      "query",
-      "attention",
-      "surprise",
-      "influence",
-      "error",
-    ];
-    this.colour = Object.fromEntries(roles.map((role) => [role, style.getPropertyValue(`--mx-${role}`).trim()]));
-    this.colour.groups = Array.from({ length: 7 }, (_, i) => style.getPropertyValue(`--mx-group-${i}`).trim());
-    this.colour.sans = style.fontFamily;
-    this.colour.serif = style.getPropertyValue("--mx-serif");
-    const tile = document.createElement("canvas");
-    const apart = 10; // lines far enough apart that a hatched half of a picture stays quiet
-    tile.width = tile.height = apart;
-    const pen = tile.getContext("2d");
-    pen.strokeStyle = this.colour.line;
-    pen.beginPath();
-    for (const shift of [-apart, 0, apart]) {
-      pen.moveTo(shift, apart);
-      pen.lineTo(shift + apart, 0);
-    }
-    pen.stroke();
-    this.colour.hatching = pen.createPattern(tile, "repeat");
+    const roles = /** @type {Record<Role, string>} */ (
+      Object.fromEntries(ROLES.map((role) => [role, style.getPropertyValue(`--mx-${role}`).trim()]))
+    );
+    const groups = Array.from({ length: GROUPS }, (_, i) => style.getPropertyValue(`--mx-group-${i}`).trim());
+    const fonts = { sans: style.fontFamily, serif: style.getPropertyValue("--mx-serif") };
+    return { ...roles, groups, ...fonts, hatching: hatching(roles.line) };
   }
 
-  /** Measured once until something is resized: asking the browser in every frame would make it lay out anew. */
+  /**
+   * Measured once until something is resized: asking the browser in every frame would make it lay out anew.
+   *
+   * @param {Element} node
+   */
   size(node) {
-    if (!this.sizes.has(node)) this.sizes.set(node, { width: node.clientWidth, height: node.clientHeight });
-    const size = this.sizes.get(node);
-    if (!size.width) this.sizes.delete(node);
+    const size = this.sizes.get(node) ?? { width: node.clientWidth, height: node.clientHeight };
+    if (size.width) this.sizes.set(node, size);
     return size;
   }
 
-  /** A canvas ready to draw on in css pixels, or null while it has no size. */
+  /**
+   * A canvas ready to draw on in css pixels, or null while it has no size.
+   *
+   * @param {HTMLCanvasElement} canvas
+   * @returns {Pen | null}
+   */
   pen(canvas) {
     const { width, height } = this.size(canvas);
     if (!width || !height) return null;
@@ -125,52 +198,82 @@ export class Surface {
       canvas.width = Math.round(width * ratio);
       canvas.height = Math.round(height * ratio);
     }
-    const g = canvas.getContext("2d");
+    const g = penOf(canvas);
     g.setTransform(ratio, 0, 0, ratio, 0, 0);
     return { g, width, height };
   }
 
+  /** The element that has the focus, where it is in this picture. */
+  active() {
+    const page = this.root.getRootNode();
+    return page instanceof Document || page instanceof ShadowRoot ? page.activeElement : null;
+  }
+
+  /** @param {string} text */
   message(text) {
     const box = this.part("message");
     box.hidden = !text;
     box.textContent = text || "";
   }
 
-  /** Shows what is known of one thing under its node, or beside a place on the screen; above it where there is no room below. */
+  /**
+   * Shows what is known of one thing under its node, or beside a place on the screen; above it where there is no room
+   * below.
+   *
+   * @param {Node[]} children
+   * @param {Element | null} node  needed where there is no place
+   * @param {Point | null} [place]
+   */
   explain(children, node, place) {
     const pop = this.part("pop");
     pop.replaceChildren(...children);
     pop.hidden = false;
     const frame = this.root.getBoundingClientRect();
-    const anchor = place ? { left: place.x, top: place.y - 8, bottom: place.y + 12 } : node.getBoundingClientRect();
+    const anchor = place
+      ? { left: place.x, top: place.y - 8, bottom: place.y + 12 }
+      : (node ?? this.root).getBoundingClientRect();
     const left = clamp(anchor.left - frame.left, 0, Math.max(0, frame.width - pop.offsetWidth));
     const fitsBelow = anchor.bottom + pop.offsetHeight + 10 < innerHeight;
     const top = fitsBelow ? anchor.bottom - frame.top + 6 : anchor.top - frame.top - pop.offsetHeight - 6;
     pop.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
   }
 
+  /**
+   * Says a sticky value.
+   *
+   * @template {keyof Events & string} Name
+   * @param {Name} name
+   * @param {Events[Name]} value
+   */
   emit(name, value) {
     if (!leaving()) this.component?.setStateValue(name, value);
   }
+
+  /**
+   * Says a value that is there once.
+   *
+   * @template {keyof Events & string} Name
+   * @param {Name} name
+   * @param {Events[Name]} value
+   */
   trigger(name, value) {
     if (!leaving()) this.component?.setTriggerValue(name, value);
   }
 
-  /** Says a sticky value, unless it was the last one said; what is kept back while the page is being left was not said.
-   *  A stamp goes along and makes nothing new. */
-  emitNew(name, value, stamp = {}) {
+  /**
+   * Says a sticky value, unless it was the last one; what is kept back while the page is being left was not said.
+   *
+   * @template {keyof Events & string} Name
+   * @param {Name} name
+   * @param {Events[Name]} value
+   * @param {unknown} [news] what of it makes it another one; a time stamp does not
+   */
+  emitNew(name, value, news = value) {
     if (leaving()) return;
-    const said = (this.saidLast ??= {});
-    if (JSON.stringify(value) === said[name]) return;
-    said[name] = JSON.stringify(value);
-    this.emit(name, { ...value, ...stamp });
-  }
-
-  /** Tokens are missing: Python is asked for them, at most once a second. */
-  askAgain(run) {
-    if (performance.now() - (this.askedAt ?? -Infinity) < 1000) return;
-    this.askedAt = performance.now();
-    this.emit("need", { run: run.id, from: run.count, n: performance.now() });
+    const json = JSON.stringify(news);
+    if (json === this.lastValues[name]) return;
+    this.lastValues[name] = json;
+    this.emit(name, value);
   }
 
   /** Lets go of what reaches beyond the surface. */
@@ -178,4 +281,23 @@ export class Surface {
     this.watch.disconnect();
     removeEventListener("resize", this.onWindow);
   }
+}
+
+/**
+ * Thin slanted lines, for what theory rules out.
+ *
+ * @param {string} colour
+ */
+function hatching(colour) {
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = HATCH_PX;
+  const pen = penOf(tile);
+  pen.strokeStyle = colour;
+  pen.beginPath();
+  for (const shift of [-HATCH_PX, 0, HATCH_PX]) {
+    pen.moveTo(shift, HATCH_PX);
+    pen.lineTo(shift + HATCH_PX, 0);
+  }
+  pen.stroke();
+  return pen.createPattern(tile, "repeat") ?? colour;
 }

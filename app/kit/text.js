@@ -1,44 +1,65 @@
 // The text panel: one span per token, coloured by hops or by probability, with a popover and a strip map.
 
+import { closest, el } from "./dom.js";
 import { clamp, plural } from "./format.js";
-import { el } from "./dom.js";
 import { rem } from "./measure.js";
 
 const LONG_TEXT = 600;
 const VIEW = 420;
 const HOP_LEVELS = 8;
 
+/** @typedef {import("./playhead.js").Playhead} Player */
+/** @typedef {import("./run.js").Run} Run */
+/** @typedef {{ node: HTMLElement, ink: HTMLElement, look: string }} Entry  a token on the page, and how it looks */
+
+/** @template {Player} [P=Player] */
 export class TextPanel {
+  /** @param {P} player */
   constructor(player) {
     this.player = player;
     this.host = player.part("story");
     this.flow = el("div", {});
     this.bands = el("div", { "aria-hidden": "true" });
     this.host.append(this.flow, this.bands);
+    /** @type {Map<number, Entry>} by position */
     this.spans = new Map();
+    /** Positions on the page, and how many there are after them. */
     this.from = 0;
+    this.to = 0;
+    this.later = 0;
+    /** @type {HTMLElement | null} */
+    this.after = null;
+    /** @type {"hops" | "probability"} */
     this.colourBy = "hops";
+    /** @type {number[]} positions at which what is searched for begins */
     this.hits = [];
     this.host.addEventListener("click", (event) => {
-      const beyond = event.target.closest(".mx-more");
+      const beyond = closest(event, ".mx-more");
       if (beyond) return player.go(Number(beyond.dataset.to), { by: "hand" });
-      const position = this.positionOf(event.target);
+      const position = this.positionOf(event);
       if (position !== null) player.go(position, { by: "hand" });
     });
-    this.host.addEventListener("pointerover", (event) => player.point(this.positionOf(event.target), event.target));
+    const point = (/** @type {Event} */ event) =>
+      player.point(this.positionOf(event), event.target instanceof Element ? event.target : null);
+    this.host.addEventListener("pointerover", point);
     this.host.addEventListener("pointerleave", () => player.point(null));
-    this.host.addEventListener("focusin", (event) => player.point(this.positionOf(event.target), event.target));
+    this.host.addEventListener("focusin", point);
     this.host.addEventListener("focusout", () => player.point(null));
     this.bindFind();
   }
 
-  positionOf(node) {
-    const token = node.closest?.("[data-p]");
+  /**
+   * Position of the token in which something happened; null = beside the tokens.
+   *
+   * @param {Event} event
+   */
+  positionOf(event) {
+    const token = closest(event, "[data-p]");
     return token ? Number(token.dataset.p) : null;
   }
 
   bindFind() {
-    const box = this.player.part("find");
+    const box = this.player.part("find", HTMLInputElement);
     box.addEventListener("input", () => {
       this.find(box.value);
       this.player.draw();
@@ -54,12 +75,17 @@ export class TextPanel {
     });
   }
 
-  /** Positions of the tokens in which a match begins; a match may run over several tokens. */
+  /**
+   * Positions of the tokens in which a match begins; a match may run over several tokens.
+   *
+   * @param {string} needle
+   */
   find(needle) {
     const wanted = needle.trim().toLowerCase();
     const { run } = this.player;
     this.hits = [];
     if (wanted) {
+      /** @type {number[]} */
       const starts = [];
       let text = "";
       for (const piece of run.texts) {
@@ -80,12 +106,14 @@ export class TextPanel {
       : "";
   }
 
+  /** @param {1 | -1} direction */
   nextHit(direction) {
-    if (!this.hits.length) return;
+    const { hits } = this;
+    if (!hits.length) return;
     const { t } = this.player;
-    const later = this.hits.filter((hit) => hit > t);
-    const earlier = this.hits.filter((hit) => hit < t);
-    this.player.go(direction > 0 ? (later[0] ?? this.hits[0]) : (earlier.at(-1) ?? this.hits.at(-1)), { by: "hand" });
+    const later = hits.find((hit) => hit > t) ?? hits[0];
+    const earlier = hits.findLast((hit) => hit < t) ?? hits[hits.length - 1];
+    this.player.go(direction > 0 ? later : earlier, { by: "hand" });
   }
 
   reset() {
@@ -93,10 +121,14 @@ export class TextPanel {
     this.flow.replaceChildren();
     this.from = 0;
     this.to = 0;
-    this.find(this.player.part("find").value);
+    this.find(this.player.part("find", HTMLInputElement).value);
   }
 
-  /** Very long texts keep about VIEW tokens in the page, around the playhead. */
+  /**
+   * Very long texts keep about VIEW tokens in the page, around the playhead.
+   *
+   * @returns {[number, number]} the first, and the one after the last
+   */
   frame() {
     const { run, t } = this.player;
     if (run.count <= LONG_TEXT) return [0, run.count];
@@ -129,18 +161,27 @@ export class TextPanel {
     this.flow.append(added);
   }
 
-  /** Where the shown part of a long text ends; a click goes on there. */
+  /**
+   * Where the part of a long text that is on the page ends; a click goes on there.
+   *
+   * @param {number} to
+   * @param {string} words
+   */
   more(to, words) {
     return el("button", { type: "button", class: "mx-more", "data-to": to }, words);
   }
 
-  /** Leading white space stays outside the coloured word, so that a line break falls where the text has one. */
+  /**
+   * Leading white space stays outside the coloured word, so that a line break falls where the text has one.
+   *
+   * @param {Run} run
+   * @param {number} position
+   */
   token(run, position) {
     const text = run.texts[position];
-    const space = text.match(/^\s*/)[0];
-    const word = text.slice(space.length);
-    const shown = word || (text ? "" : run.labels[position]);
-    const ink = el("span", { class: "mx-w" }, shown);
+    const word = text.trimStart();
+    const space = text.slice(0, text.length - word.length);
+    const ink = el("span", { class: "mx-w" }, word || (text ? "" : run.labels[position]));
     const node = el("span", { class: "mx-tok", "data-p": position }, space.replace(/\n/g, ""), ink);
     if (/\n/.test(text)) {
       ink.textContent = "↵";
@@ -152,7 +193,11 @@ export class TextPanel {
     return node;
   }
 
-  /** How strongly a word this far back is marked: by hops; -1 = struck, out of reach. */
+  /**
+   * How strongly a word this far back is marked: by hops; -1 = struck, out of reach.
+   *
+   * @param {number} distance
+   */
   remoteness(distance) {
     return this.player.run.hops(distance);
   }
@@ -166,7 +211,7 @@ export class TextPanel {
     for (const [position, entry] of this.spans) {
       const distance = t - position;
       const hops = distance >= 0 ? this.remoteness(distance) : -2;
-      let look = "mx-tok" + (position < run.meta.n_prompt ? " mx-prompt" : "");
+      let look = position < run.meta.n_prompt ? "mx-tok mx-prompt" : "mx-tok";
       if (distance === 0) look += " mx-now";
       else if (distance < 0) look += " mx-later";
       else if (byHops && hops < 0) look += " mx-out";
@@ -180,19 +225,28 @@ export class TextPanel {
       if (entry.look === key) continue;
       entry.look = key;
       entry.node.className = look;
-      entry.ink.dataset.h = level || "";
-      entry.ink.dataset.tint = tint;
+      entry.ink.dataset.h = String(level || "");
+      entry.ink.dataset.tint = String(tint);
       entry.node.tabIndex = distance === 0 ? 0 : -1;
       if (distance === 0) this.name(entry.node, run, position);
     }
   }
 
+  /**
+   * @param {HTMLElement} node
+   * @param {Run} run
+   * @param {number} position
+   */
   name(node, run, position) {
     node.setAttribute("role", "button");
     node.setAttribute("aria-label", `${run.labels[position]}, position ${position}, current token`);
   }
 
-  /** 0 = likely ... 4 = below 1 %. */
+  /**
+   * 0 = likely ... 4 = below 1 %.
+   *
+   * @param {number} probability
+   */
   tint(probability) {
     if (!Number.isFinite(probability)) return "";
     return probability >= 0.5 ? 0 : probability >= 0.2 ? 1 : probability >= 0.05 ? 2 : probability >= 0.01 ? 3 : 4;

@@ -10,15 +10,19 @@ const KEEP_KEYS =
   "[role=listbox], [role=combobox], [role=menu], [role=dialog]";
 const ICONS = { play: "M8 5v14l11-7z", pause: "M7 5h4v14H7zM13 5h4v14h-4z" };
 
+/** @typedef {import("./playhead.js").Playhead} Player */
+
+/** @template {Player} [P=Player] */
 export class Timeline {
+  /** @param {P} player */
   constructor(player) {
     this.player = player;
-    this.slider = player.part("slider");
+    this.slider = player.part("slider", HTMLInputElement);
     this.slider.addEventListener("input", () => player.go(Number(this.slider.value), { by: "hand" }));
     this.slider.addEventListener("keydown", (event) => {
       if (event.key === "ArrowUp" || event.key === "ArrowDown") event.preventDefault();
     });
-    const speed = player.part("speed");
+    const speed = player.part("speed", HTMLSelectElement);
     speed.append(...SPEEDS.map((value) => el("option", { value }, `${value} tokens/s`)));
     speed.value = "6";
     speed.addEventListener("change", () => {
@@ -26,6 +30,11 @@ export class Timeline {
     });
     this.speed = 6;
     this.playing = false;
+    /** When the next step is due, ms, and the frame that looks. */
+    this.due = 0;
+    this.frame = 0;
+    this.marksKey = "";
+    /** @type {(event: KeyboardEvent) => void} */
     this.onKey = (event) => this.key(event);
     document.addEventListener("keydown", this.onKey);
   }
@@ -46,6 +55,7 @@ export class Timeline {
     this.playing = true;
     this.due = performance.now();
     this.show();
+    /** @type {FrameRequestCallback} */
     const beat = (now) => {
       if (!this.playing) return;
       const { player } = this;
@@ -63,27 +73,27 @@ export class Timeline {
     this.playing = false;
     cancelAnimationFrame(this.frame);
     this.show();
-    this.player.settle?.();
+    this.player.settle();
   }
 
   show() {
     const { root } = this.player;
     root.dataset.playing = this.playing ? "1" : "0";
-    this.player.part("play-icon").setAttribute("d", this.playing ? ICONS.pause : ICONS.play);
-    root.querySelector("[data-act=play]").setAttribute("aria-label", this.playing ? "Pause" : "Play");
+    this.player.part("play-icon", SVGPathElement).setAttribute("d", this.playing ? ICONS.pause : ICONS.play);
+    this.player.button("play").setAttribute("aria-label", this.playing ? "Pause" : "Play");
   }
 
   draw() {
     const { run, t, text } = this.player;
     const last = Math.max(run.total - 1, 1);
-    this.slider.max = last;
-    this.slider.value = t;
+    this.slider.max = String(last);
+    this.slider.value = String(t);
     this.slider.setAttribute(
       "aria-valuetext",
       `position ${t}, ${plural(run.count, "token")}, “${run.labels[t] ?? ""}”`,
     );
     this.drawMap(last);
-    const said = JSON.stringify([
+    const key = JSON.stringify([
       run.id,
       run.total,
       run.smallest,
@@ -91,16 +101,22 @@ export class Timeline {
       text.hits,
       this.player.size(this.slider).width,
     ]);
-    if (said !== this.said) this.marks(run, last, said);
+    if (key !== this.marksKey) this.marks(run, last);
+    this.marksKey = key;
   }
 
-  /** The empty track, and how much of it has been written; null while it has no size. */
+  /**
+   * The empty track, and how much of it has been written; null while it has no size.
+   *
+   * @param {number} last  position
+   */
   drawTrack(last) {
     const { player } = this;
     const { run, colour } = player;
-    const pen = player.pen(player.part("map"));
+    const pen = player.pen(player.part("map", HTMLCanvasElement));
     if (!pen) return null;
     const { g, width, height } = pen;
+    /** @type {(position: number) => number} */
     const x = (position) => (Math.max(position, 0) / last) * width;
     g.clearRect(0, 0, width, height);
     g.fillStyle = colour.line;
@@ -110,7 +126,11 @@ export class Timeline {
     return { g, x, height };
   }
 
-  /** The track is a map of the whole text: bands of hops back from the playhead, in the same shades as the words. */
+  /**
+   * The track is a map of the whole text: bands of hops back from the playhead, in the same shades as the words.
+   *
+   * @param {number} last  position
+   */
   drawMap(last) {
     const { run, t, colour } = this.player;
     const track = this.drawTrack(last);
@@ -124,14 +144,19 @@ export class Timeline {
     }
   }
 
-  marks(run, last, said) {
-    this.said = said;
+  /**
+   * @param {P["run"]} run
+   * @param {number} last  position
+   */
+  marks(run, last) {
     const { player } = this;
+    /** @type {import("./run.js").Landmark[]} */
     const hits = player.text.hits.map((at) => ({ at, kind: "hit", label: "" }));
     // Where labels would touch, the later in this order keeps only its mark.
     const width = Math.max(player.size(this.slider).width, 1);
-    const leftward = (share) => share > (width < 30 * player.unit ? 0.5 : 0.8);
+    const leftward = (/** @type {number} */ share) => share > (width < 30 * player.unit ? 0.5 : 0.8);
     const named = new Set();
+    /** @type {[number, number][]} */
     const taken = [];
     for (const kind of ["reach", "overwrite", "prompt"]) {
       const mark = run.landmarks().find((one) => one.kind === kind);
@@ -166,15 +191,21 @@ export class Timeline {
     );
   }
 
-  /** Keys work anywhere on the page except where something else wants them. */
+  /**
+   * Keys work anywhere on the page except where something else wants them.
+   *
+   * @param {KeyboardEvent} event
+   */
   key(event) {
     const { player } = this;
     if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey || !player.root.isConnected) return;
-    const target = event.composedPath()[0];
+    const origin = event.composedPath()[0];
+    const target = origin instanceof Element ? origin : null;
     const inside = event.composedPath().includes(player.root);
-    if (target !== this.slider && target.closest?.(KEEP_KEYS)) return;
-    const onButton = target.closest?.("button, a, summary, [role=button]") && !target.matches("[data-p]");
+    if (target !== this.slider && target?.closest(KEEP_KEYS)) return;
+    const onButton = target?.closest("button, a, summary, [role=button]") && !target.matches("[data-p]");
     const { run } = player;
+    /** @type {Record<string, () => void>} */
     const actions = {
       ArrowLeft: () => player.go(player.t - 1, { by: "hand" }),
       ArrowRight: () => player.go(player.t + 1, { by: "hand" }),
@@ -193,6 +224,6 @@ export class Timeline {
     if (!actions[event.key]) return;
     event.preventDefault();
     actions[event.key]();
-    if (inside && target.matches?.("[data-p]")) player.text.spans.get(player.t)?.node.focus({ preventScroll: true });
+    if (inside && target?.matches("[data-p]")) player.text.spans.get(player.t)?.node.focus({ preventScroll: true });
   }
 }

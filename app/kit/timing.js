@@ -2,11 +2,18 @@
 
 export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-/** Runs `action` at most once per `wait` ms; the last call is never lost. */
+/**
+ * At most once per `wait` ms; the last call is never lost.
+ *
+ * @template {unknown[]} Values
+ * @param {(...values: Values) => void} action
+ * @param {number} wait
+ */
 export function throttled(action, wait) {
-  let timer = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
   let last = 0;
-  return (...values) => {
+  return (/** @type {Values} */ ...values) => {
     clearTimeout(timer);
     const due = last + wait - performance.now();
     const fire = () => {
@@ -18,12 +25,19 @@ export function throttled(action, wait) {
   };
 }
 
+/**
+ * `wait` ms after the last call, unless it is cancelled before.
+ *
+ * @template {unknown[]} Values
+ * @param {(...values: Values) => void} action
+ * @param {number} wait
+ */
 export function settled(action, wait) {
-  let timer = null;
-  const call = (...values) => {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const call = (/** @type {Values} */ ...values) => {
     clearTimeout(timer);
     timer = setTimeout(() => action(...values), wait);
   };
-  call.cancel = () => clearTimeout(timer);
-  return call;
+  return Object.assign(call, { cancel: () => clearTimeout(timer) });
 }

@@ -11,7 +11,7 @@ from app.models.state import ModelsState
 from app.session import state
 from app.session.desk import Desk
 from app.shared.work_panel import work_panel
-from mistral_core.serving.task import Report
+from mistral_core.analysis.progress import Report
 
 if TYPE_CHECKING:
     from mistral_core.verification.subject import CheckResult
@@ -45,7 +45,7 @@ def verification(name: str, report: Report) -> list[CheckResult]:
     Raises:
         ValueError: no such model, or its files are damaged.
     """
-    from mistral_core.verify import verify
+    from mistral_core.verification.verify import verify
 
     return verify(compute.engine().model(name), progress=report)
 

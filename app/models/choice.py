@@ -8,8 +8,8 @@ from app.session import state
 from app.session.actions import pause_others
 from app.session.desk import Desk
 from app.theme import count
-from mistral_core import registry
 from mistral_core.analysis.accounting import ledger
+from mistral_core.checkpoint import registry
 from mistral_core.config import MistralConfig
 
 

@@ -1,17 +1,37 @@
 // The next word: bars for the twenty likeliest, before and after each sampling stage. A click branches.
 
-import { el, segmented } from "../kit/dom.js";
+import { closest, el, segmented } from "../kit/dom.js";
 import { grouped, percent, plural, quoted, shorten } from "../kit/format.js";
 
+/** @typedef {import("./page.js").default} Page */
+/** @typedef {import("./run.js").NextWordRun} NextWordRun */
+/** @typedef {import("./run.js").Step} Step */
+/**
+ * One bar: a token, its probability in the model and after the chosen stage.
+ *
+ * @typedef {Object} Bar
+ * @property {number} id
+ * @property {string} name
+ * @property {number} model
+ * @property {number} after  NaN = not known
+ * @property {boolean} chosen  whether the run took it
+ * @property {number} [rank]  from 0, where it is not among the likeliest
+ */
+/** @typedef {Record<"word" | "outline" | "fill" | "before" | "after", HTMLElement>} Cells */
+/** @typedef {Cells & { node: HTMLButtonElement }} Row  what stands in it, and the row itself */
+
 export class BarsPanel {
+  /** @param {Page} player */
   constructor(player) {
     this.player = player;
+    /** @type {string | null} of sampling */
     this.stage = null;
     this.host = player.part("bars");
     this.host.addEventListener("click", (event) => {
-      const row = event.target.closest("[data-id]");
-      if (row && !row.disabled) player.branch(Number(row.dataset.id));
+      const row = closest(event, "[data-id]");
+      if (row instanceof HTMLButtonElement && !row.disabled) player.branch(Number(row.dataset.id));
     });
+    /** @type {Row[]} */
     this.rows = [];
   }
 
@@ -25,7 +45,8 @@ export class BarsPanel {
     if (!step) return this.empty(run);
     const names = step.names;
     const visible = names.filter((name) => !this.idle(name));
-    if (!visible.includes(this.stage)) this.stage = visible.at(-1);
+    if (this.stage === null || !visible.includes(this.stage)) this.stage = visible[visible.length - 1];
+    const at = names.indexOf(this.stage);
     const stale = step.key !== run.stageKey;
     segmented(
       player.part("stages"),
@@ -38,17 +59,16 @@ export class BarsPanel {
     );
     this.host.classList.toggle("mx-stale", stale);
     const k = step.ids.length;
-    const at = names.indexOf(this.stage);
     const next = t + 1 < run.count ? run.ids[t + 1] : null;
     const largest = Math.max(...step.probs.subarray(0, k), ...step.probs.subarray(at * k, (at + 1) * k));
     const scale = [0.1, 0.25, 0.5, 1].find((end) => largest <= end) ?? 1; // said in the note: bars of two steps compare
+    /** @type {Bar[]} */
     const rows = [...step.ids].map((id, i) => ({
       id,
       name: run.nameOf(id),
       model: step.probs[i],
       after: step.probs[at * k + i],
       chosen: id === next,
-      known: true,
     }));
     if (next !== null && !rows.some((row) => row.chosen)) {
       rows.splice(9, 0, {
@@ -64,13 +84,19 @@ export class BarsPanel {
     this.note(run, t, step, at, scale);
   }
 
-  /** Stages without a slider are shown only if the run uses them. */
+  /**
+   * Stages without a slider are shown only if the run uses them.
+   *
+   * @param {string} name
+   */
   idle(name) {
     const { settings, sampling } = this.player.run.meta;
+    /** @type {Record<string, number | undefined>} */
     const used = { ...settings, ...sampling };
     return (name === "min-p" && !used.min_p) || (name === "repetition penalty" && (used.repetition_penalty ?? 1) === 1);
   }
 
+  /** @param {NextWordRun} run */
   empty(run) {
     this.host.replaceChildren(
       el(
@@ -85,24 +111,29 @@ export class BarsPanel {
     this.player.part("bars-note").textContent = "";
   }
 
+  /**
+   * @param {Bar[]} rows
+   * @param {number} scale  probability of a full bar
+   * @param {boolean} modelOnly  whether the chosen stage is the model itself
+   */
   fill(rows, scale, modelOnly) {
     if (this.rows.length === 0) this.host.replaceChildren();
-    while (this.rows.length > rows.length) this.rows.pop().node.remove();
+    for (const { node } of this.rows.splice(rows.length)) node.remove();
     while (this.rows.length < rows.length) this.rows.push(this.row());
     const mayBranch = this.player.mayBranch();
     rows.forEach((row, i) => {
       const view = this.rows[i];
       const after = modelOnly ? row.model : row.after;
-      view.node.dataset.id = row.id;
+      view.node.dataset.id = String(row.id);
       view.node.disabled = !mayBranch || row.chosen;
-      view.node.className = "mx-row" + (row.chosen ? " mx-chosen" : "") + (after === 0 ? " mx-cut" : "");
+      view.node.className = `mx-row${row.chosen ? " mx-chosen" : ""}${after === 0 ? " mx-cut" : ""}`;
       view.word.textContent = row.name;
       view.outline.style.width = `${(100 * row.model) / scale}%`;
       view.fill.style.width = `${(100 * (after || 0)) / scale}%`;
       view.before.textContent = percent(row.model);
       view.after.textContent = modelOnly
         ? ""
-        : row.known
+        : row.rank === undefined
           ? after === 0
             ? "cut"
             : percent(after)
@@ -117,6 +148,7 @@ export class BarsPanel {
     });
   }
 
+  /** @returns {Row} */
   row() {
     const view = {
       word: el("span", { class: "mx-word" }),
@@ -125,7 +157,7 @@ export class BarsPanel {
       before: el("span", { class: "mx-num mx-before" }),
       after: el("span", { class: "mx-num" }),
     };
-    view.node = el(
+    const node = el(
       "button",
       { type: "button" },
       view.word,
@@ -133,10 +165,17 @@ export class BarsPanel {
       view.before,
       view.after,
     );
-    this.host.append(view.node);
-    return view;
+    this.host.append(node);
+    return { ...view, node };
   }
 
+  /**
+   * @param {NextWordRun} run
+   * @param {number} t
+   * @param {Step} step
+   * @param {number} at  index of the chosen stage
+   * @param {number} scale  probability of a full bar
+   */
   note(run, t, step, at, scale) {
     const bits = run.bits(t);
     const parts = [
@@ -146,11 +185,12 @@ export class BarsPanel {
     ];
     if (Number.isFinite(bits)) {
       parts.push(
-        `the model alone: ${bits.toFixed(1)} bits, like ${plural(Math.max(1, Math.round(2 ** bits)), "equally likely word")}`,
+        `the model alone: ${bits.toFixed(1)} bits, ` +
+          `like ${plural(Math.max(1, Math.round(2 ** bits)), "equally likely word")}`,
       );
     }
     if (at > 0)
-      parts.push(`after ${step.names[at]}: ${grouped(step.kept[at])} of ${plural(run.meta.model.vocab, "token")} left`);
+      parts.push(`after ${step.names[at]}: ${grouped(step.left[at])} of ${plural(run.meta.model.vocab, "token")} left`);
     this.player.part("bars-note").textContent = parts.join(" · ");
   }
 }

@@ -1,47 +1,98 @@
 // One player on the page: takes payloads, owns the playhead, lets every panel draw the same moment.
 
-import { BarsPanel } from "./bars.js";
+import { el, legend, segmented } from "../kit/dom.js";
+import { grouped, plural, shorten } from "../kit/format.js";
 import { GridPanel } from "../kit/grid.js";
 import { Memory } from "../kit/memory.js";
+import { keepPlace, placeOf, takePlace } from "../kit/places.js";
 import { Playhead } from "../kit/playhead.js";
+import { showPopover } from "../kit/popover.js";
 import { RingPanel } from "../kit/ring.js";
-import { SidePanels } from "./side.js";
 import { TextPanel } from "../kit/text.js";
 import { Timeline } from "../kit/timeline.js";
 import { calm } from "../kit/timing.js";
-import { el, legend, segmented } from "../kit/dom.js";
-import { grouped, plural, shorten } from "../kit/format.js";
-import { keepPlace, placeOf, takePlace } from "../kit/places.js";
-import { showPopover } from "../kit/popover.js";
+import { BarsPanel } from "./bars.js";
+import { explainWord } from "./popover.js";
+import { NextWordRun } from "./run.js";
+import { SidePanels } from "./side.js";
 
-const MODES = { hops: "hops", probability: "probability" };
+/** @typedef {import("./run.js").NextWordHeader} NextWordHeader */
+/** @typedef {import("./run.js").NextWordPayload} NextWordPayload */
+/** @typedef {import("./types.js").Events} Events */
+/** @typedef {import("../kit/places.js").Stay} Stay */
+/**
+ * How a run was last looked at.
+ *
+ * @typedef {Object} View
+ * @property {number} t
+ * @property {boolean} end  whether it was the end of the text
+ * @property {number} layer
+ * @property {number} head
+ * @property {number | null} target
+ * @property {"hops" | "probability"} colourBy
+ * @property {string | null} stage  of sampling, in the bars
+ * @property {boolean} playing
+ */
 
-const memory = new Memory();
+/** @type {["hops" | "probability", string][]} */
+const MODES = [
+  ["hops", "hops"],
+  ["probability", "probability"],
+];
 
+/** @type {Memory<NextWordRun, View>} */
+const memory = new Memory(NextWordRun);
+
+/**
+ * @template {Events} [Says=Events]
+ * @extends {Playhead<NextWordPayload, NextWordRun, Says, View>}
+ */
 export default class NextWordPage extends Playhead {
-  constructor(host, look, Grid = GridPanel, kept = memory) {
-    super(host, look, kept);
+  /**
+   * @param {HTMLElement | ShadowRoot} host
+   * @param {import("../kit/mount.js").Look} look
+   * @param {Memory<NextWordRun, View>} runs  the page start has its own
+   */
+  constructor(host, look, runs = memory) {
+    super(host, look, runs);
+    /** @type {number | undefined} how often the playhead was to jump to the end */
+    this.followed = undefined;
+    /** @type {string | null} what the legend of the text was made of */
+    this.legendKey = null;
+    /** @type {TextPanel} */
     this.text = new TextPanel(this);
     this.bars = new BarsPanel(this);
-    this.grid = new Grid(this);
+    this.grid = this.makeGrid();
     this.ring = new RingPanel(this);
     this.side = new SidePanels(this);
+    /** @type {Timeline} */
     this.timeline = new Timeline(this);
     this.bind();
   }
 
+  /** @returns {GridPanel} */
+  makeGrid() {
+    return new GridPanel(this);
+  }
+
+  /** @param {NextWordPayload} payload */
   arrived({ header }) {
     this.followAnew(header.follow);
     this.side.takeSampling(header.sampling);
   }
 
+  /** @param {NextWordHeader} header */
   answer(header) {
     if (header.mode !== "start") super.answer(header);
   }
 
-  /** A button that makes the text grow also takes the eye to its end. */
+  /**
+   * A button that makes the text grow also takes the eye to its end.
+   *
+   * @param {number} times
+   */
   followAnew(times) {
-    if (times === undefined || times === this.followed) return;
+    if (times === this.followed) return;
     const first = this.followed === undefined;
     this.followed = times;
     if (first || this.timeline.playing) return;
@@ -49,23 +100,30 @@ export default class NextWordPage extends Playhead {
     this.t = this.run.count - 1;
   }
 
+  /** @param {NextWordHeader} header */
   wait(header) {
     this.root.dataset.mode = header.mode;
     super.wait(header);
   }
 
+  /**
+   * @param {NextWordRun} run
+   * @param {NextWordHeader} header
+   */
   open(run, { at, mode, branches, status }) {
     const before = this.run;
     const view = this.memory.views.get(run.id);
     const place = mode === "start" ? null : placeOf(run.id, at);
-    Object.assign(this, { run, target: null, moved: false });
+    this.run = run;
+    this.target = null;
+    this.moved = false;
     this.root.dataset.mode = mode;
     this.text.reset();
     this.fillPickers(run);
     const split = branches.find((branch) => branch.run === run.id && branch.parent)?.at;
     if (view) return this.restore(run, view, place);
     if (place) takePlace(this, place);
-    else if (before && Number.isFinite(split)) {
+    else if (before && typeof split === "number") {
       this.goQuietly(split, this.layer, this.head);
       this.target = split;
     } else
@@ -77,7 +135,13 @@ export default class NextWordPage extends Playhead {
     if (mode === "start") this.begin(run);
   }
 
-  /** The page may mount the player anew at any time; what the hand had chosen stays, and the place follows other pages. */
+  /**
+   * The page may mount the player anew at any time; what the hand had chosen stays, and the place follows other pages.
+   *
+   * @param {NextWordRun} run
+   * @param {View} view
+   * @param {Stay | null} place
+   */
   restore(run, view, place) {
     const again = run.meta.mode === "start" && view.t >= run.count - 1;
     const end = Math.min(run.count - 1, view.target ?? Infinity);
@@ -103,7 +167,11 @@ export default class NextWordPage extends Playhead {
     });
   }
 
-  /** The start page plays by itself; with reduced motion it rests where all that it shows can be seen. */
+  /**
+   * The start page plays by itself; with reduced motion it rests where all that it shows can be seen.
+   *
+   * @param {NextWordRun} run
+   */
   begin(run) {
     if (calm())
       return this.goQuietly(
@@ -115,14 +183,21 @@ export default class NextWordPage extends Playhead {
     this.timeline.play();
   }
 
+  /**
+   * @param {number} position
+   * @param {Element | null} node
+   * @param {import("../kit/playhead.js").Cell | null} cell
+   */
   explainToken(position, node, cell) {
-    showPopover(this, position, node, cell);
+    if (cell) showPopover(this, position, node, cell);
+    else explainWord(this, position, node);
   }
 
   mayBranch() {
     return this.run.meta.mode === "desk" && this.run.steps.length > 0;
   }
 
+  /** @param {number} id  of the token that is to stand next */
   branch(id) {
     this.trigger("branch", { run: this.run.id, position: this.t + 1, token_id: id, n: this.run.count });
   }
@@ -145,7 +220,7 @@ export default class NextWordPage extends Playhead {
         name === "bars-badge" && provenance === "model" && this.bars.stage !== "model" ? "derived" : provenance;
     }
     this.part("seen").textContent = shorten(run.labels[t], 18);
-    segmented(this.part("colour-by"), Object.entries(MODES), this.text.colourBy, (value) => {
+    segmented(this.part("colour-by"), MODES, this.text.colourBy, (value) => {
       this.text.colourBy = value;
       this.draw();
     });
@@ -158,13 +233,9 @@ export default class NextWordPage extends Playhead {
     const key = `${this.text.colourBy}|${run.id}|${run.meta.mode}|${averaged}`;
     if (key === this.legendKey) return;
     this.legendKey = key;
-    const sample = (kind, text) =>
-      el("span", { class: "mx-tok mx-sample " + kind }, el("span", { class: "mx-w" }, text));
-    const swatch = (attribute, value, text) => {
-      const node = sample("", text);
-      node.firstChild.dataset[attribute] = value;
-      return node;
-    };
+    /** @type {(kind: string, text: string, data?: Record<string, number>) => HTMLElement} */
+    const sample = (kind, text, data = {}) =>
+      el("span", { class: `mx-tok mx-sample ${kind}` }, el("span", { class: "mx-w", ...data }, text));
     const bracket = [
       "bracket: the ",
       el("b", { class: "mx-q" }, plural(run.smallest, "piece")),
@@ -180,21 +251,15 @@ export default class NextWordPage extends Playhead {
         : this.text.colourBy === "hops"
           ? [
               "hops away: ",
-              swatch("h", 1, "1"),
-              swatch("h", 4, String(Math.ceil(run.layers / 2))),
-              swatch("h", 8, String(run.layers)),
+              sample("", "1", { "data-h": 1 }),
+              sample("", String(Math.ceil(run.layers / 2)), { "data-h": 4 }),
+              sample("", String(run.layers), { "data-h": 8 }),
               " ",
               sample("mx-out", "out of reach"),
             ]
           : [
               "probability of each word: ",
-              ...[
-                ["50 %", 0],
-                ["20", 1],
-                ["5", 2],
-                ["1", 3],
-                ["<1 %", 4],
-              ].map(([text, tint]) => swatch("tint", tint, text)),
+              ...["50 %", "20", "5", "1", "<1 %"].map((text, tint) => sample("", text, { "data-tint": tint })),
             ]),
     );
     this.part("grid-legend").replaceChildren(
@@ -216,6 +281,12 @@ export default class NextWordPage extends Playhead {
     if (this.run.meta.mode !== "start") super.emitAt();
   }
 
+  /** The moment in one sentence, for those who do not see it. */
+  sentence() {
+    return `${super.sentence()} ${this.ring.sentence(this.run.windows[this.layer])}`;
+  }
+
+  /** @returns {Says["ack"]} */
   known() {
     return { ...super.known(), parts: { stages: [this.run.stageKey, this.run.stagesTo] } };
   }

@@ -50,5 +50,5 @@ def next_word_parts(
     if stages is not None:
         beside["stages"] = {"key": stages.key, "from": stages.start, "to": stages.stop, "names": list(stages.names)}
         beside["labels"] = {str(token): label for token, label in stages.labels.items()}
-        arrays = {"alt_ids": stages.ids, "stage_probs": stages.probs, "stage_kept": stages.kept}
+        arrays = {"alt_ids": stages.ids, "stage_probs": stages.probs, "stage_kept": stages.survivors}
     return run_parts(trace, picture=picture, run=run, **growth) | Parts(beside, arrays)

@@ -19,8 +19,8 @@ from app.session.runs import SAMPLING_FIELDS, Record
 from app.session.sentence import sentence
 from app.session.visible import Payload, VisibleRun, visible_run
 from mistral_core.sampling import SamplingSettings, Stage, sampling_stages
-from mistral_core.trace import LOGITS, Trace
-from mistral_core.trace_compact import TOP_IDS
+from mistral_core.trace.compact import TOP_IDS
+from mistral_core.trace.trace import LOGITS, Trace
 
 STAGES = "stages"
 """The alternatives, as a part of what is delivered; their key is the settings that were applied."""

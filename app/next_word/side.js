@@ -4,6 +4,21 @@ import { el } from "../kit/dom.js";
 import { grouped, percent, plural, shorten } from "../kit/format.js";
 import { throttled } from "../kit/timing.js";
 
+/** @typedef {import("./page.js").default} Page */
+/** @typedef {import("./types.js").Sliders} Sliders */
+/** @typedef {import("./types.js").BranchEntry} BranchEntry */
+/**
+ * @typedef {Object} Slider
+ * @property {keyof Sliders} name
+ * @property {string} label
+ * @property {number} min
+ * @property {number} max
+ * @property {number} step
+ * @property {(value: number) => string} show  what stands beside it
+ * @property {(value: number) => string} [say]  and what is read out, where that is another
+ */
+
+/** @type {Slider[]} */
 const SLIDERS = [
   {
     name: "temperature",
@@ -19,10 +34,16 @@ const SLIDERS = [
 ];
 
 export class SidePanels {
+  /** @param {Page} player */
   constructor(player) {
     this.player = player;
+    /** @type {Map<keyof Sliders, { input: HTMLInputElement, out: HTMLOutputElement, slider: Slider }>} */
     this.inputs = new Map();
+    this.note = el("p", { class: "mx-note" });
     this.compareWith = "";
+    /** What the sliders and the branches on the page were made of. */
+    this.samplingKey = "";
+    this.branchesKey = "";
     this.send = throttled(() => player.emit("sampling", this.values()), 80);
     this.buildSampling();
   }
@@ -46,34 +67,48 @@ export class SidePanels {
       this.inputs.set(slider.name, { input, out, slider });
       host.append(el("label", { class: "mx-slide" }, el("span", {}, slider.label), input, out));
     }
-    this.note = el("p", { class: "mx-note" });
     host.append(this.note);
   }
 
+  /** @returns {Sliders} */
   values() {
-    return Object.fromEntries([...this.inputs].map(([name, { input }]) => [name, Number(input.value)]));
+    /** @type {(name: keyof Sliders) => number} */
+    const value = (name) => Number(this.inputs.get(name)?.input.value);
+    return { temperature: value("temperature"), top_k: value("top_k"), top_p: value("top_p") };
   }
 
+  /** @param {keyof Sliders} name */
   show(name) {
-    const { input, out, slider } = this.inputs.get(name);
-    if (input.hidden) return void (out.textContent = "–");
+    const entry = this.inputs.get(name);
+    if (!entry) return;
+    const { input, out, slider } = entry;
+    if (input.hidden) {
+      out.textContent = "–";
+      return;
+    }
     const value = Number(input.value);
     out.textContent = slider.show(value);
     input.setAttribute("aria-valuetext", (slider.say ?? slider.show)(value));
     input.style.setProperty("--mx-fill", `${(100 * (value - slider.min)) / (slider.max - slider.min)}%`);
-    return undefined;
   }
 
-  /** Sliders follow Python only when the values there really changed, never under the hand that moves them. */
+  /**
+   * Sliders follow Python only when the values there really changed, never under the hand that moves them.
+   *
+   * @param {Sliders | null} sampling
+   */
   takeSampling(sampling) {
-    const said = JSON.stringify([sampling, sampling ? "" : this.player.run?.id]);
-    if (said === this.said) return;
-    this.said = said;
-    const active = this.player.root.getRootNode().activeElement;
+    const { run } = this.player;
+    const key = JSON.stringify([sampling, sampling ? "" : run.id]);
+    if (key === this.samplingKey) return;
+    this.samplingKey = key;
+    const active = this.player.active();
+    /** @type {Record<string, unknown>} */
+    const settings = sampling ? { ...sampling } : run.meta.settings;
     for (const [name, { input }] of this.inputs) {
-      const value = (sampling ?? this.player.run?.meta.settings ?? {})[name];
+      const value = settings[name];
       input.hidden = !Number.isFinite(value);
-      if (input !== active && Number.isFinite(value)) input.value = value;
+      if (input !== active && Number.isFinite(value)) input.value = String(value);
       input.disabled = !sampling;
       this.show(name);
     }
@@ -91,8 +126,10 @@ export class SidePanels {
     const { run, t, layer } = this.player;
     const window = run.windows[layer];
     const ring = Number.isFinite(window);
-    const word = (position) => el("b", { class: "mx-serif" }, shorten(run.labels[position] ?? "", 16));
-    const number = (value) => el("b", {}, grouped(value));
+    const word = (/** @type {number} */ position) =>
+      el("b", { class: "mx-serif" }, shorten(run.labels[position] ?? "", 16));
+    const number = (/** @type {number} */ value) => el("b", {}, grouped(value));
+    /** @type {import("../kit/dom.js").Child[][]} */
     const lines = [];
     lines.push([
       "read ",
@@ -129,6 +166,7 @@ export class SidePanels {
     this.player.part("step").replaceChildren(...lines.map((line) => el("p", {}, ...line)));
   }
 
+  /** @param {number} out  tokens */
   excerpt(out) {
     const { run } = this.player;
     const words = run.texts.slice(0, out).join("").trim().split(/\s+/);
@@ -139,19 +177,19 @@ export class SidePanels {
     const { player } = this;
     const { run } = player;
     const { branches } = run.meta;
-    const panel = player.root.querySelector(".mx-branches");
+    const panel = player.part("branches-panel");
     panel.hidden = branches.length < 2;
     player.root.dataset.forked = branches.some((branch) => branch.parent) ? "1" : "0";
     if (panel.hidden) return;
-    const said = JSON.stringify([
+    const key = JSON.stringify([
       branches,
       run.id,
       this.compareWith,
       this.player.memory.runs.get(this.compareWith)?.count,
       run.count,
     ]);
-    if (said === this.saidBranches) return;
-    this.saidBranches = said;
+    if (key === this.branchesKey) return;
+    this.branchesKey = key;
     player.part("branches").replaceChildren(
       ...branches.map((branch) =>
         el(
@@ -160,7 +198,9 @@ export class SidePanels {
             type: "button",
             class: "mx-branch",
             "aria-current": branch.run === run.id ? "true" : null,
-            onclick: () => branch.run !== run.id && player.trigger("open", { run: branch.run }),
+            onclick: () => {
+              if (branch.run !== run.id) player.trigger("open", { run: branch.run });
+            },
           },
           el("b", { class: "mx-serif" }, branch.label),
           el("span", { class: "mx-soft" }, branch.parent ? ` from position ${branch.at}` : ""),
@@ -170,7 +210,11 @@ export class SidePanels {
     this.drawCompare(branches.filter((branch) => branch.run !== run.id));
   }
 
-  /** Where two branches split, and how each goes on. */
+  /**
+   * Where two branches split, and how each goes on.
+   *
+   * @param {BranchEntry[]} others
+   */
   drawCompare(others) {
     const { player } = this;
     const { run } = player;
@@ -187,16 +231,16 @@ export class SidePanels {
     });
     const host = player.part("compare");
     host.replaceChildren(choice);
-    if (!choice.value) return undefined;
+    if (!choice.value) return;
     const other = this.player.memory.runs.get(choice.value);
-    if (!other || !other.count)
+    if (!other?.count)
       return host.append(el("p", { class: "mx-note" }, "Open that branch once, then it can be compared."));
     let split = 0;
     while (split < Math.min(run.count, other.count) && run.ids[split] === other.ids[split]) split++;
     if (split === run.count && split === other.count) {
       return host.append(el("p", { class: "mx-note" }, `They are the same so far: ${plural(split, "token")}.`));
     }
-    const tail = (which) =>
+    const tail = (/** @type {{ texts: string[] }} */ which) =>
       shorten(
         which.texts
           .slice(split, split + 16)
@@ -208,7 +252,7 @@ export class SidePanels {
       .slice(Math.max(0, split - 4), split)
       .join("")
       .trim();
-    return host.append(
+    host.append(
       el("p", { class: "mx-note" }, `They share ${plural(split, "token")}, then after “… ${lead}”:`),
       el("p", { class: "mx-serif mx-tail" }, el("b", { class: "mx-q" }, "this "), tail(run)),
       el("p", { class: "mx-serif mx-tail" }, el("b", {}, "that "), tail(other)),

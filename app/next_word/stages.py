@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from app.shared.run_payload import RunLike
-from mistral_core.trace_compact import TOP_IDS, TOP_KEPT, TOP_LABELS, TOP_PROBS, TOP_STAGES
+from mistral_core.trace.compact import TOP_IDS, TOP_KEPT, TOP_LABELS, TOP_PROBS, TOP_STAGES
 
 TOP_K = 20
 """Alternatives shown for each step."""
@@ -45,7 +45,7 @@ class StageBlock:
         names: one per stage; the first is the model itself.
         ids: `[n, K]` int32 token ids, likeliest first by the model's own probability.
         probs: `[n, S, K]` float32 probability of each after each stage; 0 = cut.
-        kept: `[n, S]` int32, how many of all tokens a stage leaves.
+        survivors: `[n, S]` int32, how many of all tokens a stage leaves.
         labels: printable form of every id in `ids`.
     """
 
@@ -54,7 +54,7 @@ class StageBlock:
     names: tuple[str, ...]
     ids: np.ndarray
     probs: np.ndarray
-    kept: np.ndarray
+    survivors: np.ndarray
     labels: Mapping[int, str]
 
     @property
@@ -77,26 +77,26 @@ def stage_block(
     k = min(top_k, rows.shape[-1])
     ids = np.stack([_likeliest(row, k) for row in rows]).astype(np.int32)
     names: tuple[str, ...] = ()
-    probs, kept = [], []
+    probs, survivors = [], []
     history = [int(i) for i in run.token_ids[:stop]]
     for step, row in enumerate(rows):
         stages = stages_of(row, history[: start + step + 1])
         names = tuple(stage.name for stage in stages)
         probs.append([stage.probs[ids[step]] for stage in stages])
-        kept.append([np.count_nonzero(stage.probs) for stage in stages])
+        survivors.append([np.count_nonzero(stage.probs) for stage in stages])
     return StageBlock(
         key=key,
         start=start,
         names=names,
         ids=ids,
         probs=np.asarray(probs, np.float32),
-        kept=np.asarray(kept, np.int32),
+        survivors=np.asarray(survivors, np.int32),
         labels={int(i): label_of(int(i)) for i in np.unique(ids)},
     )
 
 
 def recorded_block(run: RunLike, start: int, stop: int) -> StageBlock:
-    """The stage block that `mistral_core.trace_compact.distil` stored (its settings cannot be changed any more).
+    """The stage block that `mistral_core.trace.compact.distil` stored (its settings cannot be changed any more).
 
     Raises:
         KeyError: the run is not a distilled one.
@@ -110,7 +110,7 @@ def recorded_block(run: RunLike, start: int, stop: int) -> StageBlock:
         names=tuple(run.settings[TOP_STAGES]),
         ids=ids,
         probs=np.asarray(run[TOP_PROBS][start:stop], np.float32),
-        kept=np.asarray(run[TOP_KEPT][start:stop], np.int32),
+        survivors=np.asarray(run[TOP_KEPT][start:stop], np.int32),
         labels={int(i): labels[str(i)] for i in np.unique(ids)},
     )
 

@@ -20,7 +20,7 @@ from app.session.files import spec_of_recording
 from app.session.runs import Record, RunSpec
 from app.session.sentence import sentence
 from app.session.visible import run_named
-from mistral_core.trace import Trace
+from mistral_core.trace.trace import Trace
 
 
 def opening(desk: Desk, query: Mapping[str, str]) -> None:
@@ -133,6 +133,6 @@ def longer(record: Record, trace: Trace, more: int) -> RunSpec | None:
 
 
 def _token_of(trace: Trace, word: str) -> int:
-    from mistral_core.analysis.push_back import single_token
+    from mistral_core.tokenizer import single_token
 
     return single_token(compute.tokenizer(trace.model_name), word)

@@ -16,11 +16,11 @@ from app.reach.messages import BackwardFacts, CorridorFacts, ForwardFacts, Sprea
 from app.reach.payload import Measured
 from app.reach.question import Choice
 from app.reach.state import Answer
+from mistral_core.analysis.progress import Report, silent
 from mistral_core.config import MistralConfig
-from mistral_core.trace import Trace
+from mistral_core.trace.trace import Trace
 
 if TYPE_CHECKING:
-    from mistral_core.analysis.gradients import Report
     from mistral_core.analysis.reach import Cut
 
 DROWNS = 1e-4
@@ -53,7 +53,7 @@ class _Asked:
         return compute.forward_map(name, self.ids, choice.source, put, cuts, choice.window, _report=self.report)
 
 
-def measure(trace: Trace, choice: Choice, *, growing: bool = False, report: Report = compute.silent) -> Answer:
+def measure(trace: Trace, choice: Choice, *, growing: bool = False, report: Report = silent) -> Answer:
     """Has the model answer a choice; also the printable replacement.
 
     Raises:

@@ -9,7 +9,7 @@ import { Surface } from "../kit/surface.js";
 import { clamp, percent, quoted } from "../kit/format.js";
 import { settled } from "../kit/timing.js";
 import { showPopover } from "../kit/popover.js";
-import { spot, unheard } from "../kit/places.js";
+import { spot, unreported } from "../kit/places.js";
 
 export const READING_NAMES = [
   ["forward", "forward from a word"],
@@ -126,7 +126,7 @@ export default class ReachPage extends Surface {
     }
     if (grown) this.frame = null;
     this.message(header.message);
-    const place = first ? unheard(run.id) : null;
+    const place = first ? unreported(run.id) : null;
     if (place) this.comeFrom(place);
     this.draw();
   }
@@ -134,7 +134,7 @@ export default class ReachPage extends Surface {
   /** A step made just before another page was left: Python hears of it now, and begins there. */
   comeFrom(place) {
     const { t, layer, head } = place;
-    place.told = spot(place);
+    place.reported = spot(place);
     this.fresh = false;
     this.asked += 1;
     this.emit("ask", { run: this.run.id, n: this.asked, at: { t, layer, head } });

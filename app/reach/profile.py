@@ -12,7 +12,7 @@ from app import compute
 from app.session.desk import Desk
 from app.session.progress import ACTIVE, trace_of
 from app.session.runs import RunSpec
-from mistral_core.serving.task import Report
+from mistral_core.analysis.progress import Report
 
 if TYPE_CHECKING:
     from mistral_core.analysis.distance import DistanceProfile
@@ -97,10 +97,7 @@ def _written(name: str, prompt: str) -> tuple[int, ...]:
     ids = tuple(loaded.tokenizer.encode(prompt))
     spec = RunSpec(model=name, text=prompt, new_tokens=max(MAX_TOKENS - len(ids), 0))
     run = Run(loaded.model, loaded.tokenizer, spec.request(ids))
-    for _ in run.prefill():
-        pass
-    while not run.finish_reason:
-        run.step()
+    run.complete()
     return tuple(run.token_ids[: run.n_read].tolist())
 
 

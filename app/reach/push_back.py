@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from app import compute
-from mistral_core.serving.task import Report
+from mistral_core.analysis.progress import Report
 
 if TYPE_CHECKING:
-    from mistral_core.analysis.push_back import Case, PushBack, Typical
+    from mistral_core.analysis.push_back import PushBack, Typical
+    from mistral_core.analysis.swap import Case
 
 GONE = 0.01
 """Nats: a KL below it is called gone in practice. Said beside the slider."""

@@ -19,7 +19,8 @@ from app.shared.work_panel import work_panel
 from app.theme import percent
 
 if TYPE_CHECKING:
-    from mistral_core.analysis.push_back import Case, PushBack, Typical
+    from mistral_core.analysis.push_back import PushBack, Typical
+    from mistral_core.analysis.swap import Case
 
 MAX_LETTERS = 600
 
@@ -62,7 +63,8 @@ def push_it_back(desk: Desk) -> None:
 
 
 def _case() -> Case | None:
-    from mistral_core.analysis.push_back import GIRL, NEUTRAL, Case
+    from mistral_core.analysis.cases import GIRL, NEUTRAL
+    from mistral_core.analysis.swap import Case
 
     with st.popover("Your own pair and sentence", icon=":material/edit:"):
         opening = st.text_input(

@@ -16,7 +16,7 @@ from app.session.runs import Record
 from app.session.sentence import sentence
 from app.session.visible import Payload, VisibleRun, visible_run
 from app.session.work import Workshop
-from mistral_core.trace import Trace
+from mistral_core.trace.trace import Trace
 
 OPTIONS = 24
 """Words that are offered in the place of the source."""

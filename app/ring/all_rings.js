@@ -6,13 +6,19 @@ import { blend, inkOn, shade } from "../kit/colour.js";
 import { clamp, percent } from "../kit/format.js";
 import { fit, labelFont } from "../kit/measure.js";
 
+/** @import RingPage from "./page.js" */
+/** @typedef {ReturnType<AllRings["layout"]>} Box  where the rows and cells lie, css pixels */
+
 const CELL_TEXT = 64;
 const APART = 5;
 
 export class AllRings {
+  /** @param {RingPage} player */
   constructor(player) {
     this.player = player;
-    this.canvas = player.part("atlas");
+    this.canvas = player.part("atlas", HTMLCanvasElement);
+    /** @type {Box | null} */
+    this.box = null;
     onCells(this.canvas, {
       at: (event) => this.at(event),
       hover: (event) => this.hover(event),
@@ -21,12 +27,14 @@ export class AllRings {
     });
   }
 
-  /** Slots of a row; without a window every position has its own. */
+  /** Slots of a row; without a window every position has its own.
+   * @param {number} layer */
   slots(layer) {
     const { run, t } = this.player;
     return Number.isFinite(run.windows[layer]) ? run.windows[layer] : Math.max(16, t + 1);
   }
 
+  /** @param {number} width @param {number} height */
   layout(width, height) {
     const { player } = this;
     const { run, unit } = player;
@@ -37,8 +45,11 @@ export class AllRings {
     const widest = Math.max(...run.windows.map((_, layer) => this.slots(layer)));
     const shared = Math.max(...run.windows.filter(Number.isFinite), 1);
     const right = width - 2;
+    /** @param {number} layer */
     const pitch = (layer) => (right - left) / (Number.isFinite(run.windows[layer]) ? shared : widest);
     const row = (bottom - top) / run.layers;
+    /** @param {number} layer */
+    const y = (layer) => bottom - (layer + 1) * row;
     return {
       left,
       right,
@@ -48,7 +59,7 @@ export class AllRings {
       pitch,
       words,
       narrow: width < 26 * unit,
-      y: (layer) => bottom - (layer + 1) * row,
+      y,
     };
   }
 
@@ -66,6 +77,7 @@ export class AllRings {
     this.describe();
   }
 
+  /** @param {CanvasRenderingContext2D} g @param {Box} box @param {number} layer */
   drawRow(g, box, layer) {
     const { player } = this;
     const { t, colour, unit } = player;
@@ -89,6 +101,8 @@ export class AllRings {
     else if (chosen) this.frame(g, box, layer, t % slots, colour.ink, 1.25, 2);
   }
 
+  /** @param {CanvasRenderingContext2D} g @param {Box} box
+   * @param {number} layer @param {number} y @param {number} high */
   drawCells(g, box, layer, y, high) {
     const { run, t, colour, head } = this.player;
     const slots = this.slots(layer);
@@ -105,7 +119,9 @@ export class AllRings {
     }
   }
 
-  /** Slots without room for a gap: the empty ones are one stretch, and equal neighbours are filled together. */
+  /** Slots without room for a gap: the empty ones are one stretch, and equal neighbours are filled together.
+   * @param {CanvasRenderingContext2D} g @param {Box} box
+   * @param {number} layer @param {number} y @param {number} high */
   drawThin(g, box, layer, y, high) {
     const { run, t, colour, head } = this.player;
     const slots = this.slots(layer);
@@ -124,13 +140,18 @@ export class AllRings {
     }
   }
 
+  /** @param {number} weight */
   level(weight) {
     return weight < 0 ? -1 : Math.round(shade(weight) * 255);
   }
+
+  /** @param {number} weight */
   blue(weight) {
     return blend(this.player.colour.card, this.player.colour.attention, shade(weight));
   }
 
+  /** @param {CanvasRenderingContext2D} g @param {Box} box
+   * @param {number} layer @param {number} y @param {number} high */
   drawPositions(g, box, layer, y, high) {
     const { run, t, colour, unit, head } = this.player;
     const slots = this.slots(layer);
@@ -141,10 +162,12 @@ export class AllRings {
       if (position < 0) continue;
       const weight = run.pattern ? run.weight(t, layer, head, t - position) : 0;
       g.fillStyle = inkOn(blend(colour.card, colour.attention, shade(weight)));
-      g.fillText(position, box.left + (slot + 0.5) * box.pitch(layer) - 1, y + high / 2 + 0.5);
+      g.fillText(String(position), box.left + (slot + 0.5) * box.pitch(layer) - 1, y + high / 2 + 0.5);
     }
   }
 
+  /** @param {CanvasRenderingContext2D} g @param {Box} box @param {number} layer
+   * @param {number} slot @param {string} colour @param {number} line */
   frame(g, box, layer, slot, colour, line, inset = 0) {
     const pitch = box.pitch(layer);
     const high = box.row - Math.min(0.25 * this.player.unit, box.row * 0.2);
@@ -159,7 +182,8 @@ export class AllRings {
     );
   }
 
-  /** Over the columns: the word at which each slot was made; the same for all layers of one window. */
+  /** Over the columns: the word at which each slot was made; the same for all layers of one window.
+   * @param {CanvasRenderingContext2D} g @param {Box} box */
   drawWords(g, box) {
     const { run, t, colour, unit } = this.player;
     const pitch = box.pitch(0);
@@ -180,11 +204,12 @@ export class AllRings {
       if (pitch > 0.56 * String(t).length * unit || now) {
         g.font = labelFont(unit, colour.sans, now ? 700 : 400);
         g.fillStyle = now ? colour.query : colour.soft;
-        g.fillText(position, x, 1.65 * unit);
+        g.fillText(String(position), x, 1.65 * unit);
       }
     }
   }
 
+  /** @param {CanvasRenderingContext2D} g @param {Box} box */
   drawAxis(g, box) {
     const { run, t, colour, unit } = this.player;
     const shared = run.windows.filter(Number.isFinite);
@@ -204,10 +229,11 @@ export class AllRings {
         continue;
       g.fillStyle = slot === pointer ? colour.query : colour.soft;
       g.font = labelFont(unit, colour.sans, slot === pointer ? 700 : 400);
-      g.fillText(slot, box.left + (slot + 0.5) * pitch - 1, box.bottom + 0.25 * unit);
+      g.fillText(String(slot), box.left + (slot + 0.5) * pitch - 1, box.bottom + 0.25 * unit);
     }
   }
 
+  /** @param {MouseEvent} event */
   at(event) {
     const { box, player } = this;
     const place = this.canvas.getBoundingClientRect();
@@ -219,12 +245,13 @@ export class AllRings {
     return slot < this.slots(layer) ? { layer, slot } : null;
   }
 
+  /** @param {MouseEvent} event */
   hover(event) {
     const { player } = this;
     const cell = this.at(event);
     const { run, t, head } = player;
     const position = cell ? run.held(cell.slot, t, this.slots(cell.layer)) : -1;
-    if (position < 0) return player.point(null);
+    if (!cell || position < 0) return player.point(null);
     const window = run.windows[cell.layer];
     const lines = [`K, V made at position ${position}, ${t - position} back`];
     if (run.pattern)
@@ -242,10 +269,11 @@ export class AllRings {
     const { run, t, layer } = this.player;
     const window = run.windows[layer];
     const lost = t >= window ? `; it overwrote what ${run.labels[t - window]}, position ${t - window}, had left` : "";
+    const slot = Number.isFinite(window) ? t % window : t;
     this.canvas.setAttribute(
       "aria-label",
       `Rings of ${run.layers} layers at step ${t}: a row for each layer, a cell for each slot. ` +
-        `Written in layer ${layer + 1}: slot ${Number.isFinite(window) ? t % window : t}${lost}. Shade is attention, ${this.player.headName()}.`,
+        `Written in layer ${layer + 1}: slot ${slot}${lost}. Shade is attention, ${this.player.headName()}.`,
     );
   }
 }

@@ -3,10 +3,14 @@
 import { el } from "../kit/dom.js";
 import { grouped, percent, plural, quoted, shorten } from "../kit/format.js";
 
+/** @import RingPage from "./page.js" */
+/** @import { Theatre } from "./types.js" */
+
 export class ForgottenPanel {
+  /** @param {RingPage} player */
   constructor(player) {
     this.player = player;
-    this.word = player.part("word");
+    this.word = player.part("word", HTMLInputElement);
     for (const type of ["keydown", "click"]) this.word.addEventListener(type, (event) => event.stopPropagation());
   }
 
@@ -15,14 +19,17 @@ export class ForgottenPanel {
     const { run, t } = player;
     const position = player.marked();
     const gone = Number.isFinite(run.largest) && t - position >= run.largest;
-    const button = player.root.querySelector("[data-act=measure]");
+    const button = player.button("measure");
     const { forgotten, measurable } = run.meta.theatre;
     button.disabled = !gone || !measurable || forgotten?.status === "running";
-    player.root.dataset.marked = position;
+    player.root.dataset.marked = String(position);
     player.part("theory").replaceChildren(...this.theory(position, gone).map((line) => el("p", {}, ...line)));
     player.part("measured").replaceChildren(...this.measured(forgotten, measurable));
   }
 
+  /** Paragraphs, each as what stands in it.
+   * @param {number} position @param {boolean} gone whether it has left all rings
+   * @returns {(Node | string)[][]} */
   theory(position, gone) {
     const { run, t } = this.player;
     const name = el("b", { class: "mx-serif" }, quoted(shorten(run.labels[position] ?? "", 16)));
@@ -33,7 +40,8 @@ export class ForgottenPanel {
       return [
         [
           name,
-          ` (${position}) still lies in a ring; it leaves ${run.oneWindow ? "all of them at once" : "the last one"} when position ${leaves} is written.`,
+          ` (${position}) still lies in a ring; `,
+          `it leaves ${run.oneWindow ? "all of them at once" : "the last one"} when position ${leaves} is written.`,
           t < run.largest ? " Step on, then ask." : " Choose an earlier word.",
         ],
       ];
@@ -41,7 +49,8 @@ export class ForgottenPanel {
     const layers = run.hops(distance);
     const left = [
       name,
-      ` (${position}) left all ${plural(run.layers, "ring")}${run.oneWindow ? " at once" : ""} when position ${leaves} was written.`,
+      ` (${position}) left all ${plural(run.layers, "ring")}${run.oneWindow ? " at once" : ""}`,
+      ` when position ${leaves} was written.`,
     ];
     return [
       left,
@@ -52,15 +61,17 @@ export class ForgottenPanel {
           ]
         : [
             el("b", {}, "It could have left traces: "),
-            `tokens that read it wrote keys and values of their own. ${distance} back, that takes ${plural(layers, "layer")} or more.`,
+            "tokens that read it wrote keys and values of their own. ",
+            `${distance} back, that takes ${plural(layers, "layer")} or more.`,
           ],
     ];
   }
 
-  measured(found, measurable) {
+  /** @param {Theatre["forgotten"]} measurement @param {boolean} measurable */
+  measured(measurement, measurable) {
     if (!measurable)
       return [el("p", { class: "mx-note" }, "The model of this run is not here, so nothing can be measured.")];
-    if (!found)
+    if (!measurement)
       return [
         el(
           "p",
@@ -68,46 +79,47 @@ export class ForgottenPanel {
           "Measure: the word is replaced, all that follows stays as it is, and the two predictions are compared.",
         ),
       ];
-    if (found.status === "running") {
+    if (measurement.status === "running") {
       return [
-        el("p", {}, `${found.doing || "loading the model"} …`),
+        el("p", {}, `${measurement.doing || "loading the model"} …`),
         el(
           "div",
           { class: "th-progress" },
-          el("progress", { max: found.total, value: found.done, "aria-label": "Progress" }),
+          el("progress", { max: measurement.total, value: measurement.done, "aria-label": "Progress" }),
           el("button", { type: "button", class: "th-step", "data-act": "cancel" }, "Cancel"),
         ),
       ];
     }
-    if (found.status === "failed") return [el("p", { class: "th-error" }, found.error)];
+    if (measurement.status === "failed") return [el("p", { class: "th-error" }, measurement.error)];
+    /** @param {string} text */
     const word = (text) => el("b", { class: "mx-serif" }, quoted(shorten(text, 14)));
     const lines = [
       el(
         "p",
         {},
         "Replacing ",
-        word(found.original),
-        ` (${found.position}) by `,
-        word(found.replacement),
-        ` changes the prediction at step ${found.step}, ${found.distance} tokens on, by `,
-        el("b", { class: "th-green" }, found.kl_text),
-        found.chosen ? "." : "; replacement drawn from this text.",
+        word(measurement.original),
+        ` (${measurement.position}) by `,
+        word(measurement.replacement),
+        ` changes the prediction at step ${measurement.step}, ${measurement.distance} tokens on, by `,
+        el("b", { class: "th-green" }, measurement.kl_text),
+        measurement.chosen ? "." : "; replacement drawn from this text.",
       ),
     ];
-    if (found.next)
+    if (measurement.before !== null && measurement.after !== null && measurement.next)
       lines.push(
         el(
           "p",
           {},
           "next word ",
-          word(found.next),
+          word(measurement.next),
           ": ",
-          el("b", {}, percent(found.before)),
+          el("b", {}, percent(measurement.before)),
           " → ",
-          el("b", { class: "th-green" }, percent(found.after)),
+          el("b", { class: "th-green" }, percent(measurement.after)),
         ),
       );
-    lines.push(el("p", {}, el("b", {}, found.verdict)));
+    lines.push(el("p", {}, el("b", {}, measurement.verdict)));
     return lines;
   }
 }

@@ -8,8 +8,8 @@ from app.ring.slots import model_is_there
 from app.ring.state import Asking, Question, RingState
 from app.session.desk import Desk
 from app.session.visible import run_named
+from mistral_core.analysis.progress import Report
 from mistral_core.analysis.reach import rings_left
-from mistral_core.serving.task import Report
 
 
 def measure(desk: Desk, event: Measure) -> None:
@@ -47,8 +47,9 @@ def answer(question: Question, report: Report) -> Forgotten:
     Raises:
         ValueError: the replacement is no single token, or the same word.
     """
+    from mistral_core.analysis.forgotten import forgotten
     from mistral_core.analysis.influence import default_replacement
-    from mistral_core.analysis.push_back import forgotten, single_token
+    from mistral_core.tokenizer import single_token
 
     report(0, 3, "loading the model in float64")
     config = compute.exact_model(question.model).config

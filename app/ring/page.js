@@ -9,17 +9,46 @@ import { RingRun } from "./run.js";
 import { Scenes } from "./scenes.js";
 import { SlotPanel } from "./slot.js";
 import { clamp, grouped, plural, quoted, shorten } from "../kit/format.js";
+import { span } from "./plans.js";
 import { el, legend, segmented } from "../kit/dom.js";
 import { keepPlace, placeOf, takePlace } from "../kit/places.js";
 
-const SCENES = { steps: "step by step", chunks: "prompt, chunk by chunk", rewind: "going back" };
-const CLICKS = { go: "go there", ask: "ask about it" };
+/** @import { Events, RingArrays, RingHeader } from "./types.js" */
+/** @import { Cell } from "../kit/playhead.js" */
+/** How a run was last looked at.
+ * @typedef {{ t: number, end: boolean, layer: number, head: number, chosenSlot: number | null, scene: Scene,
+ *   target: number | null }} RingView */
+/** @typedef {"steps" | "chunks" | "rewind"} Scene */
+/** @typedef {"go" | "ask"} Click */
 
+/** @type {[Scene, string][]} */
+const SCENES = [
+  ["steps", "step by step"],
+  ["chunks", "prompt, chunk by chunk"],
+  ["rewind", "going back"],
+];
+/** @type {[Click, string][]} */
+const CLICKS = [
+  ["go", "go there"],
+  ["ask", "ask about it"],
+];
+
+/** @type {Memory<RingRun, RingView>} */
 const memory = new Memory(RingRun);
 
+/** @extends {Playhead<{ header: RingHeader, arrays: RingArrays }, RingRun, Events, RingView>} */
 export default class RingPage extends Playhead {
+  /** @param {HTMLElement} host @param {{ markup: string, style: string }} look */
   constructor(host, look) {
-    super(host, look, memory, { scene: "steps", clickMode: "go", chosenSlot: null, asked: null });
+    super(host, look, memory);
+    /** @type {Scene} */
+    this.scene = "steps";
+    /** @type {Click} what a click on a word does */
+    this.clickMode = "go";
+    /** @type {number | null} null = the one just written */
+    this.chosenSlot = null;
+    /** @type {number | null} position of the word that is asked about; null = none was chosen */
+    this.asked = null;
     this.text = new AskableText(this);
     this.atlas = new AllRings(this);
     this.ring = new OpenableRing(this);
@@ -37,19 +66,21 @@ export default class RingPage extends Playhead {
           run: this.run.id,
           position: this.marked(),
           step: this.t,
-          word: this.part("word").value,
+          word: this.forgotten.word.value,
         }),
       cancel: () => this.trigger("cancel", { run: this.run.id, n: performance.now() }),
       live: () => this.trigger("live", { run: this.run.id, n: performance.now() }),
     });
   }
 
+  /** @param {RingRun} run @param {{ header: RingHeader, arrays: RingArrays }} payload */
   absorb(run, payload) {
     const change = super.absorb(run, payload);
     run.takeSlot(payload);
     return change;
   }
 
+  /** @param {RingRun} run @param {RingHeader} header */
   open(run, { at, status }) {
     Object.assign(this, { run, target: null, asked: null, moved: false });
     this.text.reset();
@@ -61,11 +92,14 @@ export default class RingPage extends Playhead {
       this.goQuietly(view.end ? Math.min(run.count - 1, view.target ?? Infinity) : view.t, view.layer, view.head);
       this.target = view.target;
     } else this.goQuietly(status === "running" ? run.count - 1 : this.firstStep(run), Math.floor(run.layers / 2), -1);
-    if (this.head === -1 && view?.head < -1) this.head = view.head; // a group of heads is known on this page only
-    Object.assign(this, { chosenSlot: view?.chosenSlot ?? null, scene: view?.scene ?? "steps" });
+    // a group of heads is known on this page only
+    if (view && this.head === -1 && view.head < -1) this.head = view.head;
+    this.chosenSlot = view?.chosenSlot ?? null;
+    this.scene = view?.scene ?? "steps";
   }
 
-  /** Where a finished run opens: a word has just left all rings, one with something to ask about. */
+  /** Where a finished run opens: a word has just left all rings, one with something to ask about.
+   * @param {RingRun} run */
   firstStep(run) {
     return Math.min(
       run.count - 1,
@@ -88,19 +122,23 @@ export default class RingPage extends Playhead {
       : 0;
   }
 
+  /** @param {RingRun} run
+   * @returns {[number, string][]} */
   headOptions({ meta: { model } }) {
     return [
       [-1, "all heads, mean"],
-      ...Array.from({ length: this.groups() }, (_, i) => [-2 - i, `KV head ${i + 1}, mean`]),
-      ...Array.from({ length: this.byHead() ? model.n_heads : 0 }, (_, i) => [i, `head ${i + 1}`]),
+      ...span(0, this.groups()).map((i) => /** @type {[number, string]} */ ([-2 - i, `KV head ${i + 1}, mean`])),
+      ...span(0, this.byHead() ? model.n_heads : 0).map((i) => /** @type {[number, string]} */ ([i, `head ${i + 1}`])),
     ];
   }
 
+  /** @param {number} layer */
   pickLayer(layer, slot = this.chosenSlot) {
     this.chosenSlot = slot;
     super.pickLayer(layer);
   }
 
+  /** @param {number | null} slot null = the one just written */
   pickSlot(slot) {
     this.chosenSlot = slot;
     this.draw();
@@ -123,6 +161,7 @@ export default class RingPage extends Playhead {
     return clamp(this.asked ?? (Number.isFinite(run.largest) ? Math.max(t - run.largest, Math.min(1, t)) : 0), 0, t);
   }
 
+  /** @param {number} position */
   mark(position) {
     this.asked = clamp(position, 0, this.t);
     this.draw();
@@ -132,12 +171,17 @@ export default class RingPage extends Playhead {
     return this.head < -1 ? `mean of the heads of KV head ${-1 - this.head}` : super.headName();
   }
 
+  /** @param {number} position @param {Element | null} node @param {Cell | null} cell */
   explainToken(position, node, cell) {
     showWordOrSlot(this, position, node, cell);
   }
 
-  shown() {
+  rootData() {
     return { kv: this.run.kv ? "1" : "0" };
+  }
+
+  sentence() {
+    return `${super.sentence()} ${this.ring.sentence(this.run.windows[this.layer])}`;
   }
 
   drawPictures() {
@@ -157,14 +201,15 @@ export default class RingPage extends Playhead {
     this.drawChips(`${grouped(t + 1)} of ${plural(run.count, "token")} read`);
     for (const name of ["atlas-badge", "ring-badge"]) this.part(name).textContent = provenance;
     this.part("seen").textContent = shorten(run.labels[t], 18);
-    segmented(this.part("scene"), Object.entries(SCENES), this.scene, (value) => {
+    segmented(this.part("scene"), SCENES, this.scene, (value) => {
       this.scene = value;
       this.draw();
     });
-    segmented(this.part("click-mode"), Object.entries(CLICKS), this.clickMode, (value) => {
+    segmented(this.part("click-mode"), CLICKS, this.clickMode, (value) => {
       this.clickMode = value;
       this.draw();
     });
+    /** @param {string} kind @param {string} text @param {number} [h] */
     const sample = (kind, text, h) =>
       el("span", { class: `mx-tok mx-sample ${kind}` }, el("span", { class: "mx-w", "data-h": h ?? "" }, text));
     this.part("text-legend").replaceChildren(
@@ -202,7 +247,9 @@ export default class RingPage extends Playhead {
     const { run, t, layer } = this;
     const window = run.windows[layer];
     const ring = Number.isFinite(window);
+    /** @param {number} p */
     const word = (p) => el("b", { class: "mx-serif" }, shorten(run.labels[p] ?? "", 14));
+    /** @type {(Node | string)[][]} */
     const lines = [
       ["read ", el("b", { class: "mx-q mx-serif" }, shorten(run.labels[t], 14)), ` at position ${t}`],
       ring

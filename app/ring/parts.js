@@ -3,16 +3,22 @@
 import { RingPanel } from "../kit/ring.js";
 import { TextPanel } from "../kit/text.js";
 import { Timeline } from "../kit/timeline.js";
-import { el } from "../kit/dom.js";
+import { closest, el } from "../kit/dom.js";
 import { plural } from "../kit/format.js";
 
+/** @import RingPage from "./page.js" */
+/** @import { Cell } from "../kit/playhead.js" */
+
+/** @extends {TextPanel<RingPage>} */
 export class AskableText extends TextPanel {
+  /** @param {RingPage} player */
   constructor(player) {
     super(player);
+    this.wasMarked = -1;
     this.host.addEventListener(
       "click",
       (event) => {
-        const position = this.positionOf(event.target);
+        const position = this.positionOf(event);
         if (player.clickMode !== "ask" || position === null) return;
         event.stopPropagation(); // a click asks about the word and leaves the step where it is
         player.mark(position);
@@ -21,7 +27,8 @@ export class AskableText extends TextPanel {
     );
   }
 
-  /** On this page a word is in the rings (1), in some of them (half) or has left all of them (-1). */
+  /** On this page a word is in the rings (1), in some of them (half) or has left all of them (-1).
+   * @param {number} distance */
   remoteness(distance) {
     const { run } = this.player;
     if (distance >= run.largest) return -1;
@@ -39,13 +46,15 @@ export class AskableText extends TextPanel {
   drawBands() {}
 }
 
+/** @extends {RingPanel<RingPage>} */
 export class OpenableRing extends RingPanel {
+  /** @param {RingPage} player */
   constructor(player) {
     super(player);
     this.host.addEventListener(
       "click",
       (event) => {
-        const slot = event.target.closest("[data-p]");
+        const slot = closest(event, "[data-p]");
         event.stopPropagation(); // here a click opens the slot; in the player it goes to the position
         if (slot) player.pickSlot(Number(slot.dataset.p) % player.slots());
       },
@@ -58,12 +67,14 @@ export class OpenableRing extends RingPanel {
     const { player } = this;
     const chosen = player.held();
     for (const group of this.host.querySelectorAll("[data-p]"))
-      group.classList.toggle("th-open", Number(group.dataset.p) === chosen);
+      group.classList.toggle("th-open", Number(group.getAttribute("data-p")) === chosen);
   }
 }
 
+/** @extends {Timeline<RingPage>} */
 export class HeldTimeline extends Timeline {
-  /** The track shows which part of the text lies in the rings. */
+  /** The track shows which part of the text lies in the rings.
+   * @param {number} last */
   drawMap(last) {
     const { run, t, colour } = this.player;
     const track = this.drawTrack(last);
@@ -77,7 +88,8 @@ export class HeldTimeline extends Timeline {
   }
 }
 
-/** What is known of one word on this page: where it lies, and since when it does not. */
+/** What is known of one word on this page: where it lies, and since when it does not.
+ * @param {RingPage} player @param {number} position @param {Element | null} node @param {Cell | null} cell */
 export function showWordOrSlot(player, position, node, cell) {
   const { run, t } = player;
   const lines = cell?.lines ?? [];

@@ -20,8 +20,9 @@ import numpy as np
 from app.ring.messages import FailedForgotten, Forgotten, MeasuringForgotten, Theatre
 from app.shared.run_payload import run_parts
 from app.wire import Parts
+from mistral_core.analysis.relay import KEYS
 from mistral_core.config import MistralConfig
-from mistral_core.trace import KEYS, VALUES, Trace, layer_hook
+from mistral_core.trace.trace import VALUES, Trace, layer_hook
 
 KV_BUDGET = 32 * 2**20
 """Bytes of keys and values of a whole run that are worth sending; the bundled model needs 4 KiB a token."""

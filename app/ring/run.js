@@ -3,43 +3,62 @@
 
 import { Column, Run } from "../kit/run.js";
 
+/** @import { RingArrays, RingHeader, SlotHeader } from "./types.js" */
+
+/** Keys and values of every position: `dim` numbers of each of `heads` key/value heads in each layer.
+ * @param {number} layers @param {number} heads @param {number} dim */
+const store = (layers, heads, dim) => ({
+  heads,
+  dim,
+  keys: new Column(Float32Array, layers * heads * dim),
+  values: new Column(Float32Array, layers * heads * dim),
+});
+
+/** @extends {Run<{ header: RingHeader, arrays: RingArrays }>} */
 export class RingRun extends Run {
+  /** @param {string} id */
   constructor(id) {
     super(id);
+    /** @type {ReturnType<typeof store> | null} */
     this.kv = null;
+    /** @type {SlotHeader & { dim: number, keys: Float32Array, values: Float32Array } | null} */
+    this.one = null;
+    this.largest = Infinity;
+    this.oneWindow = false;
   }
 
+  /** @param {RingHeader} header @param {RingArrays} arrays @param {number} skip */
   append(header, arrays, skip) {
-    if (arrays.keys) {
+    if (arrays.keys && arrays.values) {
       const { n_kv_heads, head_dim } = header.theatre.kv_shape;
       const stride = header.model.n_layers * n_kv_heads * head_dim;
-      this.kv ??= {
-        heads: n_kv_heads,
-        dim: head_dim,
-        keys: new Column(Float32Array, stride),
-        values: new Column(Float32Array, stride),
-      };
-      for (const name of ["keys", "values"]) this.kv[name].write(this.count, arrays[name].subarray(skip * stride));
+      this.kv ??= store(header.model.n_layers, n_kv_heads, head_dim);
+      this.kv.keys.write(this.count, arrays.keys.subarray(skip * stride));
+      this.kv.values.write(this.count, arrays.values.subarray(skip * stride));
     }
     super.append(header, arrays, skip);
   }
 
-  /** The key and value of the one slot that was asked for, where those of the whole run are too many to send. */
+  /** The key and value of the one slot that was asked for, where those of the whole run are too many to send.
+   * @param {{ header: RingHeader, arrays: RingArrays }} payload */
   takeSlot({ header, arrays }) {
     const { slot, kv_shape: shape } = header.theatre;
     this.one =
-      slot && arrays.slot_keys
+      slot && arrays.slot_keys && arrays.slot_values
         ? { ...slot, dim: shape.head_dim, keys: arrays.slot_keys, values: arrays.slot_values }
         : null;
   }
 
+  /** @param {(number | null)[]} windows */
   setReach(windows) {
     super.setReach(windows);
     this.largest = Math.max(...this.windows);
     this.oneWindow = this.largest === this.smallest;
   }
 
-  /** The numbers kept of a position: `kind` is "keys" or "values"; null where they were not recorded. */
+  /** The numbers kept of a position; null where they were not recorded.
+   * @param {"keys" | "values"} kind @param {number} position @param {number} layer @param {number} group
+   * @returns {Float32Array | null} */
   vector(kind, position, layer, group) {
     if (position < 0 || position >= this.count) return null;
     const { one } = this;
@@ -52,7 +71,8 @@ export class RingRun extends Run {
     return this.kv[kind].data.subarray(from, from + dim);
   }
 
-  /** head: 0 and up = one head, -1 = mean of all, -2 and down = mean of a group of heads that share a key/value head. */
+  /** head: 0 and up = one head, -1 = mean of all, -2 and down = mean of a group of heads that share a key/value head.
+   * @param {number} t @param {number} layer @param {number} head @param {number} offset */
   weight(t, layer, head, offset) {
     if (head > -2 || this.heads === 1) return super.weight(t, layer, Math.max(head, -1), offset);
     const { n_heads, n_kv_heads } = this.meta.model;
@@ -62,10 +82,12 @@ export class RingRun extends Run {
     return sum / size;
   }
 
-  /** Every later reading of what a position left in a layer: `[step, weight]`, from the trace. */
+  /** Every later reading of what a position left in a layer: `[step, weight]`, from the trace.
+   * @param {number} position @param {number} layer @param {number} head */
   readings(position, layer, head) {
     const window = this.windows[layer];
     const last = Math.min(this.count - 1, Number.isFinite(window) ? position + window - 1 : this.count - 1);
+    /** @type {[step: number, weight: number][]} */
     const list = [];
     for (let q = position; q <= last; q++) list.push([q, this.weight(q, layer, head, q - position)]);
     return list;

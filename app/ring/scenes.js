@@ -1,61 +1,36 @@
 // Two scenes computed from positions alone: the prompt read chunk by chunk, and going back. Theory: no weights.
 
 import { clamp, grouped, plural, shorten } from "../kit/format.js";
-import { el } from "../kit/dom.js";
-import { lastIn } from "../kit/run.js";
+import { closest, el } from "../kit/dom.js";
+import { chunkPlan, rewindPlan, span } from "./plans.js";
+
+/** @import RingPage from "./page.js" */
+/** @import { ChunkPlan } from "./plans.js" */
+/** What of a chunk is on screen: its positions, and the keys that the chosen query sees and would miss.
+ * @typedef {{ query: number, start: number, end: number, window: number, seen: Set<number>,
+ *   missing: Set<number> }} ChunkView */
 
 const CELLS_MAX = 64;
 
-/** Positions from `from` up to but without `to`. */
-const span = (from, to) => Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
-
-/** What a ring of W slots holds after `seen` tokens: slot -> position, -1 = empty. */
-function ringAfter(seen, window) {
-  return span(0, window).map((slot) => {
-    const last = seen - 1;
-    const position = lastIn(slot, last, window);
-    return position < 0 ? -1 : position;
-  });
-}
-
-/** What one chunk does: reads (ring before + chunk), then writes its last W. `doomed`: keys that writing first would
- *  destroy although a query of the chunk may still see them; `missing(q)`: those of one query. */
-function chunkPlan(start, end, window) {
-  const before = ringAfter(start, window);
-  const after = ringAfter(end, window);
-  const writes = span(Math.max(start, end - window), end);
-  const kept = new Set(after);
-  const sees = (q) => span(Math.max(0, q - window + 1), q + 1);
-  const missing = (q) => sees(q).filter((p) => !kept.has(p));
-  const doomed = [...new Set(span(start, end).flatMap(missing))].sort((a, b) => a - b);
-  return { before, after, writes, sees, missing, doomed };
-}
-
-/** To choose position t - back + 1 anew its query needs the W - 1 keys before it; a ring that has read up to t lacks some. */
-function rewindPlan(t, back, window) {
-  const from = t - back + 1;
-  const needed = back ? span(Math.max(0, from - window + 1), from) : [];
-  const lost = needed.filter((p) => p <= t - window);
-  return { from, needed, lost, reach: t < window ? t + 1 : 1 };
-}
-
 export class Scenes {
+  /** @param {RingPage} player */
   constructor(player) {
     this.player = player;
     this.chunk = 0;
+    /** @type {number | null} position of the chosen query of the chunk; null = its first */
     this.query = null;
-    this.size = player.part("chunk-size");
+    this.size = player.part("chunk-size", HTMLInputElement);
     this.size.addEventListener("input", () => {
       this.chunk = 0;
       this.query = null;
       player.draw();
     });
     this.size.addEventListener("keydown", (event) => event.stopPropagation());
-    this.back = player.part("back");
+    this.back = player.part("back", HTMLInputElement);
     this.back.addEventListener("input", () => player.draw());
     this.back.addEventListener("keydown", (event) => event.stopPropagation());
     player.part("chunks").addEventListener("click", (event) => {
-      const cell = event.target.closest("[data-query]");
+      const cell = closest(event, "[data-query]");
       if (cell) {
         this.query = Number(cell.dataset.query);
         player.draw();
@@ -63,17 +38,21 @@ export class Scenes {
     });
   }
 
+  /** @param {number} step of chunks */
   move(step) {
     this.chunk += step;
     this.query = null;
     this.player.draw();
   }
 
+  /** @param {"chunks" | "rewind"} scene */
   draw(scene) {
     if (scene === "chunks") this.drawChunks();
     if (scene === "rewind") this.drawRewind();
   }
 
+  /** @param {number} position below 0 = empty
+   * @param {Record<string, string | number>} attributes */
   cell(position, classes = "", attributes = {}) {
     const { run } = this.player;
     const button = "data-query" in attributes; // a query can be chosen, the rest is only read
@@ -85,6 +64,7 @@ export class Scenes {
     );
   }
 
+  /** @param {string} title @param {Node[]} cells */
   block(title, cells, note = "") {
     const wide = Math.min(this.player.slots(), CELLS_MAX) > 32;
     return el(
@@ -95,7 +75,8 @@ export class Scenes {
     );
   }
 
-  /** Of a long ring, the slots that a chunk touches and their neighbours. */
+  /** Of a long ring, the slots that a chunk touches and their neighbours.
+   * @param {ChunkPlan} plan @param {number} window */
   slotsShown(plan, window) {
     if (window <= CELLS_MAX) return span(0, window);
     return [...new Set(plan.writes.slice(-CELLS_MAX / 2).map((p) => p % window))];
@@ -119,7 +100,7 @@ export class Scenes {
       );
       return player.part("chunk-words").replaceChildren();
     }
-    this.size.max = prompt;
+    this.size.max = String(prompt);
     const size = clamp(Math.round(Number(this.size.value)) || 1, 1, prompt);
     const chunks = Math.ceil(prompt / size);
     this.chunk = clamp(this.chunk, 0, chunks - 1);
@@ -130,6 +111,7 @@ export class Scenes {
     const seen = new Set(plan.sees(query));
     const missing = new Set(plan.missing(query));
     player.part("chunk-range").textContent = `chunk ${this.chunk + 1} of ${chunks}: positions ${start} to ${end - 1}`;
+    /** @param {number} p */
     const look = (p) => (missing.has(p) ? "th-seen th-doomed" : seen.has(p) ? "th-seen" : p < 0 ? "th-empty" : "");
     const slots = this.slotsShown(plan, window);
     const tokens = span(start, end).slice(0, CELLS_MAX);
@@ -175,9 +157,11 @@ export class Scenes {
     this.chunkWords(plan, { query, start, end, window, seen, missing });
   }
 
+  /** @param {ChunkPlan} plan @param {ChunkView} view */
   chunkWords(plan, { query, start, end, seen, missing, window }) {
     const { run } = this.player;
     const old = [...seen].filter((p) => p < start).length;
+    /** @type {(Node | string)[][]} */
     const lines = [
       [
         "The query ",
@@ -189,13 +173,15 @@ export class Scenes {
     ];
     if (end - start === 1)
       lines.push([
-        `One token at a time: its write destroys only position ${start - window < 0 ? "– (none yet)" : start - window}, which has just left the window. `,
+        `One token at a time: its write destroys only position ${start - window < 0 ? "– (none yet)" : start - window}, `,
+        "which has just left the window. ",
         "So decoding writes first, and then the query finds all it sees in the ring, its own key included.",
       ]);
     else if (plan.doomed.length)
       lines.push([
         el("b", {}, `Written first, this chunk would destroy ${plural(plan.doomed.length, "key")}`),
-        ` that its queries may still see${missing.size ? `; this query would miss ${missing.size} (hatched)` : ""}. So a chunk reads the ring before and itself, and only then writes.`,
+        ` that its queries may still see${missing.size ? `; this query would miss ${missing.size} (hatched)` : ""}.`,
+        " So a chunk reads the ring before and itself, and only then writes.",
       ]);
     else lines.push(["Nothing is lost here in either order: no slot that a query still needs is overwritten yet."]);
     const own = run.meta.theatre.chunk_size;
@@ -204,7 +190,8 @@ export class Scenes {
         el(
           "span",
           { class: "mx-soft" },
-          `This run read its prompt in chunks of up to ${grouped(own)} tokens; the result is the same for every size.`,
+          `This run read its prompt in chunks of up to ${grouped(own)} tokens; `,
+          "the result is the same for every size.",
         ),
       ]);
     this.player.part("chunk-words").replaceChildren(...lines.map((line) => el("p", {}, ...line)));
@@ -221,27 +208,27 @@ export class Scenes {
       );
       return player.part("rewind-words").replaceChildren();
     }
-    this.back.max = Math.min(t + 1, 2 * window, 256);
+    this.back.max = String(Math.min(t + 1, 2 * window, 256));
     const back = Math.min(Number(this.back.value), Number(this.back.max));
     player.part("back-count").textContent = plural(back, "token");
     const plan = rewindPlan(t, back, window);
     const lost = new Set(plan.lost);
     const held = span(Math.max(0, t - window + 1), t + 1);
-    const shorten64 = (list) => (list.length > CELLS_MAX ? list.slice(0, CELLS_MAX) : list);
     host.replaceChildren(
       this.block(
         "the ring now holds",
-        shorten64(held).map((p) => this.cell(p, p >= plan.from ? "th-back" : "")),
+        held.slice(0, CELLS_MAX).map((p) => this.cell(p, p >= plan.from ? "th-back" : "")),
         `order of the text, layer ${layer + 1}`,
       ),
       this.block(
         `to choose position ${plan.from} anew, its query needs`,
-        shorten64(plan.needed).map((p) => this.cell(p, lost.has(p) ? "th-doomed" : "th-seen")),
+        plan.needed.slice(0, CELLS_MAX).map((p) => this.cell(p, lost.has(p) ? "th-doomed" : "th-seen")),
         back ? `${plural(plan.needed.length, "key")} before it` : "nothing is taken back",
       ),
     );
     Object.assign(host.dataset, { back, lost: plan.lost.join(","), needed: plan.needed.join(","), reach: plan.reach });
     const kv = run.meta.theatre.kv_bytes;
+    /** @type {(Node | string)[][]} */
     const lines = [];
     if (!back) lines.push(["Move the slider: how many of the last tokens are taken back?"]);
     else if (lost.size)
@@ -252,12 +239,15 @@ export class Scenes {
     else lines.push([el("b", {}, "Everything needed is still there."), " The ring alone can do it."]);
     lines.push([
       t < window
-        ? `Nothing has been overwritten yet, so the ring can still go back to the beginning. From position ${window} on that ends.`
-        : "Once it has rolled, a ring can take back exactly 1 token: its write destroyed only a key that had just left the window. Each token further lacks one more.",
+        ? "Nothing has been overwritten yet, so the ring can still go back to the beginning. " +
+          `From position ${window} on that ends.`
+        : "Once it has rolled, a ring can take back exactly 1 token: its write destroyed only a key that had just " +
+          "left the window. Each token further lacks one more.",
     ]);
     lines.push([
       kv
-        ? `This app can go back to any token only because the trace kept every key and value: ${grouped(kv)} bytes a token, ${grouped(kv * run.count)} for this run.`
+        ? "This app can go back to any token only because the trace kept every key and value: " +
+          `${grouped(kv)} bytes a token, ${grouped(kv * run.count)} for this run.`
         : "This recording kept no keys and values: going back means reading the text again.",
     ]);
     player.part("rewind-words").replaceChildren(...lines.map((line) => el("p", {}, ...line)));

@@ -2,28 +2,50 @@
 
 import { blend, shade } from "../kit/colour.js";
 import { clamp, percent, plural, shorten } from "../kit/format.js";
-import { el, svg } from "../kit/dom.js";
+import { closest, el, penOf, svg } from "../kit/dom.js";
 import { settled } from "../kit/timing.js";
 
+/** @import RingPage from "./page.js" */
+/** @import { KVShape } from "./types.js" */
+/** @typedef {"keys" | "values"} Kind */
+
+/** @type {Kind[]} */
+const KINDS = ["keys", "values"];
 const POINT = "point at a number to read it";
 
+/** The canvas of one vector, a pixel for each number.
+ * @param {number} dim @param {Kind} kind @param {number} group */
+const stripOf = (dim, kind, group) =>
+  el("canvas", { width: dim, height: 1, role: "img", class: "th-strip", "data-kind": kind, "data-group": group });
+
+/** What is made anew for a run: strips, and what stands below them.
+ * @typedef {ReturnType<SlotPanel["build"]>} Numbers */
+
 export class SlotPanel {
+  /** @param {RingPage} player */
   constructor(player) {
     this.player = player;
-    this.picker = player.part("slot");
+    this.picker = player.part("slot", HTMLSelectElement);
     this.picker.addEventListener("change", () =>
       player.pickSlot(this.picker.value === "follow" ? null : Number(this.picker.value)),
     );
     this.numbers = player.part("slot-numbers");
+    /** @type {Numbers | null} null = there are none, or they were never looked at */
+    this.drawn = null;
+    this.look = "";
+    this.position = -1;
+    this.options = 0;
+    this.wanted = "";
     this.tableOpen = false;
     this.ask = settled(() => this.askSlot(), 120);
     this.numbers.addEventListener("pointerover", (event) => this.point(event));
-    this.numbers.addEventListener("pointerleave", () => this.say(""));
+    this.numbers.addEventListener("pointerleave", () => this.explain(""));
     this.numbers.addEventListener(
       "toggle",
       (event) => {
-        if (event.target.open === this.tableOpen) return;
-        this.tableOpen = event.target.open;
+        const { open } = /** @type {HTMLDetailsElement} */ (event.target);
+        if (open === this.tableOpen) return;
+        this.tableOpen = open;
         this.fillTable();
       },
       true,
@@ -41,7 +63,9 @@ export class SlotPanel {
     player.part("slot-title").textContent = `Slot ${slot}, layer ${layer + 1}`;
     player.part("slot-badge").textContent = run.meta.provenance;
     Object.assign(player.root.dataset, { slot, held: position });
+    /** @param {number} p */
     const word = (p) => el("b", { class: "mx-serif" }, shorten(run.labels[p] ?? "", 14));
+    /** @type {(Node | string)[][]} */
     const lines = [];
     if (position < 0) lines.push(["empty: position ", el("b", {}, String(slot)), " will be the first to write it"]);
     else {
@@ -60,6 +84,7 @@ export class SlotPanel {
     this.drawNumbers(position);
   }
 
+  /** @param {number} slots */
   fillPicker(slots) {
     const count = Math.min(slots, 512);
     if (this.options !== count) {
@@ -72,7 +97,9 @@ export class SlotPanel {
     this.picker.value = this.player.chosenSlot === null ? "follow" : String(this.player.chosenSlot);
   }
 
-  /** Its own query is left out: every query reads its own key. */
+  /** Its own query is left out: every query reads its own key.
+   * @param {number} position
+   * @returns {(Node | string)[]} */
   reader(position) {
     const { player } = this;
     const { run, layer, head } = player;
@@ -80,7 +107,7 @@ export class SlotPanel {
     const later = run.readings(position, layer, head).slice(1);
     if (!later.length) return ["no later token has read it yet"];
     const [q, weight] = later.reduce((best, one) => (one[1] > best[1] ? one : best));
-    player.root.dataset.reader = q;
+    player.root.dataset.reader = String(q);
     return [
       "is read most by ",
       el("b", { class: "mx-serif" }, shorten(run.labels[q], 14)),
@@ -90,22 +117,24 @@ export class SlotPanel {
     ];
   }
 
-  /** The attention it got in every step of its life, from the trace. */
+  /** The attention it got in every step of its life, from the trace.
+   * @param {number} position @param {number} window */
   drawLife(position, window) {
     const { run, layer, head, t } = this.player;
     const host = this.player.part("slot-life");
     if (position < 0 || !run.pattern || !(window <= 64)) return host.replaceChildren();
     const readings = run.readings(position, layer, head);
     const wide = 100 / window;
+    const steps = readings.map(([q, w]) => `${q}: ${percent(w)}`).join(", ");
     const art = svg("svg", {
       viewBox: "0 0 100 24",
       preserveAspectRatio: "none",
       class: "th-life",
       role: "img",
-      "aria-label": `Attention it got in each of its ${window} steps: ${readings.map(([q, w]) => `${q}: ${percent(w)}`).join(", ")}`,
+      "aria-label": `Attention it got in each of its ${window} steps: ${steps}`,
     });
     for (let i = 0; i < window; i++) {
-      const weight = readings[i]?.[1];
+      const weight = readings[i]?.[1] ?? NaN;
       const high = Number.isFinite(weight) ? Math.max(0.6, 24 * shade(weight)) : 24;
       const kind = !Number.isFinite(weight)
         ? "th-unread"
@@ -128,63 +157,79 @@ export class SlotPanel {
     );
   }
 
+  /** @param {number} position below 0 = the slot is empty */
   drawNumbers(position) {
-    const { run, layer, colour } = this.player;
+    const { run, layer } = this.player;
     const { theatre } = run.meta;
-    if (!run.kv && !theatre.single) {
-      const button = theatre.live
-        ? el("button", { type: "button", class: "th-primary", "data-act": "live" }, "Write the same run live")
-        : null;
-      if (this.said === theatre.kv_note + theatre.live) return;
-      this.said = theatre.kv_note + theatre.live;
-      this.numbers.replaceChildren(el("p", { class: "mx-note th-note" }, theatre.kv_note), ...(button ? [button] : []));
-      return;
-    }
-    if (this.said !== this.look()) this.build(theatre.kv_shape);
-    this.shown = position;
+    if (!run.kv && !theatre.single) return this.drawNote();
+    if (!this.drawn || this.look !== this.lookNow()) this.drawn = this.build(theatre.kv_shape);
+    const { drawn } = this;
+    this.position = position;
     const known = Boolean(run.vector("keys", position, layer, 0));
     this.player.root.dataset.numbers = known ? `${layer},${position}` : "";
     if (!known && position >= 0) this.ask();
+    const scale = this.drawStrips(drawn);
+    const strongest = `strongest: K ±${scale.keys.toFixed(2)}, V ±${scale.values.toFixed(2)}`;
+    drawn.scaleNote.textContent =
+      position < 0
+        ? "nothing in this slot yet"
+        : known
+          ? `blue − · orange +; ${strongest}. Keys are turned for their position. ${run.one?.text ?? ""}`
+          : this.waiting(position);
+    return this.fillTable();
+  }
+
+  /** Why there are no numbers, and how they can be had. */
+  drawNote() {
+    const { theatre } = this.player.run.meta;
+    const look = theatre.kv_note + theatre.live;
+    if (this.look === look) return;
+    this.look = look;
+    const button = theatre.live
+      ? el("button", { type: "button", class: "th-primary", "data-act": "live" }, "Write the same run live")
+      : null;
+    this.numbers.replaceChildren(el("p", { class: "mx-note th-note" }, theatre.kv_note), ...(button ? [button] : []));
+  }
+
+  /** Each number as a pixel, keys and values each against their strongest, which is returned.
+   * @param {Numbers} drawn */
+  drawStrips({ strips, signs }) {
+    const { run, layer, colour } = this.player;
+    const { position } = this;
     const scale = { keys: 0, values: 0 };
-    for (const { kind, group } of this.strips) {
+    for (const { kind, group } of strips) {
       for (const number of run.vector(kind, position, layer, group) ?? [])
         scale[kind] = Math.max(scale[kind], Math.abs(number));
     }
-    for (const { kind, group, canvas } of this.strips) {
-      const g = canvas.getContext("2d");
+    for (const { kind, group, canvas } of strips) {
+      const g = penOf(canvas);
       const vector = run.vector(kind, position, layer, group);
       g.clearRect(0, 0, canvas.width, canvas.height);
       for (let i = 0; vector && i < vector.length; i++) {
         const share = scale[kind] ? vector[i] / scale[kind] : 0;
-        g.fillStyle = blend(colour.card, share < 0 ? this.signs.negative : this.signs.positive, Math.abs(share));
+        g.fillStyle = blend(colour.card, share < 0 ? signs.negative : signs.positive, Math.abs(share));
         g.fillRect(i, 0, 1, 1);
       }
-      canvas.setAttribute(
-        "aria-label",
-        `${kind === "keys" ? "Key" : "Value"} of KV head ${group + 1}: ${vector ? vector.length : 0} numbers, largest ${this.number(scale[kind])}`,
-      );
+      const numbers = `${vector ? vector.length : 0} numbers, largest ${this.number(scale[kind])}`;
+      canvas.setAttribute("aria-label", `${kind === "keys" ? "Key" : "Value"} of KV head ${group + 1}: ${numbers}`);
     }
-    this.scaleNote.textContent =
-      position < 0
-        ? "nothing in this slot yet"
-        : known
-          ? `blue − · orange +; strongest: K ±${scale.keys.toFixed(2)}, V ±${scale.values.toFixed(2)}. Keys are turned for their position. ${run.one?.text ?? ""}`
-          : this.waiting(position);
-    this.fillTable();
+    return scale;
   }
 
   /** Those of the whole run are too many to send: once the step rests, the slot that is looked at is asked for. */
   askSlot() {
-    const { player, shown } = this;
+    const { player, position } = this;
     const { run, layer, timeline } = player;
-    if (!player.root.isConnected || timeline.playing || shown < 0 || run.vector("keys", shown, layer, 0)) return;
-    const wanted = `${run.id},${layer},${shown}`;
+    if (!player.root.isConnected || timeline.playing || position < 0 || run.vector("keys", position, layer, 0)) return;
+    const wanted = `${run.id},${layer},${position}`;
     const asked = run.meta.theatre.slot;
-    if (wanted === this.wanted && asked?.layer === layer && asked.position === shown) return; // it is under way, or cannot be had
+    // it is under way, or cannot be had
+    if (wanted === this.wanted && asked?.layer === layer && asked.position === position) return;
     this.wanted = wanted;
-    player.trigger("slot", { run: run.id, layer, position: shown });
+    player.trigger("slot", { run: run.id, layer, position });
   }
 
+  /** @param {number} position */
   waiting(position) {
     const { run, layer, timeline } = this.player;
     const { slot } = run.meta.theatre;
@@ -194,31 +239,25 @@ export class SlotPanel {
       : "Fetching the key and value of this slot …";
   }
 
-  look() {
+  lookNow() {
     return `strips ${this.player.run.id} ${this.player.root.dataset.theme}`;
   }
 
-  build(shape) {
-    this.said = this.look();
-    this.strips = [];
+  /** @param {KVShape} shape */
+  build({ n_kv_heads, head_dim }) {
+    this.look = this.lookNow();
     const style = getComputedStyle(this.player.root);
-    this.signs = {
+    const signs = {
       positive: style.getPropertyValue("--mx-positive").trim(),
       negative: style.getPropertyValue("--mx-negative").trim(),
     };
+    const strips = [];
     const rows = [];
-    for (let group = 0; group < shape.n_kv_heads; group++) {
-      for (const kind of ["keys", "values"]) {
-        const canvas = el("canvas", {
-          width: shape.head_dim,
-          height: 1,
-          role: "img",
-          class: "th-strip",
-          "data-kind": kind,
-          "data-group": group,
-        });
+    for (let group = 0; group < n_kv_heads; group++) {
+      for (const kind of KINDS) {
+        const canvas = stripOf(head_dim, kind, group);
         canvas.addEventListener("pointermove", (event) => this.point(event));
-        this.strips.push({ kind, group, canvas });
+        strips.push({ kind, group, canvas });
         rows.push(
           el(
             "div",
@@ -229,59 +268,67 @@ export class SlotPanel {
         );
       }
     }
-    this.scaleNote = el("p", { class: "mx-note" });
-    this.pointed = el("p", { class: "mx-note th-pointed" }, POINT);
-    this.table = el("div", { class: "th-table", tabindex: "0", role: "region", "aria-label": "Table of the numbers" });
+    const scaleNote = el("p", { class: "mx-note" });
+    const pointed = el("p", { class: "mx-note th-pointed" }, POINT);
+    const table = el("div", {
+      class: "th-table",
+      tabindex: "0",
+      role: "region",
+      "aria-label": "Table of the numbers",
+    });
     this.numbers.replaceChildren(
       ...rows,
-      this.pointed,
-      this.scaleNote,
-      el("details", { open: this.tableOpen }, el("summary", {}, "all the numbers"), this.table),
+      pointed,
+      scaleNote,
+      el("details", { open: this.tableOpen }, el("summary", {}, "all the numbers"), table),
     );
+    return { strips, signs, scaleNote, pointed, table };
   }
 
+  /** @param {number} value */
   number(value) {
     return value < 0 ? `−${(-value).toFixed(4)}` : value.toFixed(4);
   }
 
   fillTable() {
-    if (!this.tableOpen || !this.table) return this.table?.replaceChildren();
+    if (!this.drawn) return;
+    const { strips, table } = this.drawn;
+    if (!this.tableOpen) return table.replaceChildren();
     const { run, layer } = this.player;
     const head = el(
       "tr",
       {},
       el("th", { scope: "col" }, "i"),
-      ...this.strips.map(({ kind, group }) => el("th", { scope: "col" }, `${kind === "keys" ? "K" : "V"}${group + 1}`)),
+      ...strips.map(({ kind, group }) => el("th", { scope: "col" }, `${kind === "keys" ? "K" : "V"}${group + 1}`)),
     );
-    const vectors = this.strips.map(({ kind, group }) => run.vector(kind, this.shown, layer, group));
-    const rows = vectors[0]
-      ? Array.from(vectors[0], (_, i) =>
-          el(
-            "tr",
-            {},
-            el("th", { scope: "row" }, String(i)),
-            ...vectors.map((vector) => el("td", {}, this.number(vector[i]))),
-          ),
-        )
-      : [];
-    return this.table.replaceChildren(el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows)));
+    const vectors = strips.map(({ kind, group }) => run.vector(kind, this.position, layer, group) ?? []);
+    const rows = Array.from(vectors[0], (_, i) =>
+      el(
+        "tr",
+        {},
+        el("th", { scope: "row" }, String(i)),
+        ...vectors.map((vector) => el("td", {}, this.number(vector[i]))),
+      ),
+    );
+    return table.replaceChildren(el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows)));
   }
 
+  /** @param {MouseEvent} event */
   point(event) {
-    const canvas = event.target.closest?.("canvas");
-    if (!canvas) return this.say("");
-    const { kind, group } = canvas.dataset;
-    const vector = this.player.run.vector(kind, this.shown, this.player.layer, Number(group));
+    const canvas = closest(event, "canvas");
+    if (!(canvas instanceof HTMLCanvasElement)) return this.explain("");
+    const kind = canvas.dataset.kind === "keys" ? "keys" : "values";
+    const group = Number(canvas.dataset.group);
+    const vector = this.player.run.vector(kind, this.position, this.player.layer, group);
     const place = canvas.getBoundingClientRect();
     const i = clamp(Math.floor(((event.clientX - place.left) / place.width) * canvas.width), 0, canvas.width - 1);
-    return this.say(
-      vector
-        ? `${kind === "keys" ? "K" : "V"}, KV head ${Number(group) + 1}, number ${i}: ${this.number(vector[i])}`
-        : "",
+    return this.explain(
+      vector ? `${kind === "keys" ? "K" : "V"}, KV head ${group + 1}, number ${i}: ${this.number(vector[i])}` : "",
     );
   }
 
-  say(text) {
-    if (this.pointed) this.pointed.textContent = text || POINT;
+  /** @param {string} text about the number under the pointer; empty = there is none */
+  explain(text) {
+    if (this.drawn) this.drawn.pointed.textContent = text || POINT;
   }
 }

@@ -10,8 +10,9 @@ from app.session.desk import Desk
 from app.session.rereading import read_again
 from app.session.runs import Record
 from app.session.visible import run_named
-from mistral_core.serving.task import Report
-from mistral_core.trace import KEYS, VALUES, RecordingPlan, Trace
+from mistral_core.analysis.progress import Report
+from mistral_core.analysis.relay import KEYS
+from mistral_core.trace.trace import VALUES, RecordingPlan, Trace
 
 
 def ask_slot(desk: Desk, event: AskSlot) -> None:

@@ -8,7 +8,7 @@ from app.ring.messages import Forgotten
 from app.session.delivery import Delivery
 from app.session.desk import PageState
 from app.session.work import Work, Workshop
-from mistral_core.trace import Trace
+from mistral_core.trace.trace import Trace
 
 
 @dataclass(frozen=True, kw_only=True)

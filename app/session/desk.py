@@ -14,7 +14,7 @@ from typing import ClassVar, TypeVar
 
 from app.session.runs import DEFAULT_NEW_TOKENS, DEFAULT_SAMPLING, Record
 from app.shared.messages import Place
-from mistral_core.registry import DEFAULT_MODEL
+from mistral_core.checkpoint.registry import DEFAULT_MODEL
 from mistral_core.sampling import SamplingSettings
 
 MAX_RECORDS = 8

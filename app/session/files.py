@@ -13,7 +13,7 @@ from app.session.runs import DEFAULT_SAMPLING, SAMPLING_FIELDS, Record, RunSpec
 from app.session.sentence import sentence
 from app.shared.run_payload import run_parts
 from app.wire import pack
-from mistral_core.trace import Trace
+from mistral_core.trace.trace import Trace
 
 RECORDING_NAME = "recorded"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from app import compute
 from app.session.desk import Desk
 from app.session.runs import Record
-from mistral_core.trace import Trace
+from mistral_core.trace.trace import Trace
 
 if TYPE_CHECKING:
     from mistral_core.serving.engine import Progress

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app import compute
-from mistral_core.serving.task import Report
-from mistral_core.trace import RecordingPlan, Trace
+from mistral_core.analysis.progress import Report
+from mistral_core.trace.trace import RecordingPlan, Trace
 
 if TYPE_CHECKING:
-    from mistral_core.checkpoint import LoadedModel
+    from mistral_core.checkpoint.load import LoadedModel
 
 
 def writer_of(trace: Trace) -> LoadedModel:

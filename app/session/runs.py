@@ -17,7 +17,7 @@ from mistral_core.sampling import SamplingSettings
 if TYPE_CHECKING:
     from mistral_core.generation import GenerationRequest
     from mistral_core.serving.engine import Job
-    from mistral_core.trace import Trace
+    from mistral_core.trace.trace import Trace
 
 SAMPLING_FIELDS = tuple(field.name for field in fields(SamplingSettings))
 DEFAULT_SAMPLING = SamplingSettings(temperature=0.8, top_p=0.95)

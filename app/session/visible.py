@@ -14,7 +14,7 @@ from app.session.progress import ACTIVE, progress_of, trace_of
 from app.session.runs import Record
 from app.shared.messages import Growth, Status
 from app.wire import Parts
-from mistral_core.trace import Trace
+from mistral_core.trace.trace import Trace
 
 if TYPE_CHECKING:
     from mistral_core.serving.engine import Progress

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from app.session.sentence import sentence
-from mistral_core.serving.task import Report, Task
+from mistral_core.analysis.progress import Report
+from mistral_core.serving.task import Task
 
 Result = TypeVar("Result")
 

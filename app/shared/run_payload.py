@@ -18,7 +18,8 @@ import numpy as np
 from app.shared.messages import ModelShape, PatternShape, PictureName, Place, RunHeader, Status
 from app.wire import Parts
 from mistral_core.config import MistralConfig
-from mistral_core.trace_compact import TOP_ENTROPY, TOP_LABELS, TOP_STAGES
+from mistral_core.sampling import entropy_bits, softmax
+from mistral_core.trace.compact import TOP_ENTROPY, TOP_LABELS, TOP_STAGES
 
 PATTERN_BUDGET = 64 * 1024
 """Bytes of attention per token that are worth sending: 8 x 8 x 16 needs 2 KiB; above it, heads are averaged."""
@@ -50,16 +51,6 @@ class RunLike(Protocol):
     def __len__(self) -> int: ...
     def __getitem__(self, name: str) -> np.ndarray: ...
     def pattern(self, layer: int) -> np.ndarray: ...
-
-
-def entropy_bits(logits: np.ndarray) -> np.ndarray:
-    """Entropy of each row's softmax, in bits: `[n, vocab_size]` -> `[n]` float32."""
-    rows = np.asarray(logits, np.float64)
-    shifted = rows - rows.max(-1, keepdims=True)
-    weights = np.exp(shifted)
-    total = weights.sum(-1)
-    nats = np.log(total) - np.where(weights > 0, weights * shifted, 0.0).sum(-1) / total
-    return np.asarray(nats / np.log(2), np.float32)
 
 
 def prefix_hash(token_ids: np.ndarray) -> int:
@@ -154,7 +145,7 @@ def _entropy(trace: RunLike, start: int, stop: int) -> np.ndarray:
     if start == stop:
         return np.empty(0, np.float32)
     try:
-        return entropy_bits(trace.logits[start:stop])
+        return np.asarray(entropy_bits(softmax(np.asarray(trace.logits[start:stop], np.float64))), np.float32)
     except KeyError:
         pass
     try:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.session import state
 from app.session.work import Work, Workshop
-from mistral_core.serving.task import Report
+from mistral_core.analysis.progress import Report
 
 Result = TypeVar("Result")
 

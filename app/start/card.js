@@ -1,18 +1,34 @@
 // The card beside the text: a word to watch, the question, the measured answer, and the way the change took.
 
-import { calm } from "../kit/timing.js";
-import { clamp, grouped, percent, plural, quoted } from "../kit/format.js";
 import { el, segmented } from "../kit/dom.js";
+import { clamp, percent, plural, quoted } from "../kit/format.js";
 import { rem } from "../kit/measure.js";
+import { calm } from "../kit/timing.js";
+import { answerBars, typicalScale } from "./answer.js";
+import { carriers } from "./corridor.js";
+
+/** @typedef {import("./types.js").Story} Story */
+/** @typedef {import("../kit/dom.js").Child} Child */
 
 const HOP_MS = 1100;
 
 export class QuestionCard {
+  /** @param {import("./page.js").default} player */
   constructor(player) {
     this.player = player;
     this.node = el("section", { class: "mx-card mn-card", "aria-label": "Is it forgotten?", "aria-live": "polite" });
-    player.part("story").closest(".mx-card").after(this.node);
-    Object.assign(this, { stage: "reading", said: null, version: 1, hop: 0, shown: "" });
+    player.part("story").closest(".mx-card")?.after(this.node);
+    /** @type {"reading" | "ask" | "answer" | "path"} */
+    this.stage = "reading";
+    /** @type {"forgotten" | "counts" | null} what the visitor thinks */
+    this.guess = null;
+    /** Which word stands in the text: 0 = its own, 1 = the swap. */
+    this.version = 1;
+    this.hop = 0;
+    /** What the card on the page was made of. */
+    this.key = "";
+    /** @type {ReturnType<typeof setInterval> | undefined} */
+    this.clock = undefined;
   }
 
   dispose() {
@@ -34,13 +50,20 @@ export class QuestionCard {
     });
   }
 
-  answer(said) {
-    Object.assign(this, { said, stage: "answer", version: 1 });
+  /** @param {"forgotten" | "counts"} guess */
+  answer(guess) {
+    Object.assign(this, { guess, stage: "answer", version: 1 });
     this.player.goTarget();
-    this.node.querySelector(".mn-main")?.focus({ preventScroll: true });
+    this.focus(".mn-main");
     this.bringUp();
   }
 
+  /** @param {string} selector  of a button of the card */
+  focus(selector) {
+    /** @type {HTMLElement | null} */ (this.node.querySelector(selector))?.focus({ preventScroll: true });
+  }
+
+  /** @param {number} version */
   swap(version) {
     this.version = version;
     this.player.draw();
@@ -58,6 +81,10 @@ export class QuestionCard {
       );
   }
 
+  /**
+   * @param {number} hop
+   * @param {boolean} byHand  stops the clock
+   */
   toHop(hop, byHand = false) {
     if (byHand) clearInterval(this.clock);
     const { run } = this.player;
@@ -74,7 +101,7 @@ export class QuestionCard {
     if (!story) return;
     const key = [
       stage,
-      this.said,
+      this.guess,
       this.version,
       this.hop,
       stage === "reading" ? t : "",
@@ -82,29 +109,40 @@ export class QuestionCard {
       t === story.target,
     ].join("|");
     player.root.dataset.stage = stage;
-    player.root.dataset.hop = stage === "path" ? this.hop : "";
-    if (key === this.shown) return;
-    this.shown = key;
-    const focused = this.node.contains(player.root.getRootNode().activeElement)
-      ? player.root.getRootNode().activeElement.dataset.do
-      : null;
-    this.node.replaceChildren(
-      ...{
-        reading: () => this.reading(),
-        ask: () => this.question(),
-        answer: () => this.answered(),
-        path: () => this.path(),
-      }[stage](),
-    );
-    if (focused) this.node.querySelector(`[data-do="${focused}"]`)?.focus({ preventScroll: true });
+    player.root.dataset.hop = stage === "path" ? String(this.hop) : "";
+    if (key === this.key) return;
+    this.key = key;
+    const active = player.active();
+    const focused = active instanceof HTMLElement && this.node.contains(active) ? active.dataset.do : null;
+    this.node.replaceChildren(...this.content(story));
+    if (focused) this.focus(`[data-do="${focused}"]`);
   }
 
+  /** @param {Story} story */
+  content(story) {
+    if (this.stage === "reading") return this.reading(story);
+    if (this.stage === "ask") return this.question(story);
+    return this.stage === "answer" ? this.answered(story) : this.path(story);
+  }
+
+  /**
+   * @param {string} text
+   * @param {string} kind  class
+   */
   word(text, kind = "mn-name") {
     return el("b", { class: `mx-serif ${kind}` }, quoted(text));
   }
 
+  /**
+   * @param {string} name  for `data-do`
+   * @param {string} text
+   * @param {() => void} onclick
+   * @param {string} kind  class
+   */
   button(name, text, onclick, kind = "") {
-    const label = { "hop-back": "One layer back", "hop-on": "One layer on" }[name];
+    /** @type {Record<string, string>} what is read out where the text is only a sign */
+    const labels = { "hop-back": "One layer back", "hop-on": "One layer on" };
+    const label = labels[name];
     return el(
       "button",
       { type: "button", class: `mn-button ${kind}`, "data-do": name, "aria-label": label, onclick },
@@ -112,11 +150,12 @@ export class QuestionCard {
     );
   }
 
-  reading() {
-    const { story, t, run } = this.player;
+  /** @param {Story} story */
+  reading(story) {
+    const { t, run } = this.player;
     const { position, leaves, word, target } = story;
     const head = el("h2", {}, "Watch the word ", this.word(word));
-    const strip = this.slide();
+    const strip = this.slide(story);
     if (t < position)
       return [head, el("p", {}, "The model reads one piece of a word at a time. Soon it reads this one.")];
     const rings = run.layers === 1 ? "the ring" : `all ${run.layers} rings`;
@@ -162,9 +201,13 @@ export class QuestionCard {
     ];
   }
 
-  /** The word slides out of the window: one cell for each token back, the window's own marked. */
-  slide() {
-    const { story, t, run } = this.player;
+  /**
+   * The word slides out of the window: one cell for each token back, the window's own marked.
+   *
+   * @param {Story} story
+   */
+  slide(story) {
+    const { t, run } = this.player;
     const window = Math.max(...run.windows);
     const far = story.target - story.position;
     if (far > 96) return [];
@@ -188,8 +231,9 @@ export class QuestionCard {
     ];
   }
 
-  question() {
-    const { story, run } = this.player;
+  /** @param {Story} story */
+  question(story) {
+    const { run } = this.player;
     return [
       el("h2", {}, "Is it forgotten?"),
       el(
@@ -197,9 +241,10 @@ export class QuestionCard {
         {},
         this.word(story.word),
         ` is ${story.target - story.position} tokens back. It left all ${plural(run.layers, "ring")} `,
-        `${story.target - story.leaves} tokens ago: no layer can look at it any more. Does it still matter for the next word?`,
+        `${story.target - story.leaves} tokens ago: no layer can look at it any more. `,
+        "Does it still matter for the next word?",
       ),
-      ...this.slide(),
+      ...this.slide(story),
       el(
         "p",
         { class: "mn-buttons" },
@@ -209,11 +254,11 @@ export class QuestionCard {
     ];
   }
 
-  answered() {
-    const { story } = this.player;
-    const kept = Math.abs(story.first[0] - story.swapped[0]) >= 0.05;
-    const truth = kept ? "It is not forgotten." : "It is nearly forgotten.";
-    const verdict = `You said: ${this.said === "counts" ? "it counts" : "forgotten"}. ${truth}`;
+  /** @param {Story} story */
+  answered(story) {
+    const counts = Math.abs(story.first[0] - story.swapped[0]) >= 0.05;
+    const truth = counts ? "It is not forgotten." : "It is nearly forgotten.";
+    const verdict = `You said: ${this.guess === "counts" ? "it counts" : "forgotten"}. ${truth}`;
     const pick = el("span", { class: "mx-seg", role: "radiogroup", "aria-label": "The word in the text" });
     segmented(
       pick,
@@ -225,10 +270,10 @@ export class QuestionCard {
       (value) => this.swap(Number(value)),
     );
     return [
-      el("div", { class: "mn-top" }, el("h2", {}, verdict), this.badge()),
+      el("div", { class: "mn-top" }, el("h2", {}, verdict), this.badge(story)),
       el("div", { class: "mn-top" }, el("p", {}, "Only this word is exchanged, and the next word is another:"), pick),
-      this.bars(),
-      this.typical(),
+      answerBars(story, this.version),
+      typicalScale(story),
       el(
         "p",
         { class: "mn-buttons" },
@@ -237,90 +282,44 @@ export class QuestionCard {
     ];
   }
 
-  badge() {
-    return el("span", { class: "mx-badge", title: `by ${this.player.story.command}` }, "recorded");
+  /** @param {Story} story */
+  badge(story) {
+    return el("span", { class: "mx-badge", title: `by ${story.command}` }, "recorded");
   }
 
-  bars() {
-    const { story } = this.player;
-    const rows = story.answers.map((answer, i) => {
-      const value = this.version ? story.swapped[i] : story.first[i];
-      const before = this.version ? story.first[i] : story.swapped[i];
-      const bar = el("span", { class: "mn-bar" }, el("i", {}), el("u", {}));
-      bar.firstChild.style.width = `${value * 100}%`;
-      bar.lastChild.style.left = `${before * 100}%`;
-      return el(
-        "div",
-        { class: "mn-row" },
-        el("span", { class: "mx-serif" }, answer),
-        bar,
-        el("b", {}, percent(value)),
-        el("span", { class: "mx-soft" }, `${this.version ? "was" : "becomes"} ${percent(before)}`),
-      );
-    });
-    return el("div", { class: "mn-bars", role: "group", "aria-label": "Probability of the next word" }, ...rows);
-  }
-
-  /** Chosen for effect, so what usually happens stands beside it, on a log scale. */
-  typical() {
-    const { story } = this.player;
-    const { kl_median: median, kl_mean: mean, kl_max: most, sources, distance } = story.typical;
-    const low = -5;
-    const high = 1;
-    const at = (value) => `${((clamp(Math.log10(value), low, high) - low) / (high - low)) * 100}%`;
-    const mark = (value, name, kind = "") => {
-      const node = el("span", { class: `mn-mark ${kind}` }, el("i", {}), el("span", {}, name));
-      node.style.left = at(value);
-      return node;
-    };
-    return el(
-      "div",
-      { class: "mn-typical" },
-      el(
-        "p",
-        { class: "mx-note" },
-        `Chosen for effect: the strongest of ${story.candidates} tried. For ${sources} ordinary words, also ${distance} tokens back, the median change of the whole prediction is ${grouped(Number((story.kl / median).toPrecision(1)))} times smaller (KL in nats, log scale):`,
-      ),
-      el(
-        "div",
-        {
-          class: "mn-scale",
-          role: "img",
-          "aria-label": `Median ${median.toPrecision(2)}, mean ${mean.toPrecision(2)}, largest ${most.toPrecision(2)}, this example ${story.kl.toPrecision(2)} nats`,
-        },
-        mark(median, `ordinary: median ${median.toPrecision(2)}`),
-        mark(most, `ordinary: largest ${most.toPrecision(2)}`),
-        mark(story.kl, `here ${story.kl.toPrecision(2)}`, "mn-here"),
-      ),
-    );
-  }
-
-  /** The state that carries most after each layer so far. */
-  trail() {
+  /**
+   * The states that carry most after each layer so far.
+   *
+   * @param {Story} story
+   */
+  trail(story) {
     const { player, hop } = this;
     return el(
       "ol",
       { class: "mn-trail", "aria-label": "Most of it, layer by layer" },
       ...Array.from({ length: hop }, (_, i) => {
-        const most = player.grid
-          .carriers(i + 1, 2)
-          .flatMap(([at, share], j) => [j ? ", " : "", this.word(player.run.labels[at], ""), ` ${percent(share)}`]);
+        const most = carriers(story, i + 1, 2).flatMap(([at, share], j) => [
+          j ? ", " : "",
+          this.word(player.run.labels[at], ""),
+          ` ${percent(share)}`,
+        ]);
         return el("li", {}, `L${i + 1} `, ...most);
       }),
     );
   }
 
-  path() {
+  /** @param {Story} story */
+  path(story) {
     const { player, hop } = this;
-    const { story, run } = player;
+    const { run } = player;
     const last = hop === run.layers;
-    const carriers = player.grid.carriers(hop);
-    const names = carriers.flatMap(([position, share], i) => [
+    const names = carriers(story, hop).flatMap(([position, share], i) => [
       i ? ", " : "",
       this.word(run.labels[position], ""),
       ` (${position}) `,
       el("b", {}, percent(share)),
     ]);
+    /** @type {Child[]} */
     const where =
       hop === 0
         ? ["At first the change is in one place only: the word itself, ", this.word(story.word), "."]
@@ -336,7 +335,8 @@ export class QuestionCard {
       el(
         "p",
         {},
-        `Each layer looks ${widest} tokens back at most: later words took it up while they could still see it, and handed it on. `,
+        `Each layer looks ${widest} tokens back at most: later words took it up while they could still see it, ` +
+          "and handed it on. ",
         el(
           "span",
           { class: "mx-soft" },
@@ -364,10 +364,10 @@ export class QuestionCard {
           el("b", {}, `${hop} of ${plural(run.layers, "layer")}`),
           this.button("hop-on", "›", () => this.toHop(hop + 1, true)),
         ),
-        this.badge(),
+        this.badge(story),
       ),
       el("p", { class: "mn-where" }, ...where),
-      ...(hop ? [this.trail()] : []),
+      ...(hop ? [this.trail(story)] : []),
       ...(last ? done : []),
     ];
   }

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.start.messages import Story
-from mistral_core.trace import Trace
+from mistral_core.trace.trace import Trace
 
 COMMAND = "python -m mistral_core influence-example"
 

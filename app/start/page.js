@@ -1,25 +1,46 @@
 // The first minute: plays the recorded text up to the moment at which a word has left every ring, and asks.
 
-import { Memory } from "../kit/memory.js";
-import NextWordPage from "../next_word/page.js";
-import { QuestionCard } from "./card.js";
-import { StartGrid } from "./grid.js";
-import { calm } from "../kit/timing.js";
 import { legend } from "../kit/dom.js";
+import { Memory } from "../kit/memory.js";
+import { calm } from "../kit/timing.js";
+import NextWordPage from "../next_word/page.js";
+import { NextWordRun } from "../next_word/run.js";
+import { QuestionCard } from "./card.js";
+import { carriers } from "./corridor.js";
+import { StartGrid } from "./grid.js";
 
-const memory = new Memory();
+/** @typedef {import("./types.js").StartHeader} StartHeader */
+/** @typedef {import("./types.js").Story} Story */
+/** @typedef {import("../next_word/page.js").View} View */
 
+/** @type {Memory<NextWordRun, View>} */
+const memory = new Memory(NextWordRun);
+
+/** @extends {NextWordPage<import("../next_word/types.js").Events & import("./types.js").Events>} */
 export default class StartPage extends NextWordPage {
+  /**
+   * @param {HTMLElement | ShadowRoot} host
+   * @param {import("../kit/mount.js").Look} look
+   */
   constructor(host, look) {
-    super(host, look, StartGrid, memory);
+    super(host, look, memory);
     this.card = new QuestionCard(this);
+    /** @type {boolean | undefined} whether the legends speak of the path */
+    this.pathLegend = undefined;
     this.part("story").addEventListener("scroll", () => this.point(null), { passive: true });
   }
 
-  get story() {
-    return this.run?.meta.story ?? null;
+  makeGrid() {
+    return new StartGrid(this);
   }
 
+  /** What is asked about the recorded run; null = nothing, or no run yet. */
+  get story() {
+    const header = /** @type {StartHeader | undefined} */ (this.run?.meta); // this page's payloads have a story
+    return header?.story ?? null;
+  }
+
+  /** @param {NextWordRun} run */
   begin(run) {
     if (!this.story) return super.begin(run);
     this.t = 0;
@@ -30,20 +51,31 @@ export default class StartPage extends NextWordPage {
     } else this.timeline.play();
   }
 
-  /** Who comes back to the page finds the question where he left it. */
+  /**
+   * Who comes back to the page finds the question where he left it.
+   *
+   * @param {NextWordRun} run
+   * @param {View} view
+   * @param {import("../kit/places.js").Stay | null} place
+   */
   restore(run, view, place) {
     super.restore(run, view, place);
     if (this.story && this.t === this.story.target && !this.timeline.playing) this.card.stage = "ask";
   }
 
-  /** The clock stops once, at the question; who plays on or steps by hand is not held up again. */
+  /**
+   * The clock stops once, at the question; who plays on or steps by hand is not held up again.
+   *
+   * @param {number} position
+   * @param {import("../kit/playhead.js").How} how
+   */
   go(position, how) {
     const { story, card } = this;
     if (!story) return super.go(position, how);
     if (card.stage === "path" || card.stage === "answer") {
       if (position !== story.target) this.rest();
     } else if (card.stage === "ask" && position !== story.target) card.stage = "reading";
-    if (card.stage === "reading" && position === story.target && this.t < story.target && !card.said) card.ask();
+    if (card.stage === "reading" && position === story.target && this.t < story.target && !card.guess) card.ask();
     super.go(position, how);
   }
 
@@ -55,7 +87,7 @@ export default class StartPage extends NextWordPage {
 
   goTarget() {
     if (this.timeline.playing) this.timeline.pause();
-    this.t = this.story.target;
+    if (this.story) this.t = this.story.target;
     this.draw();
   }
 
@@ -64,11 +96,13 @@ export default class StartPage extends NextWordPage {
     this.timeline.play();
   }
 
+  /** @param {"ring" | "reach"} to */
   leaveTo(to) {
     this.trigger("go", { to, n: performance.now() });
   }
 
   ownSentence() {
+    /** @type {HTMLInputElement | null} */
     const box = document.querySelector("[data-testid=stForm] input[type=text]");
     box?.scrollIntoView({ block: "center", behavior: calm() ? "auto" : "smooth" });
     box?.focus({ preventScroll: true });
@@ -86,12 +120,16 @@ export default class StartPage extends NextWordPage {
 
   /** As long as the text read so far fits into its panel, it is seen from its beginning. */
   keepWhole() {
-    const { host, spans } = this.text;
+    const { host, flow, spans } = this.text;
     const now = spans.get(this.t)?.node;
-    if (now && now.offsetTop + now.offsetHeight - host.firstChild.offsetTop <= host.clientHeight) host.scrollTop = 0;
+    if (now && now.offsetTop + now.offsetHeight - flow.offsetTop <= host.clientHeight) host.scrollTop = 0;
   }
 
-  /** The word to watch, and while it is exchanged the other one over it. */
+  /**
+   * The word to watch, and while it is exchanged the other one over it.
+   *
+   * @param {Story} story
+   */
   drawWord(story) {
     const entry = this.text.spans.get(story.position);
     if (!entry) return;
@@ -101,10 +139,10 @@ export default class StartPage extends NextWordPage {
     entry.node.classList.toggle("mn-exchanged", exchanged);
     if (exchanged) entry.ink.dataset.swap = story.swap;
     else delete entry.ink.dataset.swap;
-    const carriers = new Set(
-      stage === "path" && this.card.hop > 0 ? this.grid.carriers(this.card.hop).map(([position]) => position) : [],
+    const carrying = new Set(
+      stage === "path" && this.card.hop > 0 ? carriers(story, this.card.hop).map(([position]) => position) : [],
     );
-    for (const [position, { node }] of this.text.spans) node.classList.toggle("mn-carrier", carriers.has(position));
+    for (const [position, { node }] of this.text.spans) node.classList.toggle("mn-carrier", carrying.has(position));
   }
 
   drawLegend() {

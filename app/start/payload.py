@@ -6,7 +6,7 @@ from app.next_word.payload import next_word_parts
 from app.next_word.stages import recorded_block
 from app.start.messages import Story
 from app.wire import Parts
-from mistral_core.trace import Trace
+from mistral_core.trace.trace import Trace
 
 
 def start_parts(trace: Trace, story: Story | None) -> Parts:

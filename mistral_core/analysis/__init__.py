@@ -1,1 +1,13 @@
-"""Pure functions of a configuration, a Trace or a model; each names its formula."""
+"""Measurements: pure functions of a configuration, a Trace or a model; each file names its formula.
+
+What is so by formula:      `accounting.py` parameters and bytes, `reach.py` who can be reached, and cut edges
+Attention, from a Trace:    `heads.py` what each head looks at, `flow.py` several layers together
+A change and its effect:    `influence.py` where one is felt, `gradients.py` what passes through each cell,
+                            `distance.py` how far over many words
+A word and its swap:        `swap.py` one measurement, `push_back.py` further and further away,
+                            `forgotten.py` after it has left every ring, `example.py` the strongest of many,
+                            `cases.py` the sentences
+Attention against effect:   `disagreement.py`
+Quality:                    `evaluation.py` bits per byte, `relay.py` symbols handed on
+And `progress.py`, how a long measurement says how far it is.
+"""

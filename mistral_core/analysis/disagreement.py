@@ -12,7 +12,7 @@ than one. The query's own key cannot be removed (a query that sees nothing has n
 
 A disagreement is a pair of edges, of one query or of one run: the first has more attention and its
 removal hardly changes the prediction, the second has less and its removal does. Its factor is the
-ratio of the two attentions, and the finder takes the largest.
+ratio of the two attentions, and the largest is taken.
 
 Source: Serrano & Smith 2019 (arXiv 1906.03731) for removal with renormalised weights; Jain &
 Wallace 2019 (arXiv 1902.10186) for the claim.
@@ -29,7 +29,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mistral_core.analysis.influence import Report, kl_divergence, log_probs, silent
+from mistral_core.analysis.influence import kl_divergence, log_probs
+from mistral_core.analysis.progress import Report, silent
 from mistral_core.hooks import Capture, Sinks, watching
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import Transformer
@@ -158,32 +159,6 @@ def strongest(measured: Sequence[Removals], hardly: float = HARDLY, matters: flo
     return Disagreement(watched=watched, decisive=decisive, factor=factor, layer=measured[0].layer)
 
 
-def find_disagreement(
-    model: Transformer,
-    token_ids: Sequence[int],
-    queries: Sequence[int] | None = None,
-    *,
-    layer: int | None = None,
-    same_query: bool = False,
-    hardly: float = HARDLY,
-    matters: float = MATTERS,
-    report: Report = silent,
-) -> Disagreement | None:
-    """The strongest disagreement of a run; `None` if there is none.
-
-    Args:
-        same_query: the two edges must belong to one query, so that they are weighed against each other;
-            default: each is looked for in the whole run.
-
-    Raises:
-        ValueError: as `removals` and `strongest`.
-    """
-    measured = list(removals(model, token_ids, queries, layer=layer, report=report))
-    groups = [[one] for one in measured] if same_query else [measured]
-    found = (strongest(group, hardly, matters) for group in groups)
-    return max((one for one in found if one is not None), key=lambda one: one.factor, default=None)
-
-
 def _stored(model: Transformer, token_ids: Sequence[int]) -> dict[str, Tensor]:
     """Rotated keys and values of every position: `[pos, n_kv_heads, head_dim]` by hook name."""
     names = [
@@ -191,8 +166,7 @@ def _stored(model: Transformer, token_ids: Sequence[int]) -> dict[str, Tensor]:
         for layer in range(model.config.n_layers)
         for kind in ("hook_rot_k", "hook_v")
     ]
-    weight, capture = model.tok_embeddings.weight, Capture(names)
-    kv_cache = KVCache(model.config, max_context=len(token_ids), dtype=weight.dtype, device=weight.device)
+    capture, kv_cache = Capture(names), model.empty_kv_cache(max_context=len(token_ids))
     with watching(capture), torch.inference_mode():
         for chunk in torch.tensor([list(token_ids)]).split(256, 1):  # scores stay small however long the text
             model(chunk, kv_cache=kv_cache, last_only=True)
@@ -244,13 +218,10 @@ def _decode(
 
 def _rings(model: Transformer, n_seen: int, stored: dict[str, Tensor], rows: int) -> KVCache:
     """Rings as they are after `n_seen` tokens, the same in every row."""
-    weight = model.tok_embeddings.weight
-    kv_cache = KVCache(model.config, rows, max_context=n_seen + 1, dtype=weight.dtype, device=weight.device)
+    kv_cache = model.empty_kv_cache(rows, max_context=n_seen + 1)
     for layer, ring in enumerate(kv_cache.rings):
-        n_slots = ring.keys.shape[2]
-        kept = torch.arange(max(0, n_seen - n_slots), n_seen, device=weight.device)
-        for kind, target in (("hook_rot_k", ring.keys), ("hook_v", ring.values)):
-            target[:, :, kept % n_slots] = stored[f"layers.{layer}.attention.{kind}"][kept].transpose(0, 1)
-        ring.positions[:, kept % n_slots] = kept
+        keys, values = (stored[f"layers.{layer}.attention.{kind}"] for kind in ("hook_rot_k", "hook_v"))
+        last = ring.last_positions(n_seen)
+        ring.restore(keys[last], values[last], n_seen)
     kv_cache.n_seen[:] = n_seen
     return kv_cache

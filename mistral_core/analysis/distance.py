@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from mistral_core.analysis.influence import Report, default_replacement, forward_influence, read, silent
+from mistral_core.analysis.influence import default_replacement, forward_influence, read
+from mistral_core.analysis.progress import Report, silent
 from mistral_core.model import Transformer
 
 
@@ -79,9 +80,9 @@ def distance_profile(
         for source in chosen[text]:
             report(len(kls), total, f"text {text + 1}, position {source}")
             replacement = default_replacement(ids, source, seed)
-            found = forward_influence(model, ids, source, replacement, original=original)
-            grids.append(_aligned(found.change, source, max_distance))
-            kls.append(_aligned(found.kl[None], source, max_distance)[0])
+            felt = forward_influence(model, ids, source, replacement, original=original)
+            grids.append(_aligned(felt.change, source, max_distance))
+            kls.append(_aligned(felt.kl[None], source, max_distance)[0])
             replaced.append((text, source, replacement))
     report(total, total, "done")
     return _profile(np.array(grids), np.array(kls), tuple(replaced))

@@ -27,12 +27,11 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 
+from mistral_core.checkpoint.variants import with_windows
 from mistral_core.config import MistralConfig, Window
 from mistral_core.hooks import watching
-from mistral_core.kv_cache import KVCache
 from mistral_core.model import Transformer
 from mistral_core.tokenizer import Tokenizer
-from mistral_core.variants import with_windows
 
 DEFAULT_CHUNK = 256
 """Tokens read at once."""
@@ -112,8 +111,7 @@ def document_losses(
     """`-ln p` of every piece of a document and of EOS after it, float64 nats."""
     ids = torch.tensor(tokenizer.encode(document, bos=True, eos=True))
     inputs, targets = ids[:-1], ids[1:]
-    weight = model.tok_embeddings.weight
-    kv_cache = KVCache(model.config, max_context=len(inputs), dtype=weight.dtype, device=weight.device)
+    kv_cache = model.empty_kv_cache(max_context=len(inputs))
     size = min(chunk_size, _affordable(model.config, len(inputs)))
     losses = []
     with watching(None), torch.inference_mode():

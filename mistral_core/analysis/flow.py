@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Num
 
-from mistral_core.trace import Trace
+from mistral_core.trace.trace import Trace
 
 RESIDUAL = 0.5
 """Share of the residual stream in rollout: attention and stream count alike."""

@@ -15,7 +15,7 @@ Source: conductance, Dhamdhere et al. 2018 (arXiv 1805.12233).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mistral_core.analysis.progress import Report, silent
 from mistral_core.analysis.reach import Cut, CutEdges
 from mistral_core.hooks import Sinks, watching
 from mistral_core.kv_cache import KVCache
@@ -34,13 +35,6 @@ PREFIX_CHUNK = 512
 """Tokens of one pass over what comes before the source."""
 FIRST_STEPS = 4
 """With which a conductance begins that may stop when it is good enough."""
-
-Report = Callable[[int, int, str], None]
-"""Called with (done, total, what is being done). What it raises ends the work: so it is cancelled."""
-
-
-def silent(done: int, total: int, what: str) -> None:
-    """Reports to nobody."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -117,8 +111,10 @@ def longest_pass(model: Transformer) -> int:
 
 def _check_size(model: Transformer, span: int, steps: int) -> None:
     """Refuses a corridor whose pass, or whose kept states and gradients, would not fit."""
-    kept = 2 * (steps + 1) * (model.config.n_layers + 1) * model.config.dim * model.tok_embeddings.weight.element_size()
-    if span > (longest := min(longest_pass(model), MAX_BYTES // kept)):
+    per_token = (
+        2 * (steps + 1) * (model.config.n_layers + 1) * model.config.dim * model.tok_embeddings.weight.element_size()
+    )
+    if span > (longest := min(longest_pass(model), MAX_BYTES // per_token)):
         raise ValueError(
             f"the word and the prediction are {span - 1:,} tokens apart; following a change needs too much memory "
             f"beyond {longest - 1:,}, so choose them nearer to each other"
@@ -193,8 +189,7 @@ def _read_before(
     model: Transformer, token_ids: Sequence[int], source: int, target: int, cuts: Sequence[Cut]
 ) -> KVCache:
     """The rings as they are when the source is about to be read."""
-    weight = model.tok_embeddings.weight
-    kv_cache = KVCache(model.config, max_context=target + 1, dtype=weight.dtype, device=weight.device)
+    kv_cache = model.empty_kv_cache(max_context=target + 1)
     edges = CutEdges(model.config, len(token_ids), cuts)
     for start in range(0, source, PREFIX_CHUNK):
         chunk = torch.tensor([list(token_ids[start : min(start + PREFIX_CHUNK, source)])])
@@ -205,9 +200,8 @@ def _read_before(
 
 def _copy(model: Transformer, kv_cache: KVCache) -> KVCache:
     """Rings of their own for one pass, which writes into them."""
-    weight = model.tok_embeddings.weight
     with torch.inference_mode(False):
-        copy = KVCache(model.config, max_context=kv_cache.max_context, dtype=weight.dtype, device=weight.device)
+        copy = model.empty_kv_cache(max_context=kv_cache.max_context)
         for ring, known in zip(copy.rings, kv_cache.rings, strict=True):
             ring.keys, ring.values, ring.positions = known.keys.clone(), known.values.clone(), known.positions.clone()
         copy.n_seen = kv_cache.n_seen.clone()

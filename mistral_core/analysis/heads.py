@@ -25,7 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Num
 
-from mistral_core.trace import Trace
+from mistral_core.sampling import entropy_bits
+from mistral_core.trace.trace import Trace
 
 MEASURES = ("distance", "entropy", "oldest", "first", "previous", "induction")
 
@@ -81,17 +82,16 @@ def per_query(pattern: Pattern, token_ids: Num[np.ndarray, " pos"]) -> dict[str,
     length, _, width = wide.shape
     query = np.arange(length)
     oldest = np.minimum(query, width - 1)
-    logs = np.log2(wide, out=np.zeros_like(wide), where=wide > 0)
     first = np.where(query < width, query, 0)
-    found = _induction_keys(np.asarray(token_ids), width)
+    follows = _induction_keys(np.asarray(token_ids), width)
     previous = wide[:, :, 1] if width > 1 else np.full(wide.shape[:2], np.nan)
     return {
         "distance": wide @ np.arange(width, dtype=np.float64),
-        "entropy": 0.0 - (wide * logs).sum(-1),
+        "entropy": entropy_bits(wide),
         "oldest": _only(oldest >= 1, wide[query, :, oldest]),
         "first": _only((query >= 1) & (query < width), wide[query, :, first]),
         "previous": _only(query >= 1, previous),
-        "induction": _only(np.any(found, axis=1), (wide * found[:, None]).sum(-1)),
+        "induction": _only(np.any(follows, axis=1), (wide * follows[:, None]).sum(-1)),
     }
 
 
@@ -110,22 +110,22 @@ def hide_sink(pattern: Pattern, position: int = 0) -> Float[np.ndarray, "pos n_h
     length, _, width = pattern.shape
     if not 0 <= position < length:
         raise ValueError(f"position {position} cannot be hidden; this run has positions 0 to {length - 1}")
-    shown = np.array(pattern, np.float64)
+    without = np.array(pattern, np.float64)
     queries = np.arange(position, min(position + width, length))
-    shown[queries, :, queries - position] = 0.0
-    left = shown[queries].sum(-1, keepdims=True)
-    shown[queries] = np.divide(shown[queries], left, out=np.zeros_like(shown[queries]), where=left > 0)
-    return shown
+    without[queries, :, queries - position] = 0.0
+    left = without[queries].sum(-1, keepdims=True)
+    without[queries] = np.divide(without[queries], left, out=np.zeros_like(without[queries]), where=left > 0)
+    return without
 
 
 def _induction_keys(token_ids: np.ndarray, width: int) -> np.ndarray:
     """`[pos, width]`: whether the key at each offset follows an earlier occurrence of the query's token."""
     length = len(token_ids)
-    found = np.zeros((length, width), bool)
+    follows = np.zeros((length, width), bool)
     for offset in range(1, min(width, length)):
         query = np.arange(offset + 1, length)  # the key's predecessor must exist
-        found[query, offset] = token_ids[query - offset - 1] == token_ids[query]
-    return found
+        follows[query, offset] = token_ids[query - offset - 1] == token_ids[query]
+    return follows
 
 
 def _only(defined: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -30,18 +30,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mistral_core.analysis.gradients import (
-    Report,
-    conductance,
-    gradient_pass,
-    log_probs,
-    longest_pass,
-    silent,
-    state_names,
-)
+from mistral_core.analysis.gradients import conductance, gradient_pass, log_probs, longest_pass, state_names
+from mistral_core.analysis.progress import Report, silent
 from mistral_core.analysis.reach import Cut, CutEdges, check_cuts, check_position, corridor
 from mistral_core.hooks import Capture, Sinks, watching
-from mistral_core.kv_cache import KVCache
 from mistral_core.model import Transformer
 from mistral_core.sampling import uniform
 
@@ -143,7 +135,7 @@ def read(model: Transformer, token_ids: Sequence[int], cuts: Sequence[Cut] = (),
             f"so give at most {length * MAX_BYTES // needed:,} tokens"
         )
     capture, edges = Capture(state_names(config.n_layers)), CutEdges(config, length, cuts)
-    kv_cache = KVCache(config, max_context=length, dtype=weight.dtype, device=weight.device) if length > CHUNK else None
+    kv_cache = model.empty_kv_cache(max_context=length) if length > CHUNK else None
     chunks, logits = torch.tensor([list(token_ids)], dtype=torch.long).split(CHUNK, 1), []
     for done, chunk in enumerate(chunks):
         report(done, len(chunks), "reading the text")

@@ -82,7 +82,7 @@ def measure_relay(
     """
     draw = random.Random(seed)
     answers = torch.tensor([_token(tokenizer, key) for key in KEYS] * rounds)
-    found = []
+    results = []
     for distance in distances:
         asked = [tokenizer.encode(relay_question(key, distance, draw)) for key in list(KEYS) * rounds]
         if len({len(tokens) for tokens in asked}) != 1 or len(asked[0]) != len(tokenizer.encode(KEYS[0])) + distance:
@@ -91,8 +91,8 @@ def measure_relay(
             last = model(torch.tensor(asked))[:, -1].float().softmax(-1)
         right = int((last.argmax(-1) == answers).sum())
         given = float(last.gather(1, answers[:, None]).mean())
-        found.append(RelayResult(distance, hops(distance, model.config), len(asked), right, given))
-    return found
+        results.append(RelayResult(distance, hops(distance, model.config), len(asked), right, given))
+    return results
 
 
 def _token(tokenizer: Tokenizer, key: str) -> int:

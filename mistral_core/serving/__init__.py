@@ -1,1 +1,1 @@
-"""One engine that owns the models and serves many sessions."""
+"""Many sessions on one machine: `engine.py` owns the models and writes, `task.py` is one long computation beside it."""

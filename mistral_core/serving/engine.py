@@ -27,10 +27,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from mistral_core.generation import GenerationRequest, ModelCard, Run, shared_length
-from mistral_core.trace import RecordingPlan, Trace
+from mistral_core.trace.trace import RecordingPlan, Trace
 
 if TYPE_CHECKING:
-    from mistral_core.checkpoint import LoadedModel
+    from mistral_core.checkpoint.load import LoadedModel
 
 Status = Literal["queued", "loading", "reading", "running", "paused", "done", "failed", "expired"]
 ACTIVE: frozenset[Status] = frozenset({"queued", "loading", "reading", "running"})
@@ -83,10 +83,16 @@ class Job:
     """One request of one session. Made and changed by the engine only; read it through `Engine.poll`."""
 
     def __init__(
-        self, number: int, session: str, model_name: str, request: GenerationRequest, kept: Trace | None, pace: float
+        self,
+        number: int,
+        session: str,
+        model_name: str,
+        request: GenerationRequest,
+        beginning: Trace | None,
+        pace: float,
     ) -> None:
         self.number, self.session, self.model_name, self.request = number, session, model_name, request
-        self.kept, self.pace = kept, pace  # kept: the beginning shared with a parent
+        self.beginning, self.pace = beginning, pace  # beginning: shared with a parent, or of a run that failed
         self.run: Run | None = None
         self.status: Status = "queued"
         self.message = ""
@@ -166,7 +172,7 @@ class Engine:
             if job.status in ACTIVE:
                 self._ensure_worker()
         run = job.run
-        trace = run.trace() if run is not None and run.n_read else job.kept
+        trace = run.trace() if run is not None and run.n_read else job.beginning
         return Progress(
             status=job.status,
             message=job.message,
@@ -189,7 +195,7 @@ class Engine:
             if job.status == "done":
                 return
             if job.status == "failed" and job.run is not None:
-                job.kept, job.run = job.run.trace() if job.run.n_read else None, None
+                job.beginning, job.run = job.run.trace() if job.run.n_read else None, None
             job.allowance = tokens
             job.written_at.clear()
             if job.status not in ACTIVE:
@@ -209,12 +215,6 @@ class Engine:
                 if job.run is not None:
                     job.run.cancel()
 
-    def set_pace(self, job: Job, tokens_per_second: float | int) -> None:
-        """Limits how fast a job writes, for watching."""
-        with self._wake:
-            job.pace, job.due = tokens_per_second, 0.0
-            self._wake.notify_all()
-
     def close(self) -> None:
         """Stops the worker; jobs stay readable."""
         with self._wake:
@@ -222,11 +222,6 @@ class Engine:
             self._wake.notify_all()
         if self._worker is not None:
             self._worker.join(timeout=10)
-
-    @property
-    def active_jobs(self) -> int:
-        """Jobs that are waiting for a token."""
-        return sum(job.status in ACTIVE for job in self._jobs.values())
 
     def _check(self, session: str, request: GenerationRequest) -> None:
         limits = self.limits
@@ -322,7 +317,7 @@ class Engine:
         job.status = "loading"
         loaded = self.model(job.model_name)
         card = ModelCard(name=loaded.name, hash=loaded.model_hash)
-        parent = job.kept if job.kept is not None and job.kept.model_hash == loaded.model_hash else None
+        parent = job.beginning if job.beginning is not None and job.beginning.model_hash == loaded.model_hash else None
         return Run(loaded.model, loaded.tokenizer, job.request, plan=self._plan, card=card, parent=parent)
 
     def model(self, name: str) -> LoadedModel:

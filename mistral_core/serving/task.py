@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from mistral_core.analysis.progress import Report
+
 Result = TypeVar("Result")
-Report = Callable[[int, int, str], None]
-"""Called with steps done, steps in all, and what is being done now."""
 
 
 class TaskCancelled(Exception):  # noqa: N818  it is an event, not an error

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mistral_core.checkpoint import LoadedModel
+from mistral_core.checkpoint.load import LoadedModel
 from mistral_core.model import Transformer
 from mistral_core.training.card import (
     counting_section,

@@ -200,8 +200,8 @@ def _training(facts: CardFacts) -> str:
     settings = trainer.settings
     held = [event for event in read_log(trainer.folder) if event["event"] == "validation"]
     every = max(1, -(-len(held) // MAX_ROWS))
-    shown = [event for number, event in enumerate(held, start=1) if number % every == 0 or number == len(held)]
-    rows = [f"| {event['tokens']:,} | {event['bits_per_byte']:.3f} |" for event in shown]
+    listed = [event for number, event in enumerate(held, start=1) if number % every == 0 or number == len(held)]
+    rows = [f"| {event['tokens']:,} | {event['bits_per_byte']:.3f} |" for event in listed]
     changed = [f"- `{name}`: {json.dumps(value)}" for name, value in settings.not_default().items()] or ["- none"]
     lines = [
         "## Training",

@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from mistral_core.checkpoint import hash_tensors
+from mistral_core.checkpoint.tensors import hash_tensors
 
 KEPT = 2
 """Checkpoints that stay."""
@@ -48,6 +48,35 @@ class Stored:
     notices: tuple[str, ...] = ()
 
 
+@dataclass
+class Progress:
+    """The counters of a run, stored with its weights.
+
+    Attributes:
+        step: steps done.
+        dealt: pieces of each source so far.
+        best_bits, best_step: the best validation and when.
+        stale: validations since then.
+        seconds: spent in steps, over all starts.
+        losses, counted: sum and number of the losses since the last line of the diary.
+        ended: why the run is over; "" while it is not.
+        validations: (step, bits per byte) so far.
+        choice: how it computes.
+    """
+
+    step: int = 0
+    dealt: dict[str, int] = field(default_factory=dict)
+    best_bits: float | None = None
+    best_step: int = 0
+    stale: int = 0
+    seconds: float = 0.0
+    losses: float = 0.0
+    counted: int = 0
+    ended: str = ""
+    validations: list[list[int | float]] = field(default_factory=list)
+    choice: dict[str, Any] = field(default_factory=dict)
+
+
 def write_checkpoint(folder: Path, step: int, tensors: Mapping[str, Tensor], counters: Mapping[str, Any]) -> Path:
     """Writes the checkpoint of a step and removes those before the last two.
 
@@ -58,10 +87,10 @@ def write_checkpoint(folder: Path, step: int, tensors: Mapping[str, Tensor], cou
     """
     path = folder / f"checkpoint-{step:09d}.safetensors"
     write_tensors(path, tensors, counters)
-    earlier = [found for found in checkpoints(folder) if found.name <= path.name]
-    for found in checkpoints(folder):
-        if found not in earlier[-KEPT:]:
-            found.unlink(missing_ok=True)
+    earlier = [stored for stored in checkpoints(folder) if stored.name <= path.name]
+    for stored in checkpoints(folder):
+        if stored not in earlier[-KEPT:]:
+            stored.unlink(missing_ok=True)
     return path
 
 

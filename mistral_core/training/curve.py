@@ -65,11 +65,11 @@ def loss_curve(events: Sequence[Event]) -> str:
 
 
 def _document(content: str, held: Sequence[tuple[float, float, float]]) -> str:
-    told = f" Held out at the end: {held[-1][2]:.3f} bits per byte." if held else ""
+    ending = f" Held out at the end: {held[-1][2]:.3f} bits per byte." if held else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-labelledby="title desc"><title id="title">Loss during training</title>'
-        f'<desc id="desc">Nats per token against tokens seen, for training and held-out text.{told}</desc>'
+        f'<desc id="desc">Nats per token against tokens seen, for training and held-out text.{ending}</desc>'
         f'<clipPath id="plot"><path d="M{LEFT} {TOP}H{WIDTH - RIGHT + 4}V{HEIGHT - BOTTOM}H{LEFT}z"/></clipPath>'
         f'<style>{_STYLE}</style><rect width="{WIDTH}" height="{HEIGHT}"/>{content}</svg>\n'
     )

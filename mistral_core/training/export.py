@@ -17,8 +17,9 @@ from typing import Any
 import torch
 
 from mistral_core.analysis.evaluation import Evaluation
-from mistral_core.checkpoint import load_model, save_hugging_face, save_mistral
-from mistral_core.golden import make_golden
+from mistral_core.checkpoint.golden import make_golden
+from mistral_core.checkpoint.load import load_model
+from mistral_core.checkpoint.save import save_hugging_face, save_mistral
 from mistral_core.model import Transformer
 from mistral_core.training.card import CardFacts, model_card
 from mistral_core.training.curve import CURVE_FILE, loss_curve

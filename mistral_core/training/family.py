@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mistral_core.analysis.accounting import kv_cache_bytes, parameter_count
-from mistral_core.checkpoint import load_model
+from mistral_core.checkpoint.load import load_model
 from mistral_core.training.corpus import Corpus
 from mistral_core.training.export import export_model
 from mistral_core.training.family_results import RESULTS_FILE, Result
@@ -150,13 +150,13 @@ def collect(folder: Path) -> list[Result]:
         ValueError: a damaged result.
     """
     order = {member.name: number for number, member in enumerate(MEMBERS)}
-    found = []
+    results = []
     for path in folder.glob(f"*/seed-*/{RESULT_FILE}"):
         try:
-            found.append(Result(**json.loads(path.read_text(encoding="utf-8"))))
+            results.append(Result(**json.loads(path.read_text(encoding="utf-8"))))
         except (OSError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is damaged ({error}); remove it and train that member again") from error
-    return sorted(found, key=lambda result: (order.get(result.name, len(order)), result.name, result.seed))
+    return sorted(results, key=lambda result: (order.get(result.name, len(order)), result.name, result.seed))
 
 
 def write_results(folder: Path, base: Settings = BASE) -> Path:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mistral_core.registry import bundled_root
+from mistral_core.checkpoint.registry import bundled_root
 
 RESULTS_FILE = "family.json"
 

@@ -97,10 +97,10 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
 def find_compiler(device: torch.device) -> str | None:
     """The compiler that torch.compile would use here; `None` where it would find none."""
     names = [os.environ.get("CXX", ""), "g++", "clang++", "c++", "cl"]
-    found = next((name for name in names if name and shutil.which(name)), None)
+    command = next((name for name in names if name and shutil.which(name)), None)
     if device.type == "cuda" and importlib.util.find_spec("triton") is None:
         return None
-    return found
+    return command
 
 
 def choose(

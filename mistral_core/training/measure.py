@@ -116,9 +116,4 @@ def sample_text(
     request = GenerationRequest(
         prompt_ids=tuple(tokenizer.encode(prompt)), max_new_tokens=tokens, sampling=SAMPLING, seed=seed
     )
-    run = Run(model, tokenizer, request)
-    for _ in run.prefill():
-        pass
-    while not run.finish_reason:
-        run.step()
-    return "".join(run.texts)
+    return "".join(Run(model, tokenizer, request).complete().texts)

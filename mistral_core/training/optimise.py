@@ -75,12 +75,12 @@ class Optimisers:
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that the optimisers remember, by `optimiser number.parameter number.name`."""
-        found = {}
+        flat = {}
         for number, (optimiser, _) in enumerate(self._all):
             for index, values in optimiser.state_dict()["state"].items():
                 for name, value in values.items():
-                    found[f"{number}.{index}.{name}"] = value if isinstance(value, Tensor) else torch.tensor(value)
-        return found
+                    flat[f"{number}.{index}.{name}"] = value if isinstance(value, Tensor) else torch.tensor(value)
+        return flat
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Goes on from what `tensors` gave."""

@@ -28,10 +28,10 @@ class RunLog:
     def __init__(self, folder: Path, last_step: int = 0) -> None:
         self._path = folder / LOG_FILE
         self._waiting: list[str] = []
-        kept = [event for event in read_log(folder) if event["step"] <= last_step]
+        earlier = [event for event in read_log(folder) if event["step"] <= last_step]
         if self._path.exists():
             unfinished = self._path.with_name(LOG_FILE + ".part")
-            unfinished.write_text("".join(json.dumps(event) + "\n" for event in kept), encoding="utf-8")
+            unfinished.write_text("".join(json.dumps(event) + "\n" for event in earlier), encoding="utf-8")
             os.replace(unfinished, self._path)
 
     def write(self, event: Event) -> None:

@@ -108,11 +108,11 @@ def hold_out(documents: list[str]) -> tuple[list[str], list[str]]:
     every = max(HELD_OUT_EVERY, math.ceil(size / MAX_HELD_OUT_BYTES))
     if len(documents) < max(FEW_DOCUMENTS, every):
         return _cut_ends(documents, every)
-    kept: list[str] = []
+    training: list[str] = []
     held: list[str] = []
     for number, document in enumerate(documents):
-        (held if number % every == every // 2 else kept).append(document)
-    return kept, held
+        (held if number % every == every // 2 else training).append(document)
+    return training, held
 
 
 def _sha256(path: Path) -> str:
@@ -124,13 +124,13 @@ def _sha256(path: Path) -> str:
 
 
 def _cut_ends(documents: list[str], every: int) -> tuple[list[str], list[str]]:
-    kept, held = [], []
+    training, held = [], []
     for document in documents:
         cut = len(document) - len(document) // every
         cut = max(document.rfind("\n", 0, cut), document.rfind(" ", 0, cut)) if cut < len(document) else cut
         if cut <= 0 or not document[cut:].strip():
-            kept.append(document)
+            training.append(document)
             continue
-        kept.append(document[:cut])
+        training.append(document[:cut])
         held.append(document[cut + 1 :])
-    return kept, held
+    return training, held

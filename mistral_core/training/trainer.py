@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,11 +18,12 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 
-from mistral_core.checkpoint import LoadedModel
+from mistral_core.checkpoint.load import LoadedModel
 from mistral_core.config import MistralConfig
 from mistral_core.model import Transformer
 from mistral_core.training.batches import Batches
 from mistral_core.training.checkpointing import (
+    Progress,
     as_float32,
     read_newest,
     read_tensors,
@@ -73,35 +74,6 @@ class Habits:
     until_step: int | None = None
     precision: Precision | Literal["auto"] = "auto"
     compile_mode: Literal["auto", "on", "off"] = "auto"
-
-
-@dataclass
-class Progress:
-    """The counters of a run, stored with its weights.
-
-    Attributes:
-        step: steps done.
-        dealt: pieces of each source so far.
-        best_bits, best_step: the best validation and when.
-        stale: validations since then.
-        seconds: spent in steps, over all starts.
-        losses, counted: sum and number of the losses since the last line of the diary.
-        ended: why the run is over; "" while it is not.
-        validations: (step, bits per byte) so far.
-        choice: how it computes.
-    """
-
-    step: int = 0
-    dealt: dict[str, int] = field(default_factory=dict)
-    best_bits: float | None = None
-    best_step: int = 0
-    stale: int = 0
-    seconds: float = 0.0
-    losses: float = 0.0
-    counted: int = 0
-    ended: str = ""
-    validations: list[list[int | float]] = field(default_factory=list)
-    choice: dict[str, Any] = field(default_factory=dict)
 
 
 class Trainer:
@@ -234,8 +206,8 @@ class Trainer:
         generator = torch.Generator(self.device).manual_seed(_step_seed(settings.seed, progress.step))
         loss = torch.zeros((), device=self.device)
         for part in parts:
-            kept = self.network.draw(part[:, :-1], generator)
-            loss += loss_and_gradients(self._loss, part, kept, self.choice.precision) / len(parts)
+            masks = self.network.draw(part[:, :-1], generator)
+            loss += loss_and_gradients(self._loss, part, masks, self.choice.precision) / len(parts)
         if len(parts) > 1:
             for parameter in self.model.parameters():
                 if parameter.grad is not None:

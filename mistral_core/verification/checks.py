@@ -21,11 +21,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mistral_core.attention import Attention
+from mistral_core.checkpoint.golden import load_golden
+from mistral_core.checkpoint.variants import in_dtype
 from mistral_core.config import Window
-from mistral_core.golden import load_golden
 from mistral_core.hooks import recording
 from mistral_core.model import Transformer
-from mistral_core.variants import in_dtype
 from mistral_core.verification.operations import Substitutes
 from mistral_core.verification.subject import (
     FLOAT32_BOUND,
@@ -105,9 +105,9 @@ def ring_contents(subject: Subject, operations: Substitutes) -> list[CheckResult
         slots = positions % (window or length)
         ring, keys, values = kv_cache.rings[layer], *names[2 * layer : 2 * layer + 2]
         for held, name in ((ring.keys, keys), (ring.values, values)):
-            found = held[0, :, slots].transpose(0, 1)  # [kept, n_kv_heads, head_dim]
-            exact = worse(exact, difference(found, torch.cat(seen.values[name], 1)[0, positions])[0])
-            close = worse(close, difference(found, dense[name][0, positions])[0])
+            computed = held[0, :, slots].transpose(0, 1)  # [kept, n_kv_heads, head_dim]
+            exact = worse(exact, difference(computed, torch.cat(seen.values[name], 1)[0, positions])[0])
+            close = worse(close, difference(computed, dense[name][0, positions])[0])
         exact = worse(exact, difference(ring.positions[0, slots], positions)[0])
     note = join("chunk of 2W + 3, then decoded past 4W", subject.note)
     written = "slot p % W with key, value and position of the last W tokens as written"
@@ -158,9 +158,9 @@ def _compare_attention(
     for layer in range(model.config.n_layers):
         q, k, v = (seen[f"layers.{layer}.attention.{hook}"] for hook in hooks)
         keys, values = k.transpose(1, 2), v.transpose(1, 2)
-        found = operations.attend(_attention(model, layer), q, keys, values, positions.to(q.device))
+        computed = operations.attend(_attention(model, layer), q, keys, values, positions.to(q.device))
         expected = reference(q[0], keys[0], values[0], visible_by_loops(len(positions[0]), model.config.windows[layer]))
-        errors.append(difference(found[0], expected))
+        errors.append(difference(computed[0], expected))
     return result(check, compared, *worst_of(errors), join(f"{len(errors)} layers", subject.note))
 
 

@@ -1,7 +1,7 @@
 """What `verify` puts to the test, operation by operation, so that a test can plant a fault in each.
 
 Every check compares two ways to the same numbers. One of them is an operation listed in
-`Substitutes`; the other is written down independently in `verify_checks.py`, or is the plain
+`Substitutes`; the other is written down independently in `checks.py`, `reach.py` or `runs.py`, or is the plain
 dense pass. `verify(loaded)` runs the real operations. A test replaces one with a faulty one and
 must see the check fail: a check that cannot fail proves nothing.
 """
@@ -17,13 +17,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mistral_core.attention import Attention, hidden_keys
-from mistral_core.checkpoint import LoadedModel, load_model, save_hugging_face, save_mistral
+from mistral_core.checkpoint.load import LoadedModel, load_model
+from mistral_core.checkpoint.save import save_hugging_face, save_mistral
 from mistral_core.generation import GenerationRequest, generate
 from mistral_core.hooks import Replacing, Sinks, recording, watching
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import Transformer
 from mistral_core.tokenizer import Tokenizer
-from mistral_core.trace import Trace
+from mistral_core.trace.trace import Trace
 
 MISTRAL_LAYOUT, HUGGING_FACE_LAYOUT = "Mistral", "Hugging Face"
 _SAVE = {MISTRAL_LAYOUT: save_mistral, HUGGING_FACE_LAYOUT: save_hugging_face}
@@ -35,12 +36,6 @@ def dense(model: Transformer, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor,
         return model(tokens).cpu()
 
 
-def new_kv_cache(model: Transformer, max_context: int, batch: int = 1) -> KVCache:
-    """Empty rings that fit the model."""
-    weight = model.tok_embeddings.weight
-    return KVCache(model.config, batch, max_context=max_context, dtype=weight.dtype, device=weight.device)
-
-
 def decode(model: Transformer, tokens: Int[Tensor, "1 pos"]) -> Float[Tensor, "1 pos vocab_size"]:
     """Logits of a text read token by token through the ring."""
     return prefill(model, tokens, chunk_size=1)
@@ -48,14 +43,14 @@ def decode(model: Transformer, tokens: Int[Tensor, "1 pos"]) -> Float[Tensor, "1
 
 def prefill(model: Transformer, tokens: Int[Tensor, "1 pos"], chunk_size: int) -> Float[Tensor, "1 pos vocab_size"]:
     """Logits of a text read in chunks through the ring."""
-    kv_cache = new_kv_cache(model, tokens.shape[1])
+    kv_cache = model.empty_kv_cache(max_context=tokens.shape[1])
     with torch.inference_mode():
         return torch.cat([model(chunk, kv_cache=kv_cache).cpu() for chunk in tokens.split(chunk_size, 1)], 1)
 
 
 def fill_rings(model: Transformer, tokens: Int[Tensor, "1 pos"], n_first: int) -> KVCache:
     """The rings after a chunk of `n_first` tokens and then one token at a time."""
-    kv_cache = new_kv_cache(model, tokens.shape[1])
+    kv_cache = model.empty_kv_cache(max_context=tokens.shape[1])
     with torch.inference_mode():
         for chunk in (tokens[:, :n_first], *tokens[:, n_first:].split(1, 1)):
             model(chunk, kv_cache=kv_cache)
@@ -105,12 +100,12 @@ def derivatives(
     The stream is projected on a fixed random direction, so that no symmetry can hide a change.
     """
     leaf = model.tok_embeddings(tokens.to(model.tok_embeddings.weight.device)).detach().requires_grad_(True)
-    kept = _KeepGraph()
-    with watching(Sinks(Replacing({"hook_embed": lambda _: leaf}), kept)), torch.enable_grad():
+    graph = _KeepGraph()
+    with watching(Sinks(Replacing({"hook_embed": lambda _: leaf}), graph)), torch.enable_grad():
         model(tokens)
     direction = torch.randn(leaf.shape[-1], generator=torch.Generator().manual_seed(0), dtype=leaf.dtype)
     gradients = []
-    for stream, query in zip(kept.values, queries, strict=False):
+    for stream, query in zip(graph.values, queries, strict=False):
         (gradient,) = torch.autograd.grad(stream[0, query] @ direction.to(leaf.device), leaf, retain_graph=True)
         gradients.append(gradient[0].cpu())
     return gradients
@@ -127,7 +122,7 @@ def ragged(
             than the others is padding from there on.
     """
     n_prefill = [max(len(row) - n_decoded, 1) for row in rows]
-    kv_cache = new_kv_cache(model, max(len(row) for row in rows), len(rows))
+    kv_cache = model.empty_kv_cache(len(rows), max_context=max(len(row) for row in rows))
     seen: list[list[Tensor]] = [[] for _ in rows]
     width = max(n_prefill)
     calls = [[(0, n) for n in n_prefill]]

@@ -13,8 +13,8 @@ from itertools import accumulate, takewhile
 
 import torch
 
+from mistral_core.checkpoint.variants import with_windows
 from mistral_core.model import Transformer
-from mistral_core.variants import with_windows
 from mistral_core.verification.operations import Substitutes
 from mistral_core.verification.subject import LONGEST_REACH, CheckResult, Subject, join, narrow, result, skipped, worse
 

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from mistral_core.checkpoint import hash_tensors
+from mistral_core.checkpoint.tensors import hash_tensors
 from mistral_core.generation import GenerationRequest, Run
 from mistral_core.model import Transformer
 from mistral_core.sampling import SamplingSettings
-from mistral_core.trace import RecordingPlan, Trace
+from mistral_core.trace.trace import RecordingPlan, Trace
 from mistral_core.verification.operations import HUGGING_FACE_LAYOUT, MISTRAL_LAYOUT, Substitutes
 from mistral_core.verification.subject import (
     CheckResult,
@@ -70,10 +70,10 @@ def _layout_round_trip(subject: Subject, operations: Substitutes, layout: str) -
         return skipped("save and load", compared, "that layout cannot say windows that differ by layer")
     with tempfile.TemporaryDirectory() as folder:
         loaded = operations.checkpoint_round_trip(model, Path(folder), layout, tokenizer.path)
-        saved, found = model.state_dict(), loaded.model.state_dict()
+        saved, reloaded = model.state_dict(), loaded.model.state_dict()
         worst = 0.0
         for name, tensor in saved.items():
-            worst = worse(worst, difference(found[name], tensor)[0])
+            worst = worse(worst, difference(reloaded[name], tensor)[0])
         same_file = loaded.model_hash == hash_tensors((name, saved[name]) for name in sorted(saved))
         same_config = loaded.config.windows == model.config.windows and loaded.config == replace(
             model.config, sliding_window=loaded.config.sliding_window
@@ -91,17 +91,13 @@ def _layout_round_trip(subject: Subject, operations: Substitutes, layout: str) -
 
 def _trace_round_trip(subject: Subject, operations: Substitutes) -> CheckResult:
     run = Run(_model(subject), subject.loaded.tokenizer, _request(subject, seed=1), plan=RecordingPlan())
-    for _ in run.prefill():
-        pass
-    while not run.finish_reason:
-        run.step()
-    trace = run.trace()
+    trace = run.complete().trace()
     with tempfile.TemporaryDirectory() as folder:
-        found = operations.trace_round_trip(trace, Path(folder) / "run.trace.safetensors")
+        reloaded = operations.trace_round_trip(trace, Path(folder) / "run.trace.safetensors")
     compared = "a Trace saved with the one loaded, bit for bit"
     names = [field.name for field in fields(Trace)]
-    differs = [name for name in names if not _same(getattr(trace, name), getattr(found, name))]
-    worst = max((_difference_of(array, found.arrays.get(name)) for name, array in trace.arrays.items()), default=0.0)
+    differs = [name for name in names if not _same(getattr(trace, name), getattr(reloaded, name))]
+    worst = max((_difference_of(array, reloaded.arrays.get(name)) for name, array in trace.arrays.items()), default=0.0)
     return CheckResult(
         check="save and load",
         compared=compared,
@@ -112,10 +108,10 @@ def _trace_round_trip(subject: Subject, operations: Substitutes) -> CheckResult:
     )
 
 
-def _difference_of(saved: np.ndarray, found: np.ndarray | None) -> float:
-    if found is None or saved.shape != found.shape:
+def _difference_of(saved: np.ndarray, reloaded: np.ndarray | None) -> float:
+    if reloaded is None or saved.shape != reloaded.shape:
         return float("inf")
-    return float(np.abs(saved.astype(np.float64) - found).max(initial=0.0))
+    return float(np.abs(saved.astype(np.float64) - reloaded).max(initial=0.0))
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -15,10 +15,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mistral_core.analysis.accounting import parameter_count
-from mistral_core.checkpoint import LoadedModel
+from mistral_core.checkpoint.load import LoadedModel
+from mistral_core.checkpoint.variants import first_layers, in_dtype, with_windows
 from mistral_core.config import Window
 from mistral_core.model import Transformer
-from mistral_core.variants import first_layers, in_dtype, with_windows
 
 FLOAT32_BOUND = 1e-4
 """Allowed difference in float32, relative to the largest number compared."""
@@ -120,21 +120,21 @@ def dense_reference(model: Transformer, tokens: Int[Tensor, "1 pos"]) -> Float[T
         return model(tokens).cpu()
 
 
-def difference(found: Tensor, expected: Tensor) -> tuple[float, float]:
+def difference(computed: Tensor, expected: Tensor) -> tuple[float, float]:
     """Largest absolute difference, and what is allowed in this dtype.
 
     Raises:
         ValueError: shapes or dtypes that differ.
     """
-    if found.shape != expected.shape or found.dtype != expected.dtype:
+    if computed.shape != expected.shape or computed.dtype != expected.dtype:
         raise ValueError(
-            f"{tuple(found.shape)} {found.dtype} cannot be compared with {tuple(expected.shape)} {expected.dtype}"
+            f"{tuple(computed.shape)} {computed.dtype} cannot be compared with {tuple(expected.shape)} {expected.dtype}"
         )
-    found, expected = found.cpu(), expected.cpu()
+    computed, expected = computed.cpu(), expected.cpu()
     bound = FLOAT64_BOUND
     if expected.dtype != torch.float64:
         bound = FLOAT32_BOUND * float(expected.abs().max())
-    return float((found.double() - expected.double()).abs().max()), bound
+    return float((computed.double() - expected.double()).abs().max()), bound
 
 
 def worse(a: float, b: float) -> float:

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, Page
 
-from mistral_core import registry
+from mistral_core.checkpoint import registry
 from mistral_core.tokenizer import SentencePieceTokenizer
 from tests.bench import streams
 from tests.bench.ratios import spread
@@ -147,7 +147,7 @@ def writing(launched: Browser, url: str, repeats: int) -> tuple[dict[str, Any], 
 
 def bare_tokens_per_second() -> float:
     """The same request without server and browser, recorded as the engine records it."""
-    from mistral_core.trace import RecordingPlan
+    from mistral_core.trace.trace import RecordingPlan
     from tests.bench import texts
     from tests.bench.decode import stepping
     from tests.bench.ratios import write_block

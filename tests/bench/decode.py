@@ -19,9 +19,9 @@ import torch
 
 from mistral_core.generation import Run
 from mistral_core.model import Transformer
-from mistral_core.recorder import FLUSH_EVERY
 from mistral_core.tokenizer import Tokenizer
-from mistral_core.trace import RecordingPlan
+from mistral_core.trace.recorder import FLUSH_EVERY
+from mistral_core.trace.trace import RecordingPlan
 from tests.bench import ratios, texts
 
 AIM = 1.2

@@ -23,7 +23,7 @@ def load_ours(folder: str, warm_up: str = "") -> dict[str, Any]:
     """In a fresh process: loads a folder, after loading another one if `warm_up` names it."""
     import torch
 
-    from mistral_core.checkpoint import load_model
+    from mistral_core.checkpoint.load import load_model
     from tests.bench.texts import weight_bytes
 
     torch.set_num_threads(1)
@@ -49,7 +49,7 @@ def load_theirs(folder: str) -> dict[str, Any]:
 
 def small_folder(target: Path, tokenizer: Path) -> None:
     """A model of a few kilobytes, saved where the warm-up finds it."""
-    from mistral_core.checkpoint import save_mistral
+    from mistral_core.checkpoint.save import save_mistral
     from mistral_core.config import MistralConfig
     from mistral_core.model import random_model
     from mistral_core.tokenizer import SentencePieceTokenizer
@@ -105,6 +105,6 @@ def summary(seen: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
 
 def measure(quick: bool = False) -> dict[str, Any]:
     """The section `load`, on the bundled model."""
-    from mistral_core import registry
+    from mistral_core.checkpoint import registry
 
     return compare_loads(registry.bundled_root() / registry.DEFAULT_MODEL, 1 if quick else 5)

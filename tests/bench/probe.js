@@ -26,7 +26,10 @@
     steps: [],
     series: [],
     clicked: NaN,
-    root: () => (known?.isConnected ? known : (known = look(document))),
+    root: () => {
+      if (!known?.isConnected) known = look(document);
+      return known;
+    },
     part: (name) => bench.root().querySelector(`[data-part="${name}"]`),
     painted: () => frames(2), // the second callback comes after the frame that the first one belonged to
 
@@ -75,7 +78,7 @@
       return { shown, grown: (await bench.painted()) - bench.clicked };
     },
 
-    /** Plays from the beginning at the highest speed of the page: pictures a second, and the longest wait for a frame. */
+    /** Plays from the beginning at the highest speed: pictures a second, and the longest wait for a frame. */
     play: async (seconds) => {
       const root = bench.root();
       const speed = bench.part("speed");

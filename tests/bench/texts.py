@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
-from mistral_core import registry
-from mistral_core.checkpoint import LoadedModel, load_model
+from mistral_core.checkpoint import registry
+from mistral_core.checkpoint.load import LoadedModel, load_model
 from mistral_core.generation import GenerationRequest, Run
 from mistral_core.model import Transformer
 from mistral_core.sampling import SamplingSettings
 from mistral_core.tokenizer import Tokenizer
-from mistral_core.trace import NOTHING, RecordingPlan
+from mistral_core.trace.trace import NOTHING, RecordingPlan
 
 PROMPT = "Once upon a time there was a girl who lived in a little house in the wood."
 GREEDY = SamplingSettings(temperature=0.0)

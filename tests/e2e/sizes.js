@@ -1,7 +1,10 @@
 // What test_sizes asks of a page: bytes of the largest payload, and the time from its mount to the drawn picture.
 (() => {
-  const noted = (globalThis.mxSizes = { bytes: 0, mounted: NaN, drawn: NaN });
-  const arrived = (component) => {
+  const noted = { bytes: 0, mounted: NaN, drawn: NaN };
+  globalThis.mxSizes = noted;
+
+  /** Called with every payload, before the program's own mount. */
+  globalThis.mxMounted = (component) => {
     const bytes = component.data?.length ?? 0;
     if (bytes <= noted.bytes) return;
     Object.assign(noted, { bytes, mounted: performance.now(), drawn: NaN });
@@ -16,30 +19,6 @@
         : setTimeout(look, 1);
     look();
   };
-  for (const name of ["player", "atlas", "theatre"]) {
-    const waiting = new Map();
-    const keep = waiting.set.bind(waiting);
-    waiting.set = (host, component) => {
-      arrived(component);
-      return keep(host, component);
-    };
-    let draw;
-    globalThis[`mistral-explorer-${name}`] = {
-      waiting,
-      set render(action) {
-        draw = action;
-      },
-      get render() {
-        return (
-          draw &&
-          ((component) => {
-            arrived(component);
-            draw(component);
-          })
-        );
-      },
-    };
-  }
 
   /** Steps that were drawn in each second of playing, and the longest wait for the next frame, in ms. */
   globalThis.mxPlay = (root, seconds) =>

@@ -8,10 +8,10 @@ import pytest
 from app import compute
 from mistral_core.generation import Run
 from mistral_core.model import random_model
-from mistral_core.trace import NOTHING, RecordingPlan
+from mistral_core.trace.trace import NOTHING, RecordingPlan
 from tests.conftest import TINY, TINY_STD, ByteTokenizer
 from tests.e2e.browser import settled, wait_for_tokens
-from tests.model.writing import asked, finish
+from tests.model.writing import asked
 
 pytestmark = pytest.mark.browser
 PROMPT = "Once upon a time there was a girl who lived in a little house in the wood."
@@ -154,7 +154,7 @@ def compact_file(folder):
 def foreign_file(folder):
     """Random weights, another vocabulary and geometry, a window of its own in each layer and none in one."""
     config = replace(TINY, n_layers=5, sliding_window=(4, None, 5, 9, 3))
-    run = finish(Run(random_model(config, seed=3, std=TINY_STD), ByteTokenizer(), asked(40), plan=RecordingPlan()))
+    run = Run(random_model(config, seed=3, std=TINY_STD), ByteTokenizer(), asked(40), plan=RecordingPlan()).complete()
     trace = replace(run.trace(), model_name="another/model", model_hash="f" * 64)
     trace.save(folder / "foreign.safetensors")
     return folder / "foreign.safetensors"
@@ -162,14 +162,9 @@ def foreign_file(folder):
 
 def bare_file(folder):
     """Nothing recorded but the tokens: no attention, no keys, no values, no logits."""
-    run = finish(
-        Run(
-            random_model(replace(TINY, sliding_window=None), seed=3, std=TINY_STD),
-            ByteTokenizer(),
-            asked(20),
-            plan=NOTHING,
-        )
-    )
+    run = Run(
+        random_model(replace(TINY, sliding_window=None), seed=3, std=TINY_STD), ByteTokenizer(), asked(20), plan=NOTHING
+    ).complete()
     trace = replace(run.trace(), model_name="another/model", model_hash="f" * 64)
     trace.save(folder / "bare.safetensors")
     return folder / "bare.safetensors"

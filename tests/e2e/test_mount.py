@@ -55,6 +55,7 @@ VOICE = """async (app) => {
   const [{ Surface }, { departure }] = await Promise.all(["surface", "leaving"].map((name) => import(`${app}/kit/${name}.js`)));
   const said = [];
   const picture = Object.create(Surface.prototype);
+  picture.lastValues = {};
   picture.component = { setStateValue: (name, value) => said.push([name, value.t]) };
   departure.at = performance.now();
   picture.emitNew("at", { t: 3 });                      // the page is being left: it is not said, so

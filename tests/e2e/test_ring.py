@@ -11,7 +11,7 @@ from mistral_core.generation import GenerationRequest, Run
 from mistral_core.kv_cache import KVCache
 from mistral_core.mask import allowed
 from mistral_core.sampling import SamplingSettings
-from mistral_core.trace import RecordingPlan, Trace
+from mistral_core.trace.trace import RecordingPlan, Trace
 from tests.e2e import browser as harness
 from tests.e2e.browser import settled
 

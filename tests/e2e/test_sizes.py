@@ -12,7 +12,7 @@ import pytest
 from mistral_core.config import MistralConfig
 from mistral_core.generation import GenerationRequest, Run
 from mistral_core.model import random_model
-from mistral_core.trace import RecordingPlan, Trace
+from mistral_core.trace.trace import RecordingPlan, Trace
 from tests.conftest import TINY_STD, ByteTokenizer
 from tests.e2e import browser as harness
 from tests.e2e.browser import settled
@@ -20,6 +20,13 @@ from tests.e2e.test_across_pages import ROOTS, opened_file, turn_to
 
 pytestmark = pytest.mark.browser
 PROBE = Path(__file__).with_name("sizes.js")
+MOUNT = """import mount from "./mount.js?served";
+export default (component) => {
+  mxMounted(component);
+  return mount(component);
+};
+"""
+"""Stands before the program's own mount, which it calls, so that every payload is seen as it comes."""
 MOST_BYTES = 8_000_000
 LONG = MistralConfig(
     dim=32,
@@ -68,6 +75,7 @@ def large(app, chromium, files):
         if name not in opened:
             page = opened[name] = harness.open_page(chromium)
             page.add_init_script(path=PROBE)
+            page.route("**/kit/mount.js", lambda route: route.fulfill(body=MOUNT, content_type="text/javascript"))
             page.goto(app.url + "/next_word")
             page.wait_for_selector(ROOTS["Next word"])
             page.evaluate("mxSizes.bytes = 0")

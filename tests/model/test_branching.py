@@ -10,9 +10,9 @@ from mistral_core.generation import ModelCard, Run, restore_rings, shared_length
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import random_model
 from mistral_core.sampling import SamplingSettings
-from mistral_core.trace import RecordingPlan
+from mistral_core.trace.trace import RecordingPlan
 from tests.conftest import TINY, TINY_STD
-from tests.model.writing import FULL, PROMPT, asked, finish, same_trace, spelled, written
+from tests.model.writing import FULL, PROMPT, asked, same_trace, spelled, written
 
 
 @pytest.fixture(scope="module", params=["float32", "float64", "bfloat16"])
@@ -28,7 +28,7 @@ def test_a_branch_equals_the_forced_run_from_scratch(any_model, tokenizer, posit
     assert branch.n_read == position
     step = branch.step()
     assert (step.position, step.token_id, step.forced) == (position, 60, True)
-    same_trace(finish(branch).trace(), written(any_model, tokenizer, request, plan=FULL).trace())
+    same_trace(branch.complete().trace(), written(any_model, tokenizer, request, plan=FULL).trace())
     assert branch.timings.prefill_tokens == 0
 
 
@@ -44,7 +44,7 @@ def test_a_branch_of_a_branch(tiny_model, tokenizer, tmp_path):
         assert second.forced == forced
         run = Run(tiny_model, tokenizer, second, plan=FULL, parent=middle)
         assert run.n_read == position
-        same_trace(finish(run).trace(), written(tiny_model, tokenizer, second, plan=FULL).trace())
+        same_trace(run.complete().trace(), written(tiny_model, tokenizer, second, plan=FULL).trace())
 
 
 @pytest.mark.parametrize(("first", "second"), [(2, 12), (12, 2), (3, 3), (12, 0)])
@@ -53,7 +53,7 @@ def test_a_longer_or_shorter_wish_continues_the_parent(tokenizer, first, second,
     """As if asked for from the start; the attention columns of a longer text are filled as from scratch."""
     model = random_model(TINY.with_window(window), seed=11, std=TINY_STD)
     parent = written(model, tokenizer, asked(first), plan=FULL).trace()
-    run = finish(Run(model, tokenizer, asked(second), plan=FULL, parent=parent))
+    run = Run(model, tokenizer, asked(second), plan=FULL, parent=parent).complete()
     scratch = written(model, tokenizer, asked(second), plan=FULL)
     assert run.finish_reason == scratch.finish_reason == "length"
     got, expected = run.trace(), scratch.trace()
@@ -70,7 +70,7 @@ def test_a_longer_or_shorter_wish_continues_the_parent(tokenizer, first, second,
 def test_a_parent_that_ended_is_not_written_on(tiny_model, tokenizer, ending):
     parent = written(tiny_model, tokenizer, asked(6, **ending), plan=FULL).trace()
     assert len(parent) == 10
-    run = finish(Run(tiny_model, tokenizer, asked(9, **ending), plan=FULL, parent=parent))
+    run = Run(tiny_model, tokenizer, asked(9, **ending), plan=FULL, parent=parent).complete()
     same_trace(run.trace(), written(tiny_model, tokenizer, asked(9, **ending), plan=FULL).trace())
     assert run.n_read == 10
 
@@ -83,7 +83,7 @@ def test_a_cancelled_parent_is_written_on(tiny_model, tokenizer):
     half.cancel()
     run = Run(tiny_model, tokenizer, asked(), plan=FULL, parent=half.trace())
     assert run.n_read == 12
-    same_trace(finish(run).trace(), written(tiny_model, tokenizer, asked(), plan=FULL).trace())
+    same_trace(run.complete().trace(), written(tiny_model, tokenizer, asked(), plan=FULL).trace())
 
 
 OTHERS = {
@@ -102,7 +102,7 @@ def test_nothing_is_shared_with_another_request(tiny_model, tokenizer, other):
     parent = written(tiny_model, tokenizer, asked(), plan=FULL).trace()
     request = asked(**OTHERS[other])
     assert shared_length(parent, request) == 0
-    run = finish(Run(tiny_model, tokenizer, request, plan=FULL, parent=parent))
+    run = Run(tiny_model, tokenizer, request, plan=FULL, parent=parent).complete()
     same_trace(run.trace(), written(tiny_model, tokenizer, request, plan=FULL).trace())
 
 
@@ -110,7 +110,7 @@ def test_a_prompt_made_of_what_was_written_is_another_request(tiny_model, tokeni
     """The parent's own first tokens as the new prompt: they were drawn there and are given here."""
     parent = written(tiny_model, tokenizer, asked(), plan=FULL).trace()
     request = asked(prompt_ids=tuple(parent.token_ids[:10].tolist()), chunk_size=256)
-    run = finish(Run(tiny_model, tokenizer, request, plan=FULL, parent=parent))
+    run = Run(tiny_model, tokenizer, request, plan=FULL, parent=parent).complete()
     same_trace(run.trace(), written(tiny_model, tokenizer, request, plan=FULL).trace())
     assert run.trace().n_prompt == 10
 
@@ -140,7 +140,7 @@ def test_a_parent_without_keys_values_or_logits_is_read_again(tiny_model, tokeni
     request = asked().branch(10, 60)
     run = Run(tiny_model, tokenizer, request, plan=plan, parent=parent)
     assert run.n_read == 0
-    same_trace(finish(run).trace(), written(tiny_model, tokenizer, request, plan=plan).trace())
+    same_trace(run.complete().trace(), written(tiny_model, tokenizer, request, plan=plan).trace())
 
 
 def test_a_parent_with_fewer_hooks_than_the_plan_is_read_again(tiny_model, tokenizer):

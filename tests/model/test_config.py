@@ -121,7 +121,7 @@ def test_a_configuration_is_a_frozen_key():
 
 WRONG_TYPES = """
 import json, sys
-from mistral_core.checkpoint_names import config_from_hugging_face, config_to_hugging_face
+from mistral_core.checkpoint.configuration import config_from_hugging_face, config_to_hugging_face
 from mistral_core.config import MistralConfig
 good = json.loads(sys.argv[1])
 hf = config_to_hugging_face(MistralConfig(**good), "float32")

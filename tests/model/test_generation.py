@@ -14,7 +14,7 @@ from mistral_core.model import random_model
 from mistral_core.sampling import SamplingSettings, choose, sampling_stages, uniform
 from tests.conftest import TINY, TINY_STD
 from tests.model import reference
-from tests.model.writing import FULL, PROMPT, asked, finish, same_trace, spelled, written
+from tests.model.writing import FULL, PROMPT, asked, same_trace, spelled, written
 
 # ---- the distribution and the draw -------------------------------------------------------------
 
@@ -101,7 +101,7 @@ def test_a_long_text_needs_no_more_memory(tiny_model, tokenizer):
     """80 windows: the rings have the bytes and the addresses they had at the start, and the last W positions."""
     run = Run(tiny_model, tokenizer, asked(400, seed=7))
     before = [(ring.keys.data_ptr(), ring.nbytes) for ring in run.kv_cache.rings]
-    finish(run)
+    run.complete()
     assert [(ring.keys.data_ptr(), ring.nbytes) for ring in run.kv_cache.rings] == before
     assert len(run.trace()) == 407
     assert sorted(run.kv_cache.rings[0].positions[0].tolist()) == list(range(402, 407))
@@ -193,7 +193,7 @@ def test_cancel_keeps_what_is_written(tiny_model, tokenizer):
     assert (run.finish_reason, len(run.trace())) == ("cancelled", 8)
     with pytest.raises(ValueError, match="cancelled"):
         run.step()
-    assert finish(Run(tiny_model, tokenizer, asked(0))).finish_reason == "length"
+    assert Run(tiny_model, tokenizer, asked(0)).complete().finish_reason == "length"
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 3, 5])

@@ -9,7 +9,7 @@ import torch
 
 from mistral_core.generation import GenerationRequest, Run
 from mistral_core.hooks import Capture, HookPoint, Replacing, RowSinks, Sinks, recording, replacing, watching
-from mistral_core.trace import RecordingPlan, hook_shapes
+from mistral_core.trace.trace import RecordingPlan, hook_shapes
 from tests.conftest import TINY
 
 MID = "layers.1.hook_resid_mid"

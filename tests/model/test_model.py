@@ -11,7 +11,7 @@ import torch
 from mistral_core.hooks import recording
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import Transformer, random_model
-from mistral_core.trace import hook_shapes, layer_hook
+from mistral_core.trace.trace import hook_shapes, layer_hook
 from tests.conftest import TINY, TINY_STD
 from tests.model import reference
 

@@ -11,6 +11,7 @@ from mistral_core.sampling import (
     SamplingSettings,
     apply_temperature,
     choose,
+    entropy_bits,
     keep_min_p,
     keep_top_k,
     keep_top_p,
@@ -142,14 +143,14 @@ def test_the_stages_follow_in_order_each_on_the_one_before():
             by_hand = step(by_hand)
             np.testing.assert_array_equal(stage.logits, by_hand)
             np.testing.assert_allclose(stage.probs.sum(), 1)
-            assert stage.kept == len(kept(by_hand))
+            assert stage.n_choices == len(kept(by_hand))
 
 
 def test_top_p_depends_on_the_temperature():
     """At temperature 1 the first token alone holds 0.6; at 3 it does not."""
     logits = logs(0.6, 0.2, 0.1, 0.1)
-    assert sampling_stages(logits, SamplingSettings(top_p=0.5))[-1].kept == 1
-    assert sampling_stages(logits, SamplingSettings(top_p=0.5, temperature=3.0))[-1].kept == 2
+    assert sampling_stages(logits, SamplingSettings(top_p=0.5))[-1].n_choices == 1
+    assert sampling_stages(logits, SamplingSettings(top_p=0.5, temperature=3.0))[-1].n_choices == 2
 
 
 def test_the_defaults_change_nothing():
@@ -240,3 +241,9 @@ def test_choose_draws_with_the_probabilities():
 def test_rank_counts_likelier_tokens_and_ties_by_id():
     logits = np.array([1.0, 3.0, 3.0, -1.0])
     assert [rank_of(logits, token) for token in range(4)] == [2, 0, 1, 3]
+
+
+def test_entropy_of_known_distributions():
+    rows = np.array([[0.125] * 8, [0.5, 0.25, 0.125, 0.125, 0, 0, 0, 0], [0, 0, 0, 1, 0, 0, 0, 0]])
+    np.testing.assert_allclose(entropy_bits(rows), [3.0, 1.75, 0.0], atol=1e-12)
+    assert not np.signbit(entropy_bits(rows[2])), "a certain token must not be shown with -0.0 bits"

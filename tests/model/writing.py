@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mistral_core.generation import GenerationRequest, Run
-from mistral_core.trace import RecordingPlan, hook_shapes
+from mistral_core.trace.trace import RecordingPlan, hook_shapes
 from tests.conftest import TINY
 
 PROMPT = (1, 70, 201, 33, 120, 9, 77)
@@ -15,15 +15,11 @@ def asked(n_new: int = 12, **changes) -> GenerationRequest:
 
 
 def finish(run: Run) -> Run:
-    for _ in run.prefill():
-        pass
-    while not run.finish_reason:
-        run.step()
-    return run
+    return run.complete()
 
 
 def written(model, tokenizer, request, **options) -> Run:
-    return finish(Run(model, tokenizer, request, **options))
+    return Run(model, tokenizer, request, **options).complete()
 
 
 def same_trace(a, b) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from app.wire import Parts, pack, unpack
 from mistral_core.config import MistralConfig
 from mistral_core.sampling import SamplingSettings
-from mistral_core.trace import LOGITS, PATTERN, Trace, layer_hook
+from mistral_core.trace.trace import LOGITS, PATTERN, Trace, layer_hook
 
 N, VOCAB, LAYERS, HEADS = 23, 50, 3, 4
 

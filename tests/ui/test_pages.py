@@ -19,7 +19,7 @@ from app.session.desk import Desk
 from app.session.files import RECORDING_NAME, open_file, trace_bytes
 from app.session.progress import trace_of
 from app.session.runs import RunSpec
-from mistral_core import registry
+from mistral_core.checkpoint import registry
 from mistral_core.sampling import SamplingSettings
 
 ROOT = Path(__file__).resolve().parents[2]

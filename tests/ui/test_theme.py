@@ -70,12 +70,14 @@ def test_graphics_have_three_to_one(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", theme.THEMES)
-@pytest.mark.parametrize("role", theme.SEQUENTIAL_ROLES)
+@pytest.mark.parametrize("role", ["attention", "influence", "surprise"])
 @pytest.mark.parametrize("seen_by", ["everyone", *DEFICIENCIES])
-def test_sequential_scales_are_monotone_in_lightness(name: str, role: str, seen_by: str) -> None:
-    scale = theme.sequential(role, name)
+def test_shades_from_the_card_to_a_colour_are_monotone_in_lightness(name: str, role: str, seen_by: str) -> None:
+    """As the pictures lay a weight, a change or a surprise over the card."""
+    table = theme.THEMES[name]
+    scale = [theme.mix(table["card"], table[role], step / 8) for step in range(9)]
     if seen_by == "everyone":
-        lightness = [theme.lightness(colour) for colour in scale]
+        lightness = [wcag_luminance(colour) for colour in scale]
     else:
         lightness = [float(simulated(colour, seen_by) @ [0.2126, 0.7152, 0.0722]) for colour in scale]
     steps = np.diff(lightness)
@@ -116,20 +118,21 @@ def test_the_pictures_use_only_colours_of_the_table() -> None:
 
 def test_streamlit_is_told_the_same_colours() -> None:
     config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
-    for name in theme.THEMES:
-        for option in ("primaryColor", "backgroundColor", "secondaryBackgroundColor", "textColor", "borderColor"):
-            assert config[name][option].upper() == theme.streamlit_theme(name)[option].upper()
+    roles = {"backgroundColor": "ground", "secondaryBackgroundColor": "card", "textColor": "ink", "borderColor": "line"}
+    for name, table in theme.THEMES.items():
+        for option, role in roles.items():
+            assert config[name][option].upper() == table[role]
+        button = config[name]["primaryColor"]
+        assert wcag_contrast("#FFFFFF", button) >= 4.5 and wcag_contrast(button, table["ground"]) >= 3
+    assert config["light"]["primaryColor"].upper() == theme.LIGHT["query"]
 
 
 def test_known_contrasts_and_mixes() -> None:
-    assert theme.contrast("#000000", "#FFFFFF") == pytest.approx(21)
-    assert theme.contrast("#767676", "#FFFFFF") == pytest.approx(4.54, abs=0.01)
+    assert wcag_contrast("#000000", "#FFFFFF") == pytest.approx(21)
+    assert wcag_contrast("#767676", "#FFFFFF") == pytest.approx(4.54, abs=0.01)
     assert theme.mix("#000000", "#FFFFFF", 1.0) == "#FFFFFF"
-    assert theme.lightness("#777777") == pytest.approx(50.03, abs=0.05)
     with pytest.raises(ValueError, match="#RRGGBB"):
         theme.channels("red")
-    with pytest.raises(ValueError, match="theory"):
-        theme.sequential("theory", "light")
 
 
 def test_number_formats() -> None:

@@ -27,7 +27,7 @@ from app.start.example import load_example
 from app.start.payload import start_parts
 from app.wire import Parts, unpack
 from app.wire_types import PAGES, problems, problems_of_event, problems_of_payload
-from tests.model.writing import FULL, asked, finish
+from tests.model.writing import FULL, asked
 from tests.ui.runs import arrived, make_trace
 
 pytestmark = pytest.mark.usefixtures("patient")
@@ -68,7 +68,7 @@ def live(tokenizer, tiny_model):
     """A run with keys, values, logits and attention, as it is while being written."""
     from mistral_core.generation import Run
 
-    return finish(Run(tiny_model, tokenizer, asked(20), plan=FULL)).trace()
+    return Run(tiny_model, tokenizer, asked(20), plan=FULL).complete().trace()
 
 
 @pytest.mark.parametrize("page", PAYLOADS)

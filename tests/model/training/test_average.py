@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from mistral_core.analysis.evaluation import evaluate
-from mistral_core.checkpoint import load_model
-from mistral_core.cli import main
-from mistral_core.registry import bundled_root
+from mistral_core.checkpoint.load import load_model
+from mistral_core.checkpoint.registry import bundled_root
+from mistral_core.cli.main import main
 from mistral_core.training.average import average_weights, write_average
 from mistral_core.training.batches import Batches
 from mistral_core.training.export import export_model
 from mistral_core.training.record import unmet_seed
 from mistral_core.training.trainer import Trainer
-from mistral_core.verify import verify
+from mistral_core.verification.verify import verify
 
 from .conftest import FIXED, SMALL
 

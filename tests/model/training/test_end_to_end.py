@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 import torch
 
-from mistral_core import registry
 from mistral_core.analysis.evaluation import evaluate
-from mistral_core.checkpoint import load_model
-from mistral_core.cli import main
-from mistral_core.golden import load_golden
+from mistral_core.checkpoint import registry
+from mistral_core.checkpoint.golden import load_golden
+from mistral_core.checkpoint.load import load_model
+from mistral_core.cli.main import main
 from mistral_core.training import trainer as trainer_module
 from mistral_core.training.export import export_model
 from mistral_core.training.run_log import read_log
-from mistral_core.verify import verify
+from mistral_core.verification.verify import verify
 
 from .conftest import SMALL, stories
 

@@ -7,9 +7,9 @@ from dataclasses import asdict, replace
 import pytest
 
 from mistral_core.analysis.evaluation import evaluate
-from mistral_core.checkpoint import load_model
-from mistral_core.cli import main
-from mistral_core.registry import bundled_root
+from mistral_core.checkpoint.load import load_model
+from mistral_core.checkpoint.registry import bundled_root
+from mistral_core.cli.main import main
 from mistral_core.training import family
 from mistral_core.training.family import BASE, MEMBERS, Member, collect, plan, train_member, write_results
 from mistral_core.training.family_results import RESULTS_FILE, Result, table

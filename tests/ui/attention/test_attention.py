@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,18 +17,17 @@ from app.attention.payload import SCORES, attention_parts, derive
 from app.attention.scores import read_scores
 from app.attention.sending import attention_payload, busy
 from app.attention.state import AttentionState
+from app.navigation import ROOT
 from app.session import state
 from app.session.desk import Desk
 from app.session.runs import Record
-from app.shared.picture import FOLDER
 from mistral_core.analysis.heads import MEASURES
 from mistral_core.generation import GenerationRequest, Run
 from mistral_core.hooks import Capture, watching
 from mistral_core.sampling import SamplingSettings
-from mistral_core.trace import PATTERN, RecordingPlan, Trace, layer_hook
+from mistral_core.trace.trace import PATTERN, RecordingPlan, Trace, layer_hook
 from tests.ui.runs import arrived, make_trace
 
-ROOT = Path(__file__).resolve().parents[3]
 STEP = 1 / 65535
 
 
@@ -130,7 +128,7 @@ def test_the_numbers_of_a_head_stand_where_the_table_looks_for_them(written):
     assert (
         extras.header["measures"]
         == list(MEASURES)
-        == re.findall(r"^  (\w+): \[", (FOLDER / "attention" / "table.js").read_text(), re.MULTILINE)
+        == re.findall(r"^  (\w+): \[", (ROOT / "app" / "attention" / "table.js").read_text(), re.MULTILINE)
     )
     weights = written.pattern(2)[:, 4].astype(float)
     assert extras.arrays["measures"][0, 2, 4] == pytest.approx((weights * np.arange(5)).sum(1).mean(), rel=1e-5)

@@ -10,8 +10,8 @@ import numpy as np
 from app.next_word import stages
 from app.next_word.payload import next_word_parts
 from mistral_core.sampling import SamplingSettings, Stage, sampling_stages
-from mistral_core.trace import LOGITS, Trace
-from mistral_core.trace_compact import distil
+from mistral_core.trace.compact import distil
+from mistral_core.trace.trace import LOGITS, Trace
 from tests.ui.runs import VOCAB, N, arrived, make_trace
 
 
@@ -70,7 +70,7 @@ def test_a_distilled_recording_says_the_same_without_logits(tmp_path: Path) -> N
     sent = stages.recorded_block(small, 3, 9)
     expected = stages.stage_block(trace, own_stages, key="k", start=3, stop=9, label_of=lambda i: f"w{i}")
     assert np.array_equal(sent.ids, expected.ids) and np.array_equal(sent.probs, expected.probs)
-    assert np.array_equal(sent.kept, expected.kept) and sent.labels == expected.labels
+    assert np.array_equal(sent.survivors, expected.survivors) and sent.labels == expected.labels
     _, full = arrived(next_word_parts(trace, run="r"))
     header, arrays = arrived(next_word_parts(small, run="r", stages=sent))
     assert np.allclose(arrays["entropy"], full["entropy"], atol=1e-6)

@@ -15,9 +15,11 @@ from app.reach.push_back_figure import Ordinary, Point, push_back_figure
 from app.reach.theory_figure import staircase_figure
 from app.session import state
 from app.shared.examples import EXAMPLES
-from mistral_core import registry
+from mistral_core.analysis.cases import GIRL
 from mistral_core.analysis.distance import DistanceProfile
-from mistral_core.analysis.push_back import GIRL, PushBack, Swap, Typical
+from mistral_core.analysis.push_back import PushBack, Typical
+from mistral_core.analysis.swap import Swap
+from mistral_core.checkpoint import registry
 from tests.conftest import TINY
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -24,8 +24,8 @@ from app.session.desk import Desk
 from app.session.runs import Record, RunSpec
 from app.wire import pack, unpack
 from mistral_core.analysis.influence import backward_influence, forward_influence
+from mistral_core.checkpoint.variants import in_dtype, with_windows
 from mistral_core.config import MISTRAL_7B, MistralConfig
-from mistral_core.variants import in_dtype, with_windows
 from tests.conftest import TINY
 from tests.ui.runs import arrived
 

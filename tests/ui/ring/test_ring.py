@@ -27,10 +27,10 @@ from mistral_core.config import MISTRAL_7B
 from mistral_core.generation import GenerationRequest, ModelCard, Run
 from mistral_core.kv_cache import EMPTY
 from mistral_core.model import random_model
-from mistral_core.trace import RecordingPlan
+from mistral_core.trace.trace import RecordingPlan
 from tests.conftest import TINY, TINY_STD
 from tests.model import reference
-from tests.model.writing import FULL, asked, finish
+from tests.model.writing import FULL, asked
 from tests.ui.runs import arrived
 from tests.ui.test_pages import app, kept
 
@@ -145,15 +145,9 @@ def test_what_a_run_does_not_keep_is_computed_anew_for_one_layer(monkeypatch):
     loaded = compute.load("storyteller")
     ids = tuple(loaded.tokenizer.encode(PROMPT))
     request = GenerationRequest(prompt_ids=ids, max_new_tokens=30, seed=2)
-    run = finish(
-        Run(
-            loaded.model,
-            loaded.tokenizer,
-            request,
-            plan=RecordingPlan(),
-            card=ModelCard("storyteller", loaded.model_hash),
-        )
-    )
+    run = Run(
+        loaded.model, loaded.tokenizer, request, plan=RecordingPlan(), card=ModelCard("storyteller", loaded.model_hash)
+    ).complete()
     whole = run.trace()
     bare = replace(
         whole,

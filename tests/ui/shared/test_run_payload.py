@@ -70,14 +70,6 @@ def test_the_prefix_tells_texts_apart() -> None:
     assert run_payload.prefix_hash(other) != value
 
 
-def test_entropy_of_known_distributions() -> None:
-    certain = np.full(8, -np.inf)
-    certain[3] = 0.0
-    rows = np.stack([np.zeros(8), np.log([0.5, 0.25, 0.125, 0.125, 1e-30, 1e-30, 1e-30, 1e-30])])
-    np.testing.assert_allclose(run_payload.entropy_bits(rows), [3.0, 1.75], atol=1e-6)
-    assert run_payload.entropy_bits(np.nan_to_num(certain, neginf=-1e4)[None])[0] == 0.0
-
-
 def test_no_window_sends_as_wide_as_the_text_is() -> None:
     _, arrays = arrived(parts(make_trace(window=None), run="r", start=2, stop=6))
     assert arrays["pattern"].shape == (4, LAYERS, HEADS, 6)

@@ -9,9 +9,10 @@ from app import compute
 from app.start.example import COMMAND, load_example
 from app.start.going_on import going_on
 from app.wire import unpack
+from mistral_core.analysis.cases import CANDIDATES
+from mistral_core.analysis.example import find_example
 from mistral_core.analysis.influence import corridor_influence
-from mistral_core.analysis.push_back import CANDIDATES, find_example
-from mistral_core.registry import DEFAULT_MODEL
+from mistral_core.checkpoint.registry import DEFAULT_MODEL
 
 
 @pytest.fixture(scope="module")

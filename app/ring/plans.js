@@ -1,0 +1,45 @@
+// What a ring of W slots holds, and what would be lost, computed from positions alone.
+
+import { lastIn } from "../kit/windows.js";
+
+/** Positions from `from` up to but without `to`.
+ * @param {number} from @param {number} to */
+export const span = (from, to) => Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
+
+/** What a ring of W slots holds after `seen` tokens: slot -> position, -1 = empty.
+ * @param {number} seen @param {number} window */
+export function ringAfter(seen, window) {
+  return span(0, window).map((slot) => {
+    const last = seen - 1;
+    const position = lastIn(slot, last, window);
+    return position < 0 ? -1 : position;
+  });
+}
+
+/** @typedef {ReturnType<typeof chunkPlan>} ChunkPlan */
+
+/** What one chunk does: reads (ring before + chunk), then writes its last W. `doomed`: keys that writing first would
+ *  destroy although a query of the chunk may still see them; `missing(q)`: those of one query.
+ * @param {number} start @param {number} end without it @param {number} window */
+export function chunkPlan(start, end, window) {
+  const before = ringAfter(start, window);
+  const after = ringAfter(end, window);
+  const writes = span(Math.max(start, end - window), end);
+  const remaining = new Set(after);
+  /** @param {number} query */
+  const sees = (query) => span(Math.max(0, query - window + 1), query + 1);
+  /** @param {number} query */
+  const missing = (query) => sees(query).filter((p) => !remaining.has(p));
+  const doomed = [...new Set(span(start, end).flatMap(missing))].sort((a, b) => a - b);
+  return { before, after, writes, sees, missing, doomed };
+}
+
+/** To choose position t - back + 1 anew its query needs the W - 1 keys before it; a ring that has read up to t lacks
+ *  some.
+ * @param {number} t @param {number} back @param {number} window */
+export function rewindPlan(t, back, window) {
+  const from = t - back + 1;
+  const needed = back ? span(Math.max(0, from - window + 1), from) : [];
+  const lost = needed.filter((p) => p <= t - window);
+  return { from, needed, lost, reach: t < window ? t + 1 : 1 };
+}

@@ -1,0 +1,221 @@
+"""The configuration of a model folder: `params.json` as it is, `config.json` translated both ways.
+
+A key of `config.json` that could change the network and is not understood is refused, because a
+model that is silently another one would falsify everything drawn from it.
+
+Nothing here imports torch, so a configuration can be shown without loading it.
+
+Source: mistral-inference `args.py`; transformers `configuration_mistral.py` (versions 4 and 5).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mistral_core.checkpoint.folder import HUGGING_FACE, CheckpointError, detect_layout, read_json
+from mistral_core.config import V01_ROPE_THETA, ConfigNotice, MistralConfig, with_rope_theta
+
+_FIELDS = {
+    "hidden_size": "dim",
+    "num_hidden_layers": "n_layers",
+    "num_attention_heads": "n_heads",
+    "num_key_value_heads": "n_kv_heads",
+    "intermediate_size": "hidden_dim",
+    "vocab_size": "vocab_size",
+    "rms_norm_eps": "norm_eps",
+    "sliding_window": "sliding_window",
+    "tie_word_embeddings": "tied_embeddings",
+}
+_ABSENT = {"num_key_value_heads": 8, "rms_norm_eps": 1e-6, "sliding_window": 4096}
+"""What transformers' MistralConfig takes for a key that the file does not have."""
+
+_NO_EFFECT = {
+    "architectures",
+    "model_type",
+    "torch_dtype",
+    "dtype",
+    "transformers_version",
+    "use_cache",
+    "_name_or_path",
+    "bos_token_id",
+    "eos_token_id",
+    "pad_token_id",
+    "unk_token_id",
+    "sep_token_id",
+    "decoder_start_token_id",
+    "attention_dropout",
+    "initializer_range",
+    "max_position_embeddings",
+    "id2label",
+    "label2id",
+    "problem_type",
+    "output_attentions",
+    "output_hidden_states",
+    "return_dict",
+    "chunk_size_feed_forward",
+    "pretraining_tp",
+    "tokenizer_class",
+    "is_encoder_decoder",
+    "_attn_implementation",
+    "_attn_implementation_autoset",
+    "finetuning_task",
+}
+_MUST_BE = {
+    "hidden_act": ("silu", "the feed-forward gate of Mistral is SiLU"),
+    "attention_bias": (False, "Mistral's projections have no biases"),
+    "mlp_bias": (False, "Mistral's projections have no biases"),
+    "quantization_config": (None, "packed weights cannot be read; use the folder before quantisation"),
+    "partial_rotary_factor": (1, "Mistral turns every pair of a head"),
+}
+_ROPE_KEYS = {"rope_theta", "rope_type", "type", "partial_rotary_factor"}
+
+
+def load_config(folder: str | Path) -> MistralConfig:
+    """The configuration of a model folder. Needs no weights; what was assumed is warned about.
+
+    Raises:
+        ValueError: no configuration, a damaged one, or one of another network.
+    """
+    config, notices = read_config(folder)
+    for notice in notices:
+        warnings.warn(notice, ConfigNotice, stacklevel=2)
+    return config
+
+
+def read_config(folder: str | Path) -> tuple[MistralConfig, tuple[str, ...]]:
+    """As `load_config`, with the notices returned instead of warned."""
+    folder = Path(folder)
+    if detect_layout(folder) == HUGGING_FACE:
+        return config_from_hugging_face(read_json(folder / "config.json"))
+    params, notices = with_rope_theta(read_json(folder / "params.json"))
+    return MistralConfig.from_params(params), notices
+
+
+def config_from_hugging_face(content: Mapping[str, Any]) -> tuple[MistralConfig, tuple[str, ...]]:
+    """Reads a `config.json` as transformers 4 or 5 writes it.
+
+    Returns:
+        The configuration, and a sentence for each value that the file leaves to transformers' default.
+
+    Raises:
+        CheckpointError: another architecture, or keys that could change the network in a way not known here.
+    """
+    problems = _foreign(content)
+    theta, rope_notices = _rope_theta(content, problems)
+    required = set(_FIELDS) - set(_ABSENT) - {"tie_word_embeddings"}
+    if missing := sorted(required - set(content)):
+        problems.append(f"it lacks {', '.join(missing)}")
+    if problems:
+        raise CheckpointError("config.json describes no network that can be run here: " + "; ".join(problems))
+    values = {**_ABSENT, "tie_word_embeddings": False, **{key: content[key] for key in _FIELDS if key in content}}
+    notices = tuple(
+        f"config.json names no {key}; taking {default:g}, transformers' default for Mistral"
+        for key, default in _ABSENT.items()
+        if key not in content
+    )
+    if values["num_key_value_heads"] is None:
+        values["num_key_value_heads"] = values["num_attention_heads"]
+    head_dim = content.get("head_dim")
+    if head_dim is None:
+        head_dim = _divided(values["hidden_size"], values["num_attention_heads"])
+    config = MistralConfig(
+        **{_FIELDS[key]: value for key, value in values.items()}, head_dim=head_dim, rope_theta=theta
+    )
+    _check_layer_types(content.get("layer_types"), config)
+    return config, notices + rope_notices
+
+
+def config_to_hugging_face(config: MistralConfig, dtype: str) -> dict[str, Any]:
+    """The `config.json` of a configuration, in the form that transformers 4 and 5 both read.
+
+    Raises:
+        ValueError: layers with different windows, which this format cannot say.
+    """
+    windows = set(config.windows)
+    if len(windows) > 1:
+        raise ValueError(
+            f"the layers have the windows {list(config.windows)}; Hugging Face's Mistral has one for all, "
+            f"so save this model in Mistral's layout"
+        )
+    values = {key: getattr(config, field) for key, field in _FIELDS.items()}
+    return {
+        "architectures": ["MistralForCausalLM"],
+        "model_type": "mistral",
+        **values,
+        "sliding_window": windows.pop(),
+        "head_dim": config.head_dim,
+        "rope_theta": config.rope_theta,
+        "hidden_act": "silu",
+        "attention_dropout": 0.0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "initializer_range": 0.02,
+        "max_position_embeddings": 32768,
+        "torch_dtype": dtype,
+    }
+
+
+def _foreign(content: Mapping[str, Any]) -> list[str]:
+    """Sentences on what makes a `config.json` another network than Mistral's."""
+    problems = []
+    if content.get("model_type") != "mistral":
+        problems.append(f"model_type is {content.get('model_type')!r}, only 'mistral' can be run")
+    architectures = content.get("architectures")
+    if architectures not in (None, ["MistralForCausalLM"]):
+        problems.append(f"architectures is {architectures!r}, only 'MistralForCausalLM' can be run")
+    for key, (value, why) in _MUST_BE.items():
+        if key in content and content[key] != value:
+            problems.append(f"{key} is {content[key]!r}, but must be {value!r}: {why}")
+    scaling = content.get("rope_scaling")
+    if scaling is not None and not _is_default_rope(scaling):
+        problems.append(f"rope_scaling is {scaling!r}, but Mistral's angles are not scaled: it must be null")
+    known = set(_FIELDS) | _NO_EFFECT | set(_MUST_BE)
+    known |= {"head_dim", "layer_types", "rope_theta", "rope_parameters", "rope_scaling"}
+    if unknown := sorted(set(content) - known):
+        problems.append(f"unknown keys {', '.join(unknown)}: remove them only if they do not change the network")
+    return problems
+
+
+def _is_default_rope(value: object) -> bool:
+    if not isinstance(value, Mapping) or set(value) - _ROPE_KEYS:
+        return False
+    kinds = {value.get("rope_type", "default"), value.get("type", "default")}
+    return kinds == {"default"} and value.get("partial_rotary_factor", 1) == 1
+
+
+def _rope_theta(content: Mapping[str, Any], problems: list[str]) -> tuple[float, tuple[str, ...]]:
+    """The rotary base from the places where the versions of transformers put it, and notices; adds to `problems`."""
+    nested = content.get("rope_parameters")
+    if nested is not None and not _is_default_rope(nested):
+        problems.append(
+            f"rope_parameters is {nested!r}, but Mistral's angles are not scaled: rope_type must be default"
+        )
+    places = [content, nested, content.get("rope_scaling")]
+    given = [place["rope_theta"] for place in places if isinstance(place, Mapping) and "rope_theta" in place]
+    if any(value != given[0] for value in given):
+        problems.append(f"rope_theta is given as {' and as '.join(map(repr, given))}: keep one of them")
+    if given:
+        return given[0], ()
+    return V01_ROPE_THETA, (f"config.json names no rope_theta; taking {V01_ROPE_THETA:g}, transformers' default",)
+
+
+def _divided(width: object, heads: object) -> int:
+    """The head width that a missing `head_dim` stands for."""
+    if not isinstance(width, int) or not isinstance(heads, int) or heads < 1 or width % heads:
+        raise CheckpointError(
+            f"config.json has no head_dim, hidden_size {width!r} and num_attention_heads {heads!r}; "
+            f"the second must divide the first, or head_dim must be given"
+        )
+    return width // heads
+
+
+def _check_layer_types(layer_types: object, config: MistralConfig) -> None:
+    wanted = ["full_attention" if window is None else "sliding_attention" for window in config.windows]
+    if layer_types is not None and layer_types != wanted:
+        raise CheckpointError(
+            f"config.json has layer_types {layer_types!r}, which contradict sliding_window {config.sliding_window!r}; "
+            f"transformers' Mistral gives every layer that window, so they would have to be {wanted[0]!r} throughout"
+        )

@@ -1,0 +1,174 @@
+"""What only makes it fast: the same numbers as the files that explain the network, in less time.
+
+Decoding one token reads every weight once and does little with it, so time goes into starting
+multiplications, waiting for memory and finding things. Everything done about that is in this file:
+
+* weights that read the same input (wq, wk and wv; w1 and w3) lie side by side in one block of memory
+  and are multiplied at once. They stay separate parameters with Mistral's names; `together` sees that
+  they are neighbours.
+* modules are found in `__dict__`, not through torch's `__getattr__`: 300 look-ups a token.
+* one token of one text is planned and stored without sorting out rows and padding.
+
+`load_model` gives a `FastTransformer`. A model made otherwise (`Transformer(config)`, a training) is the plain
+network, and tests compare the two.
+
+Each part is a subclass of what it speeds up and adds no data, so a module becomes its fast kind by
+changing its class alone; copies and variants of a model stay what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from mistral_core.attention import Attention
+from mistral_core.checkpoint.tensors import expected_shapes
+from mistral_core.config import MistralConfig, Window
+from mistral_core.feed_forward import FeedForward
+from mistral_core.kv_cache import KVCache, Ring, WritePlan
+from mistral_core.model import Transformer
+
+SIDE_BY_SIDE = (("wq", "wk", "wv"), ("w1", "w3"))
+"""Projections of the same input; see `together`."""
+
+
+class FastLinear(nn.Linear):
+    """Not looking for a bias saves a third of a small call."""
+
+    def forward(self, x: Float[Tensor, "*batch n_in"]) -> Float[Tensor, "*batch n_out"]:
+        return F.linear(x, self.weight)
+
+
+class FastAttention(Attention):
+    """Queries, keys and values from one multiplication."""
+
+    def project(self, x: Float[Tensor, "batch pos dim"]) -> tuple[Tensor, ...]:
+        return together(x, self.wq, self.wk, self.wv)
+
+
+class FastFeedForward(FeedForward):
+    """Gate and value from one multiplication."""
+
+    def project(self, x: Float[Tensor, "batch pos dim"]) -> tuple[Tensor, ...]:
+        return together(x, self.w1, self.w3)
+
+
+@dataclass(frozen=True)
+class OneWrite(WritePlan):
+    """One token of one text. `slot` is the one it goes into, as a plain number."""
+
+    slot: int
+
+
+class FastRing(Ring):
+    """Stores one token without gathering."""
+
+    def write(
+        self,
+        keys: Float[Tensor, "batch pos n_kv_heads head_dim"],
+        values: Float[Tensor, "batch pos n_kv_heads head_dim"],
+        plan: WritePlan,
+    ) -> None:
+        if not isinstance(plan, OneWrite):
+            super().write(keys, values, plan)
+            return
+        self.keys.select(2, plan.slot).copy_(keys.select(1, 0))
+        self.values.select(2, plan.slot).copy_(values.select(1, 0))
+        self.positions.select(1, plan.slot).copy_(plan.positions)
+
+
+class FastKVCache(KVCache):
+    """Plans one token of one text without sorting out rows and padding."""
+
+    ring_type = FastRing
+
+    def _after(self, positions: Int[Tensor, "batch pos"]) -> Int[Tensor, " batch"]:
+        if positions.shape == (1, 1) and int(positions) == int(self.n_seen):
+            return self.n_seen + 1
+        return super()._after(positions)
+
+    def _plan(self, positions: Int[Tensor, "batch pos"], after: Int[Tensor, " batch"], window: Window) -> WritePlan:
+        if positions.shape != (1, 1) or int(positions) < 0:
+            return super()._plan(positions, after, window)
+        before = self._positions_of(window)
+        position = positions.to(before.device)[0]
+        slot = int(positions) % self.n_slots(window)
+        key_positions = before.clone()
+        key_positions[0, slot] = position[0]
+        zero = torch.zeros_like(position)
+        return OneWrite(zero, zero, position % self.n_slots(window), position, key_positions, slot)
+
+
+class FastTransformer(Transformer):
+    """The network with every part in its fast kind."""
+
+    kv_cache_type = FastKVCache
+
+    def __init__(self, config: MistralConfig) -> None:
+        super().__init__(config)
+        for module in self.modules():
+            module.__class__ = FAST.get(type(module), type(module))
+            module.__dict__.update(module._modules)
+
+
+FAST: dict[type[nn.Module], type[nn.Module]] = {
+    nn.Linear: FastLinear,
+    Attention: FastAttention,
+    FeedForward: FastFeedForward,
+}
+
+
+def together(x: Float[Tensor, "batch pos n_in"], *layers: nn.Linear) -> tuple[Float[Tensor, "batch pos _"], ...]:
+    """`layer(x)` for each layer: one multiplication if their weights are neighbours, else one by one."""
+    weights = [layer.weight for layer in layers]
+    if not neighbours(weights) or any(layer._forward_hooks or layer._forward_pre_hooks for layer in layers):
+        return tuple(layer(x) for layer in layers)
+    sizes = [len(weight) for weight in weights]
+    joined = weights[0].as_strided((sum(sizes), weights[0].shape[1]), weights[0].stride())
+    return F.linear(x, joined).split(sizes, dim=-1)
+
+
+def neighbours(weights: Sequence[Tensor]) -> bool:
+    """Whether frozen weights follow each other in one block of memory that is laid out by columns.
+
+    Such a block has the stride of all its rows together, which no weight of its own has.
+    """
+    first = weights[0]
+    stride = first.stride()
+    if stride[0] != 1 or stride[1] == len(first) or first.requires_grad:
+        return False
+    address, size = first.data_ptr(), first.element_size()
+    for weight in weights:
+        if weight.data_ptr() != address or weight.stride() != stride:
+            return False
+        address += len(weight) * size
+    return True
+
+
+def room(
+    name: str, config: MistralConfig, blocks: dict[str, Tensor], dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """Memory for one tensor, laid out so that one token is multiplied by it fast (every choice measured).
+
+    Projections of the same input lie by columns, side by side in one block (kept in `blocks` from the
+    first of them on). Other matrices with at least as many outputs as inputs lie by columns too: the
+    same shape, other strides. The rest, and the embedding, lie by rows.
+    """
+    shapes = expected_shapes(config)
+    shape = shapes[name]
+    *path, part = name.removesuffix(".weight").split(".")
+    for members in SIDE_BY_SIDE:
+        if part in members:
+            names = [".".join([*path, member, "weight"]) for member in members]
+            sizes = [shapes[member][0] for member in names]
+            if names[0] not in blocks:
+                blocks[names[0]] = torch.empty(shape[1], sum(sizes), dtype=dtype, device=device)
+            return blocks[names[0]].t().split(sizes)[members.index(part)]
+    if len(shape) == 2 and shape[0] >= shape[1] and name != "tok_embeddings.weight":
+        return torch.empty(*reversed(shape), dtype=dtype, device=device).t()
+    return torch.empty(*shape, dtype=dtype, device=device)

@@ -1,0 +1,109 @@
+"""Model folders: which of the two layouts one has, which files hold its weights, and what is refused.
+
+Mistral's own layout has `params.json` and `consolidated*.safetensors`, Hugging Face's `config.json` and
+`model*.safetensors`. Only safetensors are read. Pickle files (.bin, .pt, .pth) are programs: opening one
+runs it.
+
+Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+MISTRAL, HUGGING_FACE = "Mistral", "Hugging Face"
+INDEX_FILE = "model.safetensors.index.json"
+_PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
+_WHY_NOT_PICKLE = (
+    "such files can run any program when opened, so only safetensors are read; "
+    "convert them with their source's own tools, or take the safetensors edition"
+)
+
+
+class CheckpointError(ValueError):
+    """A model folder that cannot be loaded; the message lists everything that is wrong with it."""
+
+
+def detect_layout(folder: Path) -> str:
+    """Which of the two layouts a folder has. Mistral's own wins where both are complete.
+
+    Raises:
+        CheckpointError: not a folder, or one without a configuration.
+    """
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder} is not a folder; name the folder that holds the model's files")
+    has_params, has_config = (folder / "params.json").is_file(), (folder / "config.json").is_file()
+    if has_params and (not has_config or any(folder.glob("consolidated*.safetensors"))):
+        return MISTRAL
+    if has_config:
+        return HUGGING_FACE
+    raise CheckpointError(
+        f"{folder} has neither params.json (Mistral's layout) nor config.json (Hugging Face's); "
+        f"a model folder needs one of them"
+    )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        CheckpointError: unreadable, not JSON, or not an object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is not readable as JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} holds a JSON {type(content).__name__}; it must be an object")
+    return content
+
+
+def weight_files(folder: Path, layout: str) -> list[Path]:
+    """The safetensors files of a folder.
+
+    Raises:
+        CheckpointError: there are none, or the index of shards names something else.
+    """
+    single = folder / "model.safetensors"
+    if layout == MISTRAL and (shards := sorted(folder.glob("consolidated*.safetensors"))):
+        return shards
+    if single.is_file():
+        return [single]
+    if layout == HUGGING_FACE and (folder / INDEX_FILE).is_file():
+        return _indexed_files(folder)
+    if pickles := sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLES):
+        raise CheckpointError(f"{folder} has its weights in {', '.join(pickles)}: {_WHY_NOT_PICKLE}")
+    wanted = "consolidated*.safetensors" if layout == MISTRAL else f"model.safetensors or {INDEX_FILE}"
+    raise CheckpointError(f"{folder} has no weights; in {layout}'s layout they are in {wanted}")
+
+
+def _indexed_files(folder: Path) -> list[Path]:
+    """The shards that the index names, each checked to be a safetensors file of this very folder."""
+    weight_map = read_json(folder / INDEX_FILE).get("weight_map")
+    if not isinstance(weight_map, dict) or not all(isinstance(shard, str) for shard in weight_map.values()):
+        raise CheckpointError(f"{folder / INDEX_FILE} has no weight_map from tensor names to files")
+    problems = []
+    for shard in sorted(set(weight_map.values())):
+        if shard in {"", ".", ".."} or "/" in shard or "\\" in shard:
+            problems.append(f"{shard!r} is not the name of a file in the model's folder")
+        elif Path(shard).suffix in _PICKLES:
+            problems.append(f"{shard} is refused: {_WHY_NOT_PICKLE}")
+        elif not (folder / shard).is_file():
+            problems.append(f"{shard} is missing from the folder")
+    if problems:
+        raise CheckpointError(one_message(f"{folder / INDEX_FILE} names files that cannot be read", problems))
+    return [folder / shard for shard in sorted(set(weight_map.values()))]
+
+
+def one_message(what: str, problems: list[str]) -> str:
+    """One message for all defects."""
+    noun = "defect" if len(problems) == 1 else "defects"
+    return f"{what} ({len(problems)} {noun}): " + "; ".join(problems)
+
+
+def refuse_pickle(path: Path) -> None:
+    """Refuses a path to a file that would run when opened, with the reason."""
+    if path.suffix in _PICKLES and not path.is_dir():
+        raise CheckpointError(f"{path} is refused: {_WHY_NOT_PICKLE}")

@@ -1,0 +1,224 @@
+"""Loading a model folder, in Mistral's layout or in Hugging Face's.
+
+A folder is checked whole before a weight is read: everything that is missing, superfluous,
+wrongly shaped or wrongly typed comes in one error. Then the network is built without memory
+and filled tensor by tensor, so the peak is the weights in the compute dtype and one tensor more.
+
+What is loaded is a `FastTransformer`, and its weights lie in memory as that wants them (`fast.py`).
+
+Source: mistral-inference (names); transformers `convert_mistral_weights_to_hf.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from mistral_core.checkpoint.configuration import read_config
+from mistral_core.checkpoint.fast import FastTransformer, room
+from mistral_core.checkpoint.folder import (
+    HUGGING_FACE,
+    CheckpointError,
+    detect_layout,
+    one_message,
+    refuse_pickle,
+    weight_files,
+)
+from mistral_core.checkpoint.tensors import add_to_hash, expected_shapes, file_name, from_half_split, rotary_heads
+from mistral_core.config import MistralConfig
+from mistral_core.model import Transformer
+from mistral_core.tokenizer import SentencePieceTokenizer
+
+_FLOATS = {"BF16", "F16", "F32", "F64"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedModel:
+    """A model ready to run. Its parameters take no gradient, so threads may share it.
+
+    Attributes:
+        model: the network, in the compute dtype on its device.
+        tokenizer: of the folder.
+        config: the network's shape.
+        name: the folder's name.
+        model_hash: SHA-256 of the weights as stored (see `hash_tensors`), the same in both layouts.
+        folder: where it was read from.
+        notices: sentences on what the files left open and what was assumed.
+    """
+
+    model: Transformer
+    tokenizer: SentencePieceTokenizer
+    config: MistralConfig
+    name: str
+    model_hash: str
+    folder: Path
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """One tensor in a file: the file, its name there, and what the header says of it."""
+
+    path: Path
+    key: str
+    dtype: str
+    shape: tuple[int, ...]
+
+    def read(self) -> Tensor:
+        # The file is opened for each tensor: while it stays open, every page read of it counts as
+        # memory of this process, and the peak would be twice the weights.
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                return file.get_tensor(self.key)
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(f"{self.key} cannot be read from {self.path}: {error}") from error
+
+
+def load_model(
+    folder: str | Path, *, dtype: torch.dtype = torch.float32, device: str | torch.device = "cpu"
+) -> LoadedModel:
+    """Loads a model folder of either layout.
+
+    Args:
+        folder: holds the configuration, the weights as safetensors, and `tokenizer.model`.
+        dtype: compute dtype, whatever the file has.
+        device: where the weights go, one tensor at a time.
+
+    Raises:
+        CheckpointError: the folder is incomplete, damaged or not of this network; all defects of the
+            tensors are listed together.
+        ValueError: the configuration or the tokenizer is refused.
+    """
+    if not dtype.is_floating_point:
+        raise ValueError(f"dtype is {dtype}; a network computes in floating point, for example torch.float32")
+    folder = Path(folder)
+    refuse_pickle(folder)
+    layout = detect_layout(folder)
+    config, notices = read_config(folder)
+    tokenizer = _load_tokenizer(folder, config)
+    stored = _inventory(folder, layout)
+    _check(stored, config, folder)
+    state, model_hash = _read_weights(stored, config, layout, dtype, torch.device(device))
+    model = _network_without_memory(config)
+    model.load_state_dict(state, assign=True)
+    return LoadedModel(
+        model=model.requires_grad_(False).eval(),
+        tokenizer=tokenizer,
+        config=config,
+        name=folder.resolve().name,
+        model_hash=model_hash,
+        folder=folder,
+        notices=notices,
+    )
+
+
+class _NoInitialisation(TorchFunctionMode):
+    """Leaves new parameters as they are: random numbers nobody reads would cost most of the load time."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in (torch.nn.init.kaiming_uniform_, torch.nn.init.normal_, Tensor.normal_):
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return func(*args, **kwargs)
+
+
+def _network_without_memory(config: MistralConfig) -> Transformer:
+    with torch.device("meta"), _NoInitialisation():
+        return FastTransformer(config)
+
+
+def _read_weights(
+    stored: Mapping[str, _Stored], config: MistralConfig, layout: str, dtype: torch.dtype, device: torch.device
+) -> tuple[dict[str, Tensor], str]:
+    """All tensors by Mistral's names, converted one at a time, and the hash of what the file has."""
+    state: dict[str, Tensor] = {}
+    blocks: dict[str, Tensor] = {}
+    damaged, digest = [], hashlib.sha256()
+    for name in sorted(expected_shapes(config)):
+        tensor = stored[file_name(name, layout)].read()
+        heads = rotary_heads(config, name) if layout == HUGGING_FACE else None
+        if heads is not None:
+            tensor = from_half_split(tensor, heads)
+        add_to_hash(digest, name, tensor)
+        state[name] = room(name, config, blocks, dtype, device).copy_(tensor)
+        low, high = state[name].amin(), state[name].amax()  # aminmax would copy what lies by columns
+        if not (low.isfinite() and high.isfinite()):
+            damaged.append(f"{name} holds NaN or infinite numbers when read as {str(dtype).removeprefix('torch.')}")
+    if damaged:
+        raise CheckpointError(one_message("the weights cannot be computed with", damaged))
+    return state, digest.hexdigest()
+
+
+def _inventory(folder: Path, layout: str) -> dict[str, _Stored]:
+    """Every tensor of a folder by its name in the file, from the headers alone.
+
+    Raises:
+        CheckpointError: weights missing, unreadable, or stored twice.
+    """
+    stored: dict[str, _Stored] = {}
+    problems = []
+    for path in weight_files(folder, layout):
+        try:
+            with safe_open(path, framework="pt") as file:
+                keys = file.keys()
+                for key in keys:
+                    if key in stored:
+                        problems.append(f"{key} is both in {stored[key].path.name} and in {path.name}")
+                    header = file.get_slice(key)
+                    stored[key] = _Stored(path, key, header.get_dtype(), tuple(header.get_shape()))
+        except (SafetensorError, OSError) as error:
+            problems.append(f"{path.name} is not a complete safetensors file ({error}); copy it again")
+    if problems:
+        raise CheckpointError(one_message(f"the weights in {folder} cannot be read", problems))
+    return stored
+
+
+def _check(stored: dict[str, _Stored], config: MistralConfig, folder: Path) -> None:
+    """Compares the headers with the network; drops what is derived from the configuration.
+
+    Raises:
+        CheckpointError: lists every missing, extra, wrongly shaped and wrongly typed tensor.
+    """
+    layout = detect_layout(folder)
+    expected = {file_name(name, layout): shape for name, shape in expected_shapes(config).items()}
+    derived = {key for key in stored if key.endswith("rotary_emb.inv_freq")}
+    output = file_name("output.weight", layout)
+    problems = [f"missing: {key} {list(shape)}" for key, shape in expected.items() if key not in stored]
+    for key, tensor in stored.items():
+        if key in expected:
+            if tensor.shape != expected[key]:
+                problems.append(f"wrong shape: {key} is {list(tensor.shape)}, must be {list(expected[key])}")
+            if tensor.dtype not in _FLOATS:
+                problems.append(f"wrong type: {key} is {tensor.dtype}, must be one of {', '.join(sorted(_FLOATS))}")
+        elif key == output and config.tied_embeddings:
+            embedding = stored.get(file_name("tok_embeddings.weight", layout))
+            if embedding and not torch.equal(tensor.read(), embedding.read()):
+                problems.append(f"extra: {key} differs from the embedding, to which the configuration ties it")
+        elif key not in derived:
+            problems.append(f"extra: {key} {list(tensor.shape)} belongs to no part of this network")
+    if problems:
+        raise CheckpointError(one_message(f"the weights in {folder} do not fit its configuration", problems))
+
+
+def _load_tokenizer(folder: Path, config: MistralConfig) -> SentencePieceTokenizer:
+    path = folder / "tokenizer.model"
+    if not path.is_file():  # later Mistral releases number it: tokenizer.model.v3
+        path = max(folder.glob("tokenizer.model.v*"), default=path, key=lambda numbered: numbered.name)
+    others = [name for name in ("tekken.json", "tokenizer.json") if (folder / name).is_file()]
+    if not path.is_file() and others:
+        raise CheckpointError(f"{folder} has its tokenizer in {' and '.join(others)}; a tokenizer.model is needed")
+    tokenizer = SentencePieceTokenizer(path)
+    if tokenizer.vocab_size > config.vocab_size:
+        raise CheckpointError(
+            f"{path} has {tokenizer.vocab_size} tokens, but the network only {config.vocab_size}; "
+            f"take the tokenizer that the model was trained with"
+        )
+    return tokenizer

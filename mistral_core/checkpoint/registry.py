@@ -1,0 +1,124 @@
+"""Which models are offered, and what a name may reach.
+
+Two folders are searched: the bundled models of this repository, and the one that the
+environment variable MISTRAL_MODELS_DIR names. Whoever uses the command line may also name
+any path. A browser may not: it is offered names, and a name reaches nothing outside the two
+folders, not even through a symbolic link.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_MODEL = "storyteller"
+MODELS_VARIABLE = "MISTRAL_MODELS_DIR"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What the search found.
+
+    Attributes:
+        models: folder of each name, bundled ones first.
+        notices: sentences on what could not be offered.
+    """
+
+    models: dict[str, Path]
+    notices: tuple[str, ...]
+
+
+def bundled_root() -> Path:
+    """The folder of the models that come with the repository."""
+    return Path(__file__).resolve().parents[2] / "assets" / "models"
+
+
+def user_root() -> Path | None:
+    """The folder that MISTRAL_MODELS_DIR names; `None` where it is not set."""
+    value = os.environ.get(MODELS_VARIABLE, "")
+    return Path(value).expanduser() if value else None
+
+
+def listing() -> Listing:
+    """Searches both folders, the default model first. A model is a sub-folder with a params.json or a config.json."""
+    models: dict[str, Path] = {}
+    notices = []
+    for root in _roots():
+        if not root.is_dir():
+            notices.append(f"{root}, where models are looked for, is not a folder (see {MODELS_VARIABLE})")
+            continue
+        for folder in _model_folders(root):
+            if folder.name in models:
+                notices.append(f"{folder} is not offered: {models[folder.name]} has the same name and comes first")
+            else:
+                models[folder.name] = folder
+    return Listing(models, tuple(notices))
+
+
+def available_models() -> dict[str, Path]:
+    """Name and folder of every model found, bundled ones first; for the command line."""
+    return listing().models
+
+
+def browser_models() -> dict[str, Path]:
+    """The models that a browser may choose: those whose files all lie inside the two folders."""
+    return {name: folder for name, folder in listing().models.items() if _outside(folder) is None}
+
+
+def resolve_browser(name: str) -> Path:
+    """The folder of a name that came from a browser.
+
+    Raises:
+        ValueError: not a listed name, or one whose files lie elsewhere.
+    """
+    models = available_models()
+    if name not in models:
+        raise ValueError(f"there is no model {name!r}; available are {_names(browser_models())}")
+    if (outside := _outside(models[name])) is not None:
+        raise ValueError(
+            f"model {name!r} may not be opened from a browser: {outside} leads out of the models' folders; "
+            f"available are {_names(browser_models())}"
+        )
+    return models[name]
+
+
+def resolve_command_line(name_or_path: str) -> Path:
+    """The folder that a user of the command line means: a listed name first, else any path.
+
+    Raises:
+        ValueError: neither a listed name nor an existing path.
+    """
+    models = available_models()
+    if name_or_path in models:
+        return models[name_or_path]
+    path = Path(name_or_path).expanduser()
+    if name_or_path and path.exists():
+        return path
+    raise ValueError(f"{name_or_path!r} is neither a model nor a folder; available models are {_names(models)}")
+
+
+def _roots() -> list[Path]:
+    user = user_root()
+    return [bundled_root()] if user is None else [bundled_root(), user]
+
+
+def _model_folders(root: Path) -> list[Path]:
+    """Sorted by name, the default one first."""
+    entries = sorted(root.iterdir(), key=lambda path: (path.name != DEFAULT_MODEL, path.name))
+    folders = (path for path in entries if path.is_dir())
+    return [path for path in folders if (path / "params.json").is_file() or (path / "config.json").is_file()]
+
+
+def _outside(folder: Path) -> str | None:
+    """Name of the first part of a model that lies outside both roots once links are followed."""
+    roots = [root.resolve() for root in _roots()]
+    for path in (folder, *sorted(folder.iterdir())):
+        real = path.resolve()
+        if not any(real.is_relative_to(root) and real != root for root in roots):
+            return path.name
+    return None
+
+
+def _names(models: dict[str, Path]) -> str:
+    return ", ".join(models) or f"none (put one into {bundled_root().name} or set {MODELS_VARIABLE})"

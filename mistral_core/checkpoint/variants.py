@@ -1,0 +1,48 @@
+"""The same weights in another shape: another window, fewer layers, another dtype.
+
+Windows have no weights, and a network's first layers are a network, so a variant shares the
+memory of the model it is taken from; only another dtype makes a copy. The model itself is
+never changed: it may be serving somebody else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from mistral_core.config import Window
+from mistral_core.model import Transformer
+
+
+def with_windows(model: Transformer, window: Window | tuple[Window, ...]) -> Transformer:
+    """The model with another window, or one for each layer; the weights are shared."""
+    return _variant(model, model.config.n_layers, window, None)
+
+
+def first_layers(model: Transformer, n_layers: int) -> Transformer:
+    """The first `n_layers` blocks between the same embedding, norm and output; the weights are shared.
+
+    Raises:
+        ValueError: the model has fewer layers, or none are asked for.
+    """
+    if not 1 <= n_layers <= model.config.n_layers:
+        raise ValueError(f"n_layers is {n_layers}; this model has 1 to {model.config.n_layers} layers to keep")
+    return _variant(model, n_layers, model.config.windows[:n_layers], None)
+
+
+def in_dtype(model: Transformer, dtype: torch.dtype) -> Transformer:
+    """The model computing in another dtype; the weights are shared where it is the same."""
+    return _variant(model, model.config.n_layers, model.config.sliding_window, dtype)
+
+
+def _variant(
+    model: Transformer, n_layers: int, window: Window | tuple[Window, ...], dtype: torch.dtype | None
+) -> Transformer:
+    config = replace(model.config, n_layers=n_layers, sliding_window=window)
+    with torch.device("meta"):
+        variant = type(model)(config)  # a fast model's variant is fast
+    weights = model.state_dict()
+    state = {name: weights[name] if dtype is None else weights[name].to(dtype) for name in variant.state_dict()}
+    variant.load_state_dict(state, assign=True)
+    return variant.eval().requires_grad_(False)

@@ -1,0 +1,31 @@
+"""The options that several commands have, each written once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+WRITE, LOOK, CHECK = "Write", "Look inside", "Check"
+"""Panels of the list of commands."""
+_SAMPLING, _RUNNING, OUTPUT = "Sampling", "Running", "Output"
+
+Model = Annotated[str, typer.Option(help="A folder, or the name of a bundled model or one in MISTRAL_MODELS_DIR.")]
+Prompt = Annotated[str | None, typer.Option(help="The text to go on from.", show_default=False)]
+PromptFile = Annotated[Path | None, typer.Option(help="A file with it, in UTF-8.", show_default=False)]
+MaxNewTokens = Annotated[int, typer.Option(help="How many to write at most; 0 = only read.")]
+Temperature = Annotated[float, typer.Option(help="0 = always the likeliest.", rich_help_panel=_SAMPLING)]
+TopK = Annotated[int, typer.Option(help="Keep the k likeliest; 0 = off.", rich_help_panel=_SAMPLING)]
+TopP = Annotated[float, typer.Option(help="Keep this much probability; 1 = off.", rich_help_panel=_SAMPLING)]
+MinP = Annotated[float, typer.Option(help="Least share of the likeliest; 0 = off.", rich_help_panel=_SAMPLING)]
+Penalty = Annotated[float, typer.Option(help="Above 1 avoids tokens of the text; 1 = off.", rich_help_panel=_SAMPLING)]
+TextSeed = Annotated[int, typer.Option(help="The same seed gives the same text.", rich_help_panel=_SAMPLING)]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same result.")]
+Stop = Annotated[
+    list[str] | None, typer.Option(help="End once this was written (can be repeated).", show_default=False)
+]
+ChunkSize = Annotated[int, typer.Option(help="Tokens of a text read at once.", rich_help_panel=_RUNNING)]
+Dtype = Annotated[Literal["float32", "float64", "bfloat16"], typer.Option(rich_help_panel=_RUNNING)]
+Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:1.", rich_help_panel=_RUNNING)]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.", rich_help_panel=OUTPUT)]

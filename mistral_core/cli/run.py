@@ -1,0 +1,221 @@
+"""What the commands do between their flags and their output: load, prompt, run, refuse.
+
+Torch is imported inside the functions, so that help answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mistral_core.checkpoint.registry import available_models, resolve_command_line
+from mistral_core.config import MISTRAL_7B, MistralConfig
+
+if TYPE_CHECKING:
+    import torch
+
+    from mistral_core.checkpoint.load import LoadedModel
+    from mistral_core.generation import Run
+    from mistral_core.sampling import SamplingSettings
+    from mistral_core.trace.trace import RecordingPlan, Trace
+
+PRESET = "mistral-7b"
+"""A configuration without weights, for `info`."""
+
+
+def load(model: str, dtype: str, device: str) -> LoadedModel:
+    """The model that a flag names, with its notices on stderr.
+
+    Raises:
+        ValueError: no such model or device, or a folder that cannot be loaded.
+    """
+    folder = resolve_command_line(model)
+    import torch
+
+    from mistral_core.checkpoint.load import load_model
+
+    loaded = load_model(folder, dtype=getattr(torch, dtype), device=_device(device))
+    for notice in loaded.notices:
+        print(f"note: {notice}", file=sys.stderr)
+    return loaded
+
+
+def _device(name: str) -> torch.device:
+    import torch
+
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"{name!r} is not a device; use cpu, cuda or cuda:1") from error
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"device {name!r} is not supported; use cpu or cuda")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"there is no device {name!r} here; {torch.cuda.device_count()} GPUs are found, use cpu")
+    return device
+
+
+def config_of(model: str) -> tuple[str, MistralConfig]:
+    """Name and configuration of a model folder, a listed name or the preset; reads no weights."""
+    if model == PRESET and model not in available_models():
+        return PRESET, MISTRAL_7B
+    folder = resolve_command_line(model)
+    from mistral_core.checkpoint.configuration import read_config
+
+    config, notices = read_config(folder)
+    for notice in notices:
+        print(f"note: {notice}", file=sys.stderr)
+    return folder.resolve().name, config
+
+
+def read_prompt(prompt: str | None, prompt_file: Path | None) -> str:
+    """The prompt of the two flags, of which exactly one must be given.
+
+    Raises:
+        ValueError: none, both, an empty one, or a file that is no text.
+    """
+    if (prompt is None) == (prompt_file is None):
+        what = "two prompts are" if prompt is not None else "no prompt is"
+        raise ValueError(f"{what} given; use either --prompt TEXT or --prompt-file FILE")
+    if prompt_file is not None:
+        try:
+            prompt = prompt_file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{prompt_file} is not text in UTF-8 ({error.reason}); convert it first") from error
+    if not prompt:
+        raise ValueError("the prompt is empty; give at least one character to go on from")
+    return prompt
+
+
+def start(
+    loaded: LoadedModel,
+    prompt: str,
+    *,
+    max_new_tokens: int,
+    stop: tuple[str, ...],
+    seed: int,
+    chunk_size: int,
+    sampling: SamplingSettings,
+    plan: RecordingPlan | None = None,
+) -> Run:
+    """A run of the request that the flags describe; nothing is read yet."""
+    from mistral_core.generation import GenerationRequest, ModelCard, Run
+    from mistral_core.trace.trace import NOTHING
+
+    request = GenerationRequest(
+        prompt_ids=tuple(loaded.tokenizer.encode(prompt)),
+        max_new_tokens=max_new_tokens,
+        sampling=sampling,
+        seed=seed,
+        stop=stop,
+        chunk_size=chunk_size,
+    )
+    card = ModelCard(loaded.name, loaded.model_hash)
+    return Run(loaded.model, loaded.tokenizer, request, plan=plan or NOTHING, card=card)
+
+
+def finish(run: Run, show: bool = False) -> None:
+    """Reads the prompt and writes to the end; `show` prints the text as it comes, the prompt first."""
+    for _ in run.prefill():
+        pass
+    printed = 0
+    while True:
+        text = "".join(run.texts)
+        if show:
+            print(text[printed:], end="", flush=True)
+            printed = len(text)
+        if run.finish_reason:
+            break
+        run.step()
+    if show:
+        print()
+
+
+def store(run: Run, out: Path, command: str, compact: bool) -> tuple[Trace, tuple[str, ...]]:
+    """Writes the run's Trace, with the command that made it among its settings.
+
+    Returns:
+        What was written, and a sentence for each tensor that did not fit the budget.
+    """
+    from mistral_core.trace.compact import distil
+
+    trace = run.trace()
+    missing = trace.omitted  # a compact trace also names what it drops on purpose
+    trace = replace(trace, settings={**trace.settings, "command": command})
+    if compact:
+        trace = distil(trace, run.tokenizer.label)
+    trace.save(out)
+    return trace, missing
+
+
+def recording_plan(
+    hooks: Sequence[str], layers: Sequence[int], no_logits: bool, compact: bool, budget_mib: int
+) -> RecordingPlan:
+    """What the flags of `trace` ask to be kept.
+
+    Raises:
+        ValueError: flags that contradict each other, or a negative budget.
+    """
+    from mistral_core.trace.trace import LOGITS, PATTERN, RecordingPlan
+
+    if budget_mib < 0:
+        raise ValueError(f"--budget-mib is {budget_mib}; it must be 0 or more")
+    budget = budget_mib * 2**20
+    if compact:
+        if hooks or layers or no_logits:
+            raise ValueError("--compact decides itself what is kept; leave --hook, --layer and --no-logits out")
+        return RecordingPlan(hooks=(LOGITS, PATTERN), budget_bytes=budget)
+    chosen = tuple(hooks) or RecordingPlan().hooks
+    if no_logits:
+        chosen = tuple(hook for hook in chosen if hook != LOGITS)
+    return RecordingPlan(hooks=chosen, layers=tuple(layers) or None, budget_bytes=budget)
+
+
+def parse_window(window: str | None) -> int | Literal["own"] | None:
+    """`--window`: a number, "none" for full attention, or not given for the model's own.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if window is None:
+        return "own"
+    if window.lower() == "none":
+        return None
+    if not window.isascii() or not window.isdigit() or int(window) < 1:
+        raise ValueError(f"--window is {window!r}; it must be a whole number of at least 1, or none")
+    return int(window)
+
+
+def use_threads(threads: int | None) -> None:
+    """Lets torch compute with so many processor threads; `None` = as many as it takes by itself.
+
+    Raises:
+        ValueError: fewer than 1.
+    """
+    if threads is None:
+        return
+    if threads < 1:
+        raise ValueError(f"--threads is {threads}; it must be at least 1")
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on stdout; characters that no encoding can print are escaped."""
+    print(json.dumps(value, indent=2, allow_nan=False))
+
+
+def status(line: str) -> None:
+    """Replaces the line of progress on a terminal; nothing where stderr is a file."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+
+
+def refuse(reason: str) -> int:
+    """Says in one line on stderr what is wrong; returns exit code 2."""
+    print(f"error: {' '.join(reason.split())}", file=sys.stderr)
+    return 2

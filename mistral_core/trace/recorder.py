@@ -1,0 +1,173 @@
+"""From the hooks of a run to the arrays of its Trace.
+
+A `Recorder` is the sink of one row. Its arrays are allocated once, from the plan and the longest
+length the run can have; a position's row is written once and never again, so a Trace taken in the
+middle of a run can share the memory.
+
+While the model runs, tensors are only noted; they are copied many tokens at a time, when somebody
+asks for the arrays or enough have gathered. Copying each tensor of each token at once would cost as
+much as a tenth of the forward pass.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mistral_core.config import MistralConfig
+from mistral_core.trace.trace import BY_OFFSET, RecordingPlan, row_shape
+
+FLUSH_EVERY = 64
+"""Calls after which what was noted is copied."""
+_HALF = frozenset({torch.bfloat16, torch.float16})
+
+
+class _Noted(NamedTuple):
+    """A tensor as it passed: `value[0]` has the rows from position `start` on."""
+
+    start: int
+    value: Tensor
+    query_positions: Tensor | None
+    key_positions: Tensor | None
+
+
+Columns = dict[tuple[int, int], tuple[Tensor, np.ndarray]]
+"""By identity of the key positions (kept, so that the identity stays theirs) and width."""
+
+
+class Recorder:
+    """Keeps what its plan names, one row a position.
+
+    Attributes:
+        omitted: one sentence for each array that did not fit the plan's budget.
+    """
+
+    def __init__(
+        self, config: MistralConfig, plan: RecordingPlan, capacity: int, max_context: int, dtype: torch.dtype
+    ) -> None:
+        kind = np.float64 if dtype == torch.float64 else np.float32
+        recorded, self.omitted = plan.fit(config, capacity, max_context, np.dtype(kind).itemsize)
+        self._arrays = {
+            name: np.full((capacity, *row_shape(config, name, max_context)), _fill(name), kind) for name in recorded
+        }
+        self._by_offset = frozenset(name for name in recorded if name.split(".", 2)[-1] in BY_OFFSET)
+        self._noted: dict[str, deque[_Noted]] = {name: deque() for name in recorded}
+        self._start = self._calls = 0
+        self._copying = threading.Lock()  # the worker and a page may both want the arrays
+
+    @property
+    def arrays(self) -> Mapping[str, np.ndarray]:
+        """Hook name -> `[capacity, ...]`, float64 for a float64 model, else float32. Complete up to the last call."""
+        self.flush()
+        return self._arrays
+
+    def begin(self, start: int) -> None:
+        """Says which position the first column of the next call has."""
+        self._start = start
+        self._calls += 1
+        if self._calls % FLUSH_EVERY == 0:
+            self.flush()
+
+    def wants(self, name: str) -> bool:
+        return name in self._arrays
+
+    def visit(self, name: str, value: Tensor, query_positions: Tensor | None, key_positions: Tensor | None) -> Tensor:
+        self._noted[name].append(_Noted(self._start, value, query_positions, key_positions))
+        return value
+
+    def flush(self) -> None:
+        """Copies what was noted into the arrays."""
+        with self._copying:
+            known: Columns = {}
+            for name, queue in self._noted.items():
+                noted = [queue.popleft() for _ in range(len(queue))]
+                for group in _groups(noted):
+                    rows = self._offsets(name, group, known) if name in self._by_offset else _rows(group)
+                    start = group[0].start
+                    self._arrays[name][start : start + len(rows)] = rows
+
+    def _offsets(self, name: str, group: list[_Noted], known: Columns) -> np.ndarray:
+        """`[positions, n_heads, width]` of calls in a row, each with its own order of keys."""
+        width = self._arrays[name].shape[2]
+        columns = np.concatenate([_columns(noted, width, known) for noted in group])
+        value = _numpy(torch.cat([noted.value[0] for noted in group], dim=1))  # [n_heads, positions, key_pos]
+        return by_offset(value, columns, _fill(name))
+
+
+def _groups(noted: list[_Noted]) -> list[list[_Noted]]:
+    """Splits into calls that follow each other and have equally many keys, so that they can be joined."""
+    groups: list[list[_Noted]] = []
+    expected = (-1, -1)
+    for one in noted:
+        n_keys = one.value.shape[-1]
+        if (one.start, n_keys) != expected:
+            groups.append([])
+        groups[-1].append(one)
+        n_rows = one.value.shape[1] if one.key_positions is None else one.value.shape[2]
+        expected = (one.start + n_rows, n_keys)
+    return groups
+
+
+def _rows(group: list[_Noted]) -> np.ndarray:
+    return _numpy(torch.cat([noted.value[0] for noted in group]))
+
+
+def _columns(noted: _Noted, width: int, known: Columns) -> np.ndarray:
+    """`offset_columns` of a call, worked out once for all layers that were handed the same positions."""
+    queries, keys = noted.query_positions, noted.key_positions
+    if queries is None or keys is None:
+        raise ValueError("a tensor with a key axis came without positions; hand them to its HookPoint")
+    held = known.get((id(keys), width))
+    if held is None or held[0] is not keys:
+        held = known[id(keys), width] = (keys, offset_columns(_numpy(queries[0]), _numpy(keys[0]), width))
+    return held[1]
+
+
+def _fill(name: str) -> float:
+    """What stands where there is no key: a score of -inf, and 0 everywhere else."""
+    return -np.inf if name.endswith("hook_attn_scores") else 0.0
+
+
+def _numpy(tensor: Tensor) -> np.ndarray:
+    if tensor.requires_grad:
+        tensor = tensor.detach()
+    if tensor.dtype in _HALF:  # numpy has no bfloat16; float32 holds it exactly
+        tensor = tensor.float()
+    return tensor.cpu().numpy()
+
+
+def offset_columns(query_positions: np.ndarray, key_positions: np.ndarray, width: int) -> np.ndarray:
+    """Where the key at each offset stands: `[query_pos, width]` indices of the key axis, -1 where there is none.
+
+    Args:
+        query_positions: `[query_pos]`. key_positions: `[key_pos]` in any order (a ring's slots, say), -1 = empty.
+        width: number of offsets kept.
+    """
+    real = np.flatnonzero(key_positions >= 0)
+    lowest = int(key_positions[real].min())
+    column = np.full(int(key_positions[real].max()) - lowest + 1, -1)
+    column[key_positions[real] - lowest] = real
+    wanted = query_positions[:, None] - np.arange(width) - lowest
+    inside = (wanted >= 0) & (wanted < len(column))
+    return np.where(inside, column[np.where(inside, wanted, 0)], -1)
+
+
+def by_offset(value: np.ndarray, columns: np.ndarray, fill: float) -> np.ndarray:
+    """Rearranges a key axis into offsets: column `o` of query `q` is the key at position `q - o`.
+
+    Args:
+        value: `[n_heads, query_pos, key_pos]`.
+        columns: `[query_pos, width]`, from `offset_columns`.
+        fill: for offsets at which there is no key.
+
+    Returns:
+        `[query_pos, n_heads, width]`.
+    """
+    gathered = value[:, np.arange(len(columns))[:, None], columns].transpose(1, 0, 2)
+    return np.where((columns < 0)[:, None, :], fill, gathered)

@@ -1,0 +1,103 @@
+"""Which models are offered, and that a browser reaches nothing outside the two folders."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mistral_core.checkpoint import registry
+
+BUNDLED = Path(__file__).parents[3] / "assets/models"
+
+
+def make(folder, file="params.json"):
+    folder.mkdir(parents=True)
+    (folder / file).write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def user_root(tmp_path, monkeypatch):
+    root = tmp_path / "mine"
+    make(root / "small")
+    make(root / "from_hub", "config.json")
+    make(root / registry.DEFAULT_MODEL)
+    make(root / "group" / "nested")
+    (root / "no_model").mkdir()
+    (root / "params.json").write_text("{}")
+    make(tmp_path / "elsewhere")
+    monkeypatch.setenv(registry.MODELS_VARIABLE, str(root))
+    return root
+
+
+def test_the_bundled_model_is_offered(monkeypatch):
+    monkeypatch.delenv(registry.MODELS_VARIABLE, raising=False)
+    assert registry.bundled_root() == BUNDLED
+    assert registry.available_models()[registry.DEFAULT_MODEL] == BUNDLED / registry.DEFAULT_MODEL
+    assert registry.resolve_browser(registry.DEFAULT_MODEL) == BUNDLED / registry.DEFAULT_MODEL
+    assert registry.listing().notices == ()
+
+
+def test_direct_subfolders_of_both_roots_bundled_first(user_root):
+    models = registry.available_models()
+    assert list(models)[-2:] == ["from_hub", "small"]
+    assert models["small"] == user_root / "small"
+    assert {"nested", "group", "no_model", "mine"}.isdisjoint(models)
+
+
+def test_of_two_equal_names_the_bundled_wins_and_a_notice_says_so(user_root):
+    assert registry.available_models()[registry.DEFAULT_MODEL] == BUNDLED / registry.DEFAULT_MODEL
+    (notice,) = registry.listing().notices
+    assert str(user_root / registry.DEFAULT_MODEL) in notice
+    assert "same name" in notice
+
+
+def test_a_folder_that_is_not_there_is_a_notice(monkeypatch, tmp_path):
+    monkeypatch.setenv(registry.MODELS_VARIABLE, str(tmp_path / "absent"))
+    assert "absent" in registry.listing().notices[0]
+    assert registry.DEFAULT_MODEL in registry.available_models()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../elsewhere", "..", ".", "", "/etc", "small/../../elsewhere", "group/nested", "no_model", "small/", "small\0"],
+)
+def test_a_browser_cannot_name_a_path(user_root, name):
+    with pytest.raises(ValueError, match=r"there is no model .*available are storyteller.*small"):
+        registry.resolve_browser(name)
+
+
+def test_an_absolute_path_of_a_listed_model_is_not_a_name(user_root):
+    with pytest.raises(ValueError, match="there is no model"):
+        registry.resolve_browser(str(user_root / "small"))
+
+
+def test_links_out_of_the_folders_are_for_the_command_line_alone(user_root, tmp_path):
+    (user_root / "link").symlink_to(tmp_path / "elsewhere")
+    shutil.copytree(user_root / "small", user_root / "linked_file")
+    (user_root / "linked_file" / "model.safetensors").symlink_to(tmp_path / "secret.safetensors")
+    for name in ("link", "linked_file"):
+        with pytest.raises(ValueError, match="leads out of the models' folders"):
+            registry.resolve_browser(name)
+        assert name not in registry.browser_models()
+        assert registry.resolve_command_line(name) == user_root / name
+
+
+def test_links_within_the_folders_are_followed(user_root):
+    (user_root / "second_name").symlink_to(user_root / "small")
+    assert registry.resolve_browser("second_name") == user_root / "second_name"
+    assert "second_name" in registry.browser_models()
+
+
+def test_the_root_itself_is_no_model(user_root):
+    (user_root / "self").symlink_to(user_root)
+    with pytest.raises(ValueError, match="leads out"):
+        registry.resolve_browser("self")
+
+
+def test_the_command_line_names_any_path(user_root, tmp_path):
+    assert registry.resolve_command_line("small") == user_root / "small"
+    assert registry.resolve_command_line(str(tmp_path / "elsewhere")) == tmp_path / "elsewhere"
+    for bad in (str(tmp_path / "absent"), ""):
+        with pytest.raises(ValueError, match=r"neither a model nor a folder.*storyteller"):
+            registry.resolve_command_line(bad)
