@@ -8,7 +8,7 @@ from app.models.choice import card, choose, facts
 from app.models.family import family
 from app.models.ledger import ledger_table
 from app.session import state
-from app.shared.frame import closing
+from app.shared.frame import closing, part
 
 SOURCE = (
     "Mistral 7B (arXiv 2310.06825), table 1. Code: mistral_core/config.py, "
@@ -24,8 +24,10 @@ st.caption(
 name = choose(desk)
 config = compute.config(name)
 facts(name, config)
-ledger_table(name, config)
-trust(desk, name)
+with part("ledger"):
+    ledger_table(name, config)
+with part("trust"):
+    trust(desk, name)
 family()
 card(name)
 closing("models", SOURCE)

@@ -10,7 +10,7 @@ from app.reach.sending import busy, reach_payload
 from app.reach.theory import another_shape
 from app.session import state
 from app.session.address import arrive
-from app.shared.frame import closing, notice
+from app.shared.frame import closing, notice, part
 from app.shared.live import live_picture
 
 SOURCE = (
@@ -42,7 +42,9 @@ live_picture(
     acts={"ask": ask, "act": act},
     more_address=question_address,
 )
-push_it_back(desk)
-can_see_does_use(desk)
+with part("push back"):
+    push_it_back(desk)
+with part("profile"):
+    can_see_does_use(desk)
 another_shape(desk)
 closing("reach", SOURCE)

@@ -1,4 +1,4 @@
-// A canvas of cells under a pointer: hovering says what a cell holds, and a click goes there. A finger cannot hover, so
+// A canvas of cells under a pointer: hovering says what a cell holds, and a click goes there. A finger cannot hover:
 // its first tap on a cell says what it holds, and the second on the same one goes there.
 
 /**

@@ -1,5 +1,5 @@
-// The presenter's switch: everything a third larger, for a projector. It holds for the browser, on every page and after
-// a reload; assets/larger.html sets it before anything is drawn.
+// The presenter's switch: everything a third larger, for a projector. It holds for the browser, on every page and
+// after a reload; assets/larger.html sets it before anything is drawn.
 
 const KEY = "mistral-explorer-larger";
 const LARGER = "133.33%";

@@ -5,8 +5,8 @@ import { penOf } from "./dom.js";
 export const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
 
 /**
- * The font of labels on canvases: one size, 12 px and a third more in larger mode. Where there is no room a label is
- * left out, never made smaller.
+ * The font of labels on canvases: one size, 12 px, and a third more in larger mode. Where there is no room a label
+ * is left out, never made smaller.
  *
  * @param {number} unit  of the surface, px
  * @param {string} family

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from app.theme import OKABE_ITO, THEMES, figure_style, size
+from app.theme import OKABE_ITO, THEMES, figure_axis, figure_style, size
 from mistral_core.analysis.accounting import ledger
 from mistral_core.config import MistralConfig
 
@@ -46,16 +46,15 @@ def kv_bytes_figure(
     ticks = [1024**power * factor for power in range(5) for factor in (1, 32)]
     figure.update_layout(
         meta={"provenance": "theory", "formula": "sum over layers: 2 x n_kv_heads x head_dim x min(W, tokens) x bytes"},
-        xaxis={"type": "log", "title": "tokens in the text", "gridcolor": colours["line"], "dtick": 1},
+        xaxis={"type": "log", "title": "tokens in the text", "dtick": 1, **figure_axis(theme)},
         yaxis={
             "type": "log",
             "title": {"text": "bytes of keys and values", "standoff": 12},
-            "gridcolor": colours["line"],
-            "automargin": True,
+            **figure_axis(theme),
             "tickvals": ticks,
             "ticktext": [size(tick) for tick in ticks],
         },
-        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         height=380,
         margin={"l": 10, "r": 28, "t": 10, "b": 10},
         **figure_style(theme),

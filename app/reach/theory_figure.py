@@ -40,7 +40,7 @@ def staircase_figure(config: MistralConfig, other: MistralConfig, theme: str = "
         margin={"l": 60, "r": 20, "t": 10, "b": 10},
         xaxis={**axis, "title": "tokens on", "rangemode": "tozero"},
         yaxis={**axis, "title": "after layer", "rangemode": "tozero"},
-        legend={"orientation": "h", "y": -0.3, "x": 0},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         **figure_style(theme),
     )
     return figure

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.navigation import ENTRIES, page
 from app.session.desk import Desk
@@ -15,6 +16,11 @@ def notice(desk: Desk) -> None:
     if desk.notice:
         st.warning(desk.notice)
         desk.notice = ""
+
+
+def part(name: str) -> DeltaGenerator:
+    """A part of a page below its picture, to be filled in a `with` block; it looks like the cards of the pictures."""
+    return st.container(key=f"part {name}")
 
 
 def closing(name: str, source: str, more: Callable[[], None] | None = None) -> None:
