@@ -286,7 +286,7 @@ export default class NextWordPage extends Playhead {
     return `${super.sentence()} ${this.ring.sentence(this.run.windows[this.layer])}`;
   }
 
-  /** @returns {Omit<Says["ack"], "n">} */
+  /** @returns {Omit<import("../kit/types.js").Ack, "n">} */
   known() {
     return { ...super.known(), parts: { stages: [this.run.stageKey, this.run.stagesTo] } };
   }
