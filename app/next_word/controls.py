@@ -1,4 +1,4 @@
-"""Above the picture of next_word: the prompt, the buttons, the examples and the settings of the next run."""
+"""Above the picture of next_word: the prompt, the buttons, the examples, and length, seed and pace of the next run."""
 
 from __future__ import annotations
 
