@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from app import compute
@@ -22,8 +24,16 @@ OPTIONS = 24
 """Words that are offered in the place of the source."""
 PATIENCE = 1.0
 """Seconds that a picture waits for its measurement; after them theory is shown, and how far the work is."""
-Reply = tuple[Choice, Measured | None, str]
-"""What is shown: a choice, its measurement if there is one, and the printable replacement."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is shown: a choice, its measurement if there is one, the printable replacement, and whether more comes."""
+
+    choice: Choice
+    measured: Measured | None = None
+    replacement: str = ""
+    pending: bool = False
 
 
 def reach_payload(desk: Desk) -> Payload:
@@ -32,27 +42,26 @@ def reach_payload(desk: Desk) -> Payload:
     record, trace = visible.record, visible.trace
     page = desk.page_state(ReachState)
     questions = page.of(record.name)
-    choice, measured, label = _reply(desk, visible, questions, page.answers)
+    reply = _reply(desk, visible, questions, page.answers)
     place = desk.at.get(record.name)
     problem = refusal(trace)
-    measuring = questions.measuring
     parts = reach_parts(
         trace,
-        choice,
-        measured,
+        reply.choice,
+        reply.measured,
         run=record.name,
         asked=questions.number,
         status="running" if visible.growing else "done",
         message=questions.message or problem,
         layer=place["layer"] if place else None,
-        replacement=label,
-        options=options(trace, choice.source) if not problem else (),
+        replacement=reply.replacement,
+        options=options(trace, reply.choice.source) if not problem else (),
         can_measure=not problem,
         goes_on=longer(record, trace, 0) is not None,
-        doing=measuring.work.progress if measuring is not None and measuring.work.running else None,
-        stopped=questions.stopped == choice,
+        doing=questions.measuring.work.progress if reply.pending and questions.measuring else None,
+        stopped=questions.stopped == reply.choice,
     )
-    return Payload(parts, visible.waiting)
+    return Payload(parts, visible.waiting, unfinished=reply.pending)
 
 
 def busy(desk: Desk) -> bool:
@@ -79,16 +88,16 @@ def _reply(desk: Desk, visible: VisibleRun, questions: RunQuestions, answers: Wo
             continue
         try:
             choice.inside(trace.config, len(trace))
-            measured, label = (None, "") if refusal(trace) else _measured(visible, choice, questions, answers)
+            reply = Reply(choice) if refusal(trace) else _measured(visible, choice, questions, answers)
         except ValueError as error:
             questions.message = questions.message or sentence(error)
             continue
-        if not unread and (measured is not None or refusal(trace)):
+        if not unread and (reply.measured is not None or refusal(trace)):
             questions.answered = choice
         if not later:
             questions.choice = choice
-        return choice, measured, label
-    return start, None, ""
+        return reply
+    return Reply(start)
 
 
 def _comes_later(record: Record, trace: Trace, choice: Choice | None) -> bool:
@@ -102,9 +111,7 @@ def _comes_later(record: Record, trace: Trace, choice: Choice | None) -> bool:
     return True
 
 
-def _measured(
-    visible: VisibleRun, choice: Choice, questions: RunQuestions, answers: Workshop[Answer]
-) -> tuple[Measured | None, str]:
+def _measured(visible: VisibleRun, choice: Choice, questions: RunQuestions, answers: Workshop[Answer]) -> Reply:
     """The answer if it is there, or comes soon; what is still being worked on for another question is ended.
 
     While a text grows, the work on a shorter one is let come to its end: else it never would.
@@ -118,18 +125,20 @@ def _measured(
         measuring.work.cancel()
         measuring = questions.measuring = None
     if questions.stopped == choice:
-        return None, ""
+        return Reply(choice)
     if measuring is None:
         name = f"{visible.record.name}/{choice}/{len(trace)}"
         work = answers.start(name, lambda report: measure(trace, choice, growing=growing, report=report))
         measuring = questions.measuring = Measuring(choice, len(trace), work)
     measuring.work.task.join(PATIENCE)
+    pending = measuring.work.running  # before the result is read: what ends in between is shown at the next look
     if measuring.work.error:
         raise ValueError(measuring.work.error)
     if measuring.work.result is not None:
         questions.answer = (choice, measuring.work.result)
     before = questions.answer
-    return before[1] if before is not None and before[0] == choice else (None, "")
+    measured, label = before[1] if before is not None and before[0] == choice else (None, "")
+    return Reply(choice, measured, label, pending)
 
 
 def _serves(measuring: Measuring, choice: Choice, length: int, growing: bool) -> bool:

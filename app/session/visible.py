@@ -35,10 +35,16 @@ WORDS: Mapping[str, Status] = {
 
 @dataclass(frozen=True)
 class Payload:
-    """What goes to the browser, and a sentence while the run that was asked for has nothing to show yet."""
+    """What goes to the browser.
+
+    Attributes:
+        waiting: a sentence while the run that was asked for has nothing to show yet.
+        unfinished: whether it shows work that was still under way; for a payload that starts work itself.
+    """
 
     parts: Parts
     waiting: str = ""
+    unfinished: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,7 +61,7 @@ def live_picture(
             status.caption(data.waiting)
         after(picture.show(pack(data.parts), key=key, **callbacks(desk, key, acts)))
         keep_address(desk, st.query_params, **more_address(desk))
-        if unfinished != polling or desk.notice or desk.current != run:
+        if (unfinished or data.unfinished) != polling or desk.notice or desk.current != run:
             st.rerun()
 
     look()

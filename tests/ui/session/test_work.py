@@ -94,6 +94,7 @@ class Page:
 
     def __init__(self, monkeypatch, between) -> None:
         self.shop: Workshop = Workshop()
+        self.starts = None
         self.work, self.screen, self.every, self.fragment = None, None, None, None
         self.between = between
         desk = Desk()
@@ -121,9 +122,12 @@ class Page:
         return running
 
     def payload(self, desk) -> Payload:
+        if self.starts is not None:  # as reach does: what is asked is begun when it is drawn
+            self.work, self.starts = self.shop.start("a", self.starts), None
         running = self.work is not None and self.work.running
         self.between("drawn")
-        return Payload(Parts({"work": "running" if running else "done" if self.work else "idle"}))
+        said = "running" if running else "done" if self.work else "idle"
+        return Payload(Parts({"work": said}), unfinished=running)
 
     def whole(self) -> None:
         for _ in range(20):
@@ -153,7 +157,8 @@ class Page:
 
 @pytest.mark.parametrize("moment", ["before", "drawn", "after"])
 @pytest.mark.parametrize("nth", range(6))
-def test_work_that_ends_at_any_moment_of_drawing_is_noticed(moment, nth, monkeypatch):
+@pytest.mark.parametrize("begun", ["by an event", "while it is drawn"])
+def test_work_that_ends_at_any_moment_of_drawing_is_noticed(moment, nth, begun, monkeypatch):
     """The work ends exactly at the nth time that a page passes the moment; then the page comes to rest with the answer."""
     gate, passed = threading.Event(), []
 
@@ -167,7 +172,10 @@ def test_work_that_ends_at_any_moment_of_drawing_is_noticed(moment, nth, monkeyp
 
     page = Page(monkeypatch, between)
     page.whole()
-    page.work = page.shop.start("a", held(gate))
+    if begun == "by an event":
+        page.work = page.shop.start("a", held(gate))
+    else:
+        page.starts = held(gate)
     page.part()
     if not gate.is_set():
         assert page.every == 0.1, "it looks again"
