@@ -1,4 +1,5 @@
-// The network that reads, as far as theory needs it: how far on each row of the grid is felt, and how far it looks back.
+// The network that reads, as far as theory needs it: how far on each row of the grid is felt, and how far back it
+// looks.
 
 export class Network {
   /** @param {(number | null)[]} windows  keys that a query sees, itself included, by layer; null = all */

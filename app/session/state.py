@@ -62,6 +62,11 @@ def ledger_context(model: str) -> str:
     return f"{LEDGER_CONTEXT} {model}"
 
 
+def part(name: str) -> str:
+    """Of a part of a page below its picture; styles know it by `st-key-part-NAME`."""
+    return f"part {name}"
+
+
 def cancelling(work: str) -> str:
     """The key of the button that ends a piece of work; the work's own name is that of the one that starts it."""
     return f"{work} cancel"

@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app.navigation import ENTRIES, page
+from app.session import state
 from app.session.desk import Desk
 
 
@@ -20,7 +21,7 @@ def notice(desk: Desk) -> None:
 
 def part(name: str) -> DeltaGenerator:
     """A part of a page below its picture, to be filled in a `with` block; it looks like the cards of the pictures."""
-    return st.container(key=f"part {name}")
+    return st.container(key=state.part(name))
 
 
 def closing(name: str, source: str, more: Callable[[], None] | None = None) -> None:

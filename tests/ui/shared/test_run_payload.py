@@ -116,12 +116,3 @@ def test_packing_needs_neither_torch_nor_streamlit() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_the_start_page_does_not_import_torch() -> None:
-    code = (
-        "import sys, logging; logging.disable(logging.CRITICAL); "
-        "import runpy; runpy.run_path('pages/start.py'); print('torch' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip().splitlines()[-1] == "False"
