@@ -1,4 +1,4 @@
-// The cache theatre: takes payloads, owns the playhead, and lets every panel draw the same moment.
+// The page ring: takes payloads, owns the playhead, and lets every panel draw the same moment.
 
 import { AllRings } from "./all_rings.js";
 import { AskableText, HeldTimeline, OpenableRing, showWordOrSlot } from "./parts.js";

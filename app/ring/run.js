@@ -1,4 +1,4 @@
-// A run as the theatre keeps it: what the player keeps, and the key and value of every position as numbers.
+// A run as the page ring keeps it: what every page keeps, and the key and value of every position as numbers.
 // Slot s of a ring of W slots holds, at step t, what was made at the last position p <= t with p mod W = s.
 
 import { Column, Run } from "../kit/run.js";
