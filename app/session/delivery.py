@@ -8,8 +8,12 @@ is missing (`need`). Payloads and what is said may be lost, come twice, or in an
 
 - only what was acknowledged counts as held; so what was lost is sent again, and again, until it is
   acknowledged, and then never more;
-- while a run grows, what was sent before the latest payload counts too, or a quick run would be sent many
-  times over before the first answer: one lost payload is healed by the next, more make the browser ask;
+- Streamlit's browser side leaves out payloads that come close upon each other (more than half of them, and
+  several in a row, while a text is written at 60 tokens a second): so each begins where the browser
+  certainly is, and whichever arrives can be shown;
+- only where that would be long (`MANY`), what was sent before the latest payload counts too while a run grows,
+  or a long text would be sent many times over before the first answer: one lost payload is then healed
+  by the next, more make the browser ask;
 - everything that is said carries the browser's clock, so that what comes late changes nothing.
 """
 
@@ -25,6 +29,8 @@ TOKENS = "tokens"
 Held = tuple[str, int]
 """Key of a part, and how much of it, from 0. The tokens have the key ""."""
 NOTHING: Held = ("", 0)
+MANY = 256
+"""Tokens that may be on their way and are sent once more all the same: under 1 MB for the model at hand."""
 
 
 @dataclass
@@ -45,10 +51,11 @@ class Delivery:
     def missing_from(self, run: str, *, growing: bool, part: str = TOKENS, key: str = "") -> int:
         """How much of a part the browser has under a key, so where the next payload begins."""
         transfer = self._runs[run]
-        known = [transfer.acknowledged]
-        if growing and len(transfer.sent) > 1:
-            known.append(transfer.sent[-2])
-        return max(_held(parts, part, key) for parts in known)
+        acknowledged = _held(transfer.acknowledged, part, key)
+        if not growing or len(transfer.sent) < 2:
+            return acknowledged
+        before, latest = (_held(parts, part, key) for parts in transfer.sent)
+        return acknowledged if latest - acknowledged <= MANY else max(acknowledged, before)
 
     def sent(self, run: str, tokens: int, **parts: Held) -> None:
         """Notes how far a payload went: its tokens, and what else the browser has once it arrives."""

@@ -14,6 +14,7 @@ from app.next_word.sending import next_word_payload
 from app.next_word.state import NextWordState
 from app.ring.sending import ring_payload
 from app.ring.state import RingState
+from app.session import delivery as delivery_module
 from app.session import progress, visible
 from app.session.delivery import Delivery
 from app.session.desk import Desk
@@ -200,8 +201,23 @@ def test_over_good_lines_nothing_is_sent_that_is_held(page, growing, trace):
     assert browser.useless == 0 and difference(page, browser, desk, trace) == []
 
 
-def test_a_quick_run_is_not_sent_again_and_again_before_the_first_answer(growing, trace):
-    """Each payload overlaps the one before, so that one may be lost; more is not sent twice."""
+@pytest.mark.parametrize("page", PAGES)
+def test_of_a_growing_run_whichever_payload_arrives_can_be_shown(page, growing, trace):
+    """Streamlit leaves out several in a row: no gap, so nothing needs to be asked for."""
+    desk, grow = growing
+    browser, luck = Browser(), random.Random(2)
+    for length in range(3, len(trace) + 1, 2):
+        grow(length)
+        packed = pack(PAGES[page][0](desk).parts)
+        if luck.random() < 0.3:
+            said = browser.take(unpack(packed))
+            assert len(browser.ids) == length and "need" not in [name for name, _ in said]
+            tell(desk, page, said)
+
+
+def test_a_long_run_is_not_sent_again_and_again_before_the_first_answer(growing, trace, monkeypatch):
+    """Where much is on its way each payload overlaps the one before, so that one may be lost; more is not sent twice."""
+    monkeypatch.setattr(delivery_module, "MANY", 6)
     desk, grow = growing
     starts = []
     for length in range(3, 40, 4):
