@@ -172,9 +172,14 @@ export default class AttentionPage extends Playhead {
     this.side.draw();
   }
 
+  prepare() {
+    if (this.picture !== "head" && !this.extras?.bands[this.picture]) this.picture = "head";
+    this.part("pictures").hidden = this.panel !== "pictures";
+    this.part("numbers").hidden = this.panel !== "numbers";
+  }
+
   drawBar() {
-    const { run, extras } = this;
-    if (this.picture !== "head" && !extras?.bands[this.picture]) this.picture = "head";
+    const { run } = this;
     this.drawChips(plural(run.count, "token"));
     this.part("seen").textContent = quoted(shorten(run.labels[this.values.query()], 18));
     this.drawChoices();
@@ -197,8 +202,6 @@ export default class AttentionPage extends Playhead {
     sink.hidden = !extras?.hidden || run.heads < 2;
     sink.setAttribute("aria-pressed", String(this.hidden));
     sink.disabled = this.picture !== "head";
-    this.part("pictures").hidden = this.panel !== "pictures";
-    this.part("numbers").hidden = this.panel !== "numbers";
     this.part("one-title").textContent =
       this.picture === "head" ? `Layer ${this.layer + 1}, ${this.headName()}` : `All layers: ${this.picture}`;
     this.part("one-note").textContent = this.note();

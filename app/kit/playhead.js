@@ -234,6 +234,8 @@ export class Playhead extends Surface {
     return {};
   }
 
+  /** What must be so before the pictures are drawn: which of them are there. */
+  prepare() {}
   drawBar() {}
   drawPictures() {}
   drawPointed() {}
@@ -247,10 +249,12 @@ export class Playhead extends Surface {
     if (!run?.count || !this.root.isConnected) return;
     const began = performance.now();
     this.t = Math.min(this.t, run.count - 1);
-    this.drawBar();
-    this.text.draw();
+    this.prepare();
+    // Canvases first: a font is set there only once the browser knows all styles, and words and titles change theirs.
     this.drawPictures();
     this.timeline.draw();
+    this.drawBar();
+    this.text.draw();
     this.text.keepInView();
     this.text.drawBands();
     this.remember();

@@ -39,11 +39,11 @@ export class Cut {
     const { kind: select, wall } = this;
     this.fill(network.layers);
     const [kind, number] = choice.cut.split(":");
-    if (document.activeElement !== select || select.value !== choice.cut)
+    if (this.page.active() !== select || select.value !== choice.cut)
       select.value = kind === "wall" ? "wall" : choice.cut;
     this.page.part("wall-field").hidden = kind !== "wall";
     wall.max = String(run.count - 2);
-    if (kind === "wall" && document.activeElement !== wall) wall.value = number;
+    if (kind === "wall" && this.page.active() !== wall) wall.value = number;
     this.page.part("cut-note").textContent = this.note(kind, number, network.smallest);
   }
 

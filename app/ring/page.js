@@ -195,10 +195,13 @@ export default class RingPage extends Playhead {
     this.forgotten.draw();
   }
 
+  prepare() {
+    this.root.dataset.scene = this.scene;
+  }
+
   drawBar() {
     const { run, t } = this;
     const { provenance } = run.meta;
-    this.root.dataset.scene = this.scene;
     this.drawChips(`${grouped(t + 1)} of ${plural(run.count, "token")} read`);
     for (const name of ["atlas-badge", "ring-badge"]) this.part(name).textContent = provenance;
     this.part("seen").textContent = shorten(run.labels[t], 18);
