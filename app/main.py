@@ -14,7 +14,6 @@ if str(ROOT) not in sys.path:
 import streamlit as st  # noqa: E402
 
 from app import compute, navigation  # noqa: E402
-from app.session import state  # noqa: E402
 from app.theme import page_colours  # noqa: E402
 
 st.set_page_config(page_title="Mistral Explorer", page_icon=str(ROOT / "assets" / "logo.svg"), layout="wide")
@@ -22,6 +21,5 @@ st.html(f"<style>{page_colours()}\n{(ROOT / 'assets' / 'styles.css').read_text(e
 st.html(ROOT / "assets" / "larger.html", unsafe_allow_javascript=True)
 st.logo(str(ROOT / "assets" / "logo.svg"), size="small")
 current = st.navigation(navigation.pages(), position="top")
-state.enter(current.url_path)
 current.run()
 compute.warm_up()

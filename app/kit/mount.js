@@ -65,7 +65,7 @@ async function render(component) {
   if (!place.view?.root.isConnected) {
     place.view?.dispose();
     place.view = new View(host, look);
-    arrived();
+    arrived(payload.header.picture);
   }
   const { view } = place;
   view.component = component;

@@ -5,7 +5,7 @@ import { closest, penOf } from "./dom.js";
 import { clamp } from "./format.js";
 import { isLarger, setLarger } from "./larger.js";
 import { later } from "./later.js";
-import { leaving } from "./leaving.js";
+import { leaving, said } from "./leaving.js";
 import { rem } from "./measure.js";
 
 /** @typedef {import("./mount.js").Component} Component */
@@ -246,7 +246,9 @@ export class Surface {
    * @param {Events[Name]} value
    */
   emit(name, value) {
-    if (!leaving()) this.component?.setStateValue(name, value);
+    if (leaving()) return;
+    this.component?.setStateValue(name, value);
+    said();
   }
 
   /**
@@ -257,7 +259,9 @@ export class Surface {
    * @param {Events[Name]} value
    */
   trigger(name, value) {
-    if (!leaving()) this.component?.setTriggerValue(name, value);
+    if (leaving()) return;
+    this.component?.setTriggerValue(name, value);
+    said();
   }
 
   /**

@@ -54,7 +54,7 @@ class Desk:
         sampling: what the sliders say; new runs use it.
         at: by run, where the playhead settled.
         opened: the URL parameters that were acted on, so that they are acted on once.
-        notice: a sentence to show once. page: the page that is open.
+        notice: a sentence to show once.
         follow: grows when the eye should go to the end of the text.
     """
 
@@ -71,7 +71,6 @@ class Desk:
     opened: dict[str, str] | None = None
     notice: str = ""
     follow: int = 0
-    page: str = ""
     _pages: dict[str, PageState] = field(default_factory=dict)
 
     @property

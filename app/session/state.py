@@ -80,11 +80,6 @@ def desk() -> Desk:
     return made
 
 
-def enter(page: str) -> None:
-    """Notes which page is open."""
-    desk().page = page
-
-
 def value(key: str, default: Any = None) -> Any:
     """What a widget says, before it is drawn again."""
     return st.session_state.get(key, default)

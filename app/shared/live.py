@@ -59,7 +59,7 @@ def live_picture(
         data = payload(desk)
         if data.waiting:
             status.caption(data.waiting)
-        after(picture.show(pack(data.parts), key=key, **callbacks(desk, key, acts)))
+        after(picture.show(pack(data.parts), key=key, **callbacks(desk, picture.name, key, acts)))
         keep_address(desk, st.query_params, **more_address(desk))
         if (unfinished or data.unfinished) != polling or desk.notice or desk.current != run:
             st.rerun()
@@ -67,22 +67,23 @@ def live_picture(
     look()
 
 
-def callbacks(desk: Desk, key: str, acts: Mapping[str, Act]) -> dict[str, Callable[[], None]]:
-    """By event, what a picture mounted under `key` calls when it says something: an act with what it said.
+def callbacks(desk: Desk, name: str, key: str, acts: Mapping[str, Act]) -> dict[str, Callable[[], None]]:
+    """By event, what the picture `name` mounted under `key` calls when it says something: an act with what it said.
 
-    What is not as `app/<page>/messages.py` writes it down is refused, with a sentence.
+    What is not as `app/<name>/messages.py` writes it down is refused, with a sentence. The page that is open
+    says nothing about it: a picture's last word may come when its visitor has gone on to another page.
     """
 
-    def passing(name: str, act: Act) -> Callable[[], None]:
+    def passing(event_name: str, act: Act) -> Callable[[], None]:
         def callback() -> None:
-            event = state.component_state(key).get(name)
+            event = state.component_state(key).get(event_name)
             if not event:
                 return
-            if wrong := problems_of_event(desk.page, name, event):
+            if wrong := problems_of_event(name, event_name, event):
                 desk.notice = f"The picture said something that cannot be: {wrong[0]}. Reload the page."
                 return
             act(desk, event)
 
         return callback
 
-    return {name: passing(name, act) for name, act in acts.items()}
+    return {event_name: passing(event_name, act) for event_name, act in acts.items()}

@@ -97,6 +97,22 @@ def test_a_step_just_before_the_page_is_left_counts_too(visit, title, other):
     page.wait_for_url("**t=32*")
 
 
+@pytest.mark.parametrize("title", ["Next word", "Attention", "Ring"])
+def test_a_page_left_while_it_speaks_is_no_fault(app, visit, title):
+    """What a picture says on leaving, a step or that it has the newest tokens, may reach the script of the next page."""
+    page = visit(link(title, n=400, seed=77))
+    wait_for_tokens(page.locator(ROOTS[title]), 4)
+    for wait in range(0, 300, 25):
+        move(page, title, "ArrowLeft")
+        page.wait_for_timeout(wait)
+        page.get_by_role("link", name="Start", exact=True).click()
+        page.wait_for_selector(".mn-card")
+        page.get_by_role("link", name=title, exact=True).click()
+        page.wait_for_selector(ROOTS[title])
+    stop(page)
+    assert "Traceback" not in app.log
+
+
 def test_a_page_left_at_the_end_of_a_growing_text_goes_on_following_it(visit):
     page = visit(link("Next word", n=2000, seed=4))
     page.wait_for_selector(ROOTS["Next word"] + "[data-status='running']", timeout=60_000)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from app import compute
+from app import compute, wire_types
 from app.attention.sending import attention_payload
 from app.next_word.sending import next_word_payload
 from app.reach.sending import reach_payload
@@ -90,10 +90,9 @@ def test_a_run_that_is_gone_is_not_meant(desk):
 
 def test_a_picture_passes_what_it_says_and_nothing_else(desk, monkeypatch):
     said, done = {"ack": {"run": "r", "to": 3, "parts": {}, "n": 1.5}}, []
-    desk.page = "ring"
     monkeypatch.setattr(state, "component_state", lambda key: said if key == "here" else {})
     acts = {"ack": lambda *what: done.append(("ack", *what)), "need": lambda *what: done.append(what)}
-    calls = callbacks(desk, "here", acts)
+    calls = callbacks(desk, "ring", "here", acts)
     calls["need"]()
     assert done == []
     calls["ack"]()
@@ -101,6 +100,15 @@ def test_a_picture_passes_what_it_says_and_nothing_else(desk, monkeypatch):
     said["ack"] = {"run": "r", "to": "three"}
     calls["ack"]()
     assert len(done) == 1 and "said something that cannot be" in desk.notice
+
+
+def test_a_picture_is_heard_by_its_own_name_and_not_by_the_page_that_is_open(desk, monkeypatch):
+    for name, module in wire_types.PAGES.items():
+        for event in module.EVENTS:
+            monkeypatch.setattr(state, "component_state", lambda key, event=event: {event: {"odd": 1}})
+            callbacks(desk, name, "here", {event: lambda *what: None})[event]()
+            assert "said something that cannot be" in desk.notice and "never says" not in desk.notice, (name, event)
+            desk.notice = ""
 
 
 def test_other_weights_do_not_read_a_text_again():
