@@ -27,7 +27,7 @@ browser: install-dev
 	@$(BIN)/python -m tests.e2e.install_browser
 
 run: install
-	PYTHONPATH=. $(BIN)/python -m streamlit run app/main.py --server.port $(PORT)
+	PYTHONPATH=. $(BIN)/python -m streamlit run app/server.py --server.port $(PORT)
 
 test: install-dev browser
 	$(BIN)/python -m pytest

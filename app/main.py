@@ -14,12 +14,14 @@ if str(ROOT) not in sys.path:
 import streamlit as st  # noqa: E402
 
 from app import compute, navigation  # noqa: E402
+from app.shared.ahead import asked_ahead  # noqa: E402
 from app.theme import page_colours  # noqa: E402
 
 st.set_page_config(page_title="Mistral Explorer", page_icon=str(ROOT / "assets" / "logo.svg"), layout="wide")
 st.html(f"<style>{page_colours()}\n{(ROOT / 'assets' / 'styles.css').read_text(encoding='utf-8')}</style>")
-st.html(ROOT / "assets" / "larger.html", unsafe_allow_javascript=True)
 st.logo(str(ROOT / "assets" / "logo.svg"), size="small")
 current = st.navigation(navigation.pages(), position="top")
+larger = (ROOT / "assets" / "larger.html").read_text(encoding="utf-8")
+st.html(larger + asked_ahead(current.url_path or navigation.ENTRIES[0].name), unsafe_allow_javascript=True)
 current.run()
 compute.warm_up()

@@ -138,7 +138,7 @@ def test_functions_of_the_algorithm_fit_on_a_screen():
 
 
 def test_modules_of_app_hide_no_other_module():
-    """`streamlit run app/main.py` puts app/ first on the path, where app/code.py would hide the library's `code`."""
+    """`streamlit run app/server.py` puts app/ first on the path, where app/code.py would hide the library's `code`."""
     taken = set(sys.stdlib_module_names) | set(importlib.metadata.packages_distributions()) | {"mistral_core", "pages"}
     own = {path.stem if path.is_file() else path.name for path in (ROOT / "app").iterdir()} - {
         "__init__",

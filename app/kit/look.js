@@ -7,6 +7,16 @@ const INCLUDE = /<!-- include (\S+) -->/g;
 /** @type {Map<string, Promise<string>>} */
 const texts = new Map();
 
+/**
+ * Texts that need not be fetched any more: Python sends them with the page's first element, since each request costs a
+ * visitor more than its few hundred bytes.
+ *
+ * @param {Record<string, string>} files by name below app/
+ */
+export function given(files) {
+  for (const [name, source] of Object.entries(files)) texts.set(name, Promise.resolve(source));
+}
+
 /** @param {string} name below app/ */
 async function read(name) {
   const answer = await fetch(new URL(`../${name}`, import.meta.url));

@@ -41,7 +41,7 @@ async function fetched(picture) {
 }
 
 /** @param {string} picture */
-function programOf(picture) {
+export function programOf(picture) {
   const known = programs.get(picture) ?? fetched(picture);
   programs.set(picture, known);
   known.catch(() => programs.delete(picture)); // the next payload tries again

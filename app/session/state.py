@@ -40,6 +40,7 @@ PROFILE = "profile"
 THEORY_WINDOW = "theory_window"
 THEORY_LAYERS = "theory_layers"
 START_FORM = "start-prompt"
+ORIGIN = "origin"
 
 KV_BYTES_FIGURE = "kv bytes"
 PUSH_FIGURE = "push figure"

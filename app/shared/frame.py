@@ -28,11 +28,13 @@ def closing(name: str, source: str, more: Callable[[], None] | None = None) -> N
     """Where the page comes from, and which one is next.
 
     Args:
-        name: of the page. source: papers and files, in a paragraph. more: draws what else belongs there.
+        name: of the page. source: papers and files, in a paragraph.
+        more: draws what else belongs there, once that is opened: what Streamlit's page loads to show code is
+            larger than all the rest of it.
     """
-    with st.expander("Where this comes from"):
+    with st.expander("Where this comes from", key=state.ORIGIN, on_change="rerun" if more else "ignore") as origin:
         st.write(source)
-        if more is not None:
+        if more is not None and origin.open:
             more()
     names = [entry.name for entry in ENTRIES]
     following = ENTRIES[(names.index(name) + 1) % len(ENTRIES)]

@@ -59,7 +59,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def server(log: Path, *, entry: str = "app/main.py", **environment: str) -> Iterator[Server]:
+def server(log: Path, *, entry: str = "app/server.py", **environment: str) -> Iterator[Server]:
     """The application as `make run` starts it, on a free port; its whole process group ends with the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

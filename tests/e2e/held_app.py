@@ -1,7 +1,7 @@
 """The application with one thing changed: a measurement on `reach` waits until a file exists, and can be cancelled.
 
 On a quick machine a measurement is over before anybody could click; so a test of the click holds it. Started by
-`test_reach_cancel.py` in place of `app/main.py`; `HELD_UNTIL` names the file.
+`test_reach_cancel.py` in place of `app/server.py`; `HELD_UNTIL` names the file.
 """
 
 import os

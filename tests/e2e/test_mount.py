@@ -3,6 +3,7 @@ pictures stand on: drawing in the next frame, and speaking to Python."""
 
 import pytest
 
+from app.shared.ahead import modules_of
 from app.shared.picture import COMPONENT
 from tests.e2e.browser import settled
 
@@ -49,6 +50,18 @@ def test_the_newest_payload_stays_and_only_a_place_that_left_is_let_go(visit):
     page = visit("/next_word")
     page.wait_for_selector(".mx[data-ready='1']")
     assert page.evaluate(CALLS, APP) == ["newer", "last", "let go"]
+
+
+ASKED = """() => performance.getEntriesByType("resource").map((entry) => new URL(entry.name).pathname)"""
+
+
+@pytest.mark.parametrize("page_name", ["start", "next_word", "attention", "ring", "reach"])
+def test_a_first_visit_asks_for_every_module_once_and_for_no_look(visit, page_name):
+    """The look comes with the page's first element; each module has been asked for before an import needs it."""
+    page = visit(f"/{page_name}" if page_name != "start" else "/")
+    page.wait_for_selector("[data-ready='1']", timeout=60_000)
+    asked = [path.removeprefix(APP + "/") for path in page.evaluate(ASKED) if path.startswith(APP)]
+    assert sorted(asked) == sorted(modules_of(page_name))
 
 
 VOICE = """async (app) => {

@@ -141,3 +141,14 @@ def test_a_narrow_screen_scrolls_only_downwards(visit, dark):
     assert main.evaluate("e => e.scrollWidth <= e.clientWidth + 1")
     box = page.locator(PLAYER).bounding_box()
     assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+
+
+def test_how_the_recording_was_made_comes_when_it_is_asked_for(visit):
+    """What Streamlit loads to show code is larger than all the rest of the page."""
+    page = visit("/")
+    page.wait_for_selector(PLAYER)
+    assert page.locator("[data-testid='stCode']").count() == 0
+    page.get_by_text("Where this comes from").click()
+    page.wait_for_selector("[data-testid='stCode']")
+    commands = page.locator("[data-testid='stCode']").all_inner_texts()
+    assert len(commands) == 2 and all("python -m mistral_core" in text for text in commands)

@@ -1,0 +1,90 @@
+"""Sends ahead, with the first element of a page, what its picture will need: its look, and which modules to ask for.
+
+A browser that follows the imports by itself asks for the next ones when the last ones are there, five rounds of
+them, and only after Streamlit's own component code has come.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import typing
+from functools import lru_cache
+from pathlib import Path
+
+import streamlit as st
+
+from app.shared.messages import PictureName
+from app.shared.picture import COMPONENT
+
+FOLDER = Path(__file__).resolve().parents[1]
+ENTRY = "kit/mount.js"
+IMPORT = re.compile(r'^(?:import|export)\b[^"\';]*"(\.[^"]+)";', re.MULTILINE)
+STYLE = re.compile(r'"([a-z_]+/[a-z_]+\.css)"')
+INCLUDE = re.compile(r"<!-- include (\S+) -->")
+SCRIPT = """
+<script>
+{{
+  const base = {base};
+  for (const name of {names})
+    document.head.append(Object.assign(document.createElement("link"), {{ rel: "modulepreload", href: base + name }}));
+  const files = {files};
+  Promise.all([import(base + "kit/look.js"), import(base + "{entry}")])
+    .then(([{{ given }}, {{ programOf }}]) => {{
+      given(files);
+      return programOf("{page}");
+    }})
+    .catch(() => {{}}); // the picture itself says what it lacks
+}}
+</script>"""
+
+
+@lru_cache
+def modules_of(page: str) -> tuple[str, ...]:
+    """What the picture of a page imports, the entry first; paths below `app/`.
+
+    Raises:
+        OSError: a module imports what is not there.
+    """
+    found: dict[str, None] = {}
+    waiting = [ENTRY, f"{page}/page.js"]
+    while waiting:
+        name = waiting.pop(0)
+        if name in found:
+            continue
+        found[name] = None
+        folder = (FOLDER / name).parent
+        waiting += [(folder / other).resolve().relative_to(FOLDER).as_posix() for other in IMPORT.findall(_text(name))]
+    return tuple(found)
+
+
+@lru_cache
+def look_of(page: str) -> dict[str, str]:
+    """The files of a picture's look, as `kit/look.js` would fetch them: styles, markup and what that includes."""
+    names = [*STYLE.findall(_text("kit/look.js")), f"{page}/picture.css", f"{page}/picture.html"]
+    found: dict[str, str] = {}
+    while names:
+        name = names.pop()
+        found[name] = _text(name)
+        names += INCLUDE.findall(found[name])
+    return found
+
+
+def _text(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def asked_ahead(page: str) -> str:
+    """The script that does so; empty for a page without a picture."""
+    if page not in typing.get_args(PictureName):
+        return ""
+    path = "/".join(
+        part for part in (st.get_option("server.baseUrlPath").strip("/"), "_stcore/bidi-components") if part
+    )
+    return SCRIPT.format(
+        names=json.dumps(modules_of(page)),
+        files=json.dumps(look_of(page)).replace("<", "\\u003c"),  # a script with a tag in it would be taken out
+        base=json.dumps(f"/{path}/{COMPONENT}/"),
+        entry=ENTRY,
+        page=page,
+    )
