@@ -73,6 +73,7 @@ export class Surface {
     this.onWindow = () => this.resize();
     this.colour = this.readTheme();
     this.showLarger();
+    for (const asked of this.root.querySelectorAll(".mx-fold input")) keepFolded(asked);
   }
 
   /**
@@ -304,4 +305,16 @@ function hatching(colour) {
   }
   pen.stroke();
   return pen.createPattern(tile, "repeat") ?? colour;
+}
+
+/**
+ * A card that folds away says so until its switch is on.
+ *
+ * @param {Element} asked  the switch in the card's head
+ */
+function keepFolded(asked) {
+  const show = () =>
+    asked.closest(".mx-card")?.toggleAttribute("data-folded", asked instanceof HTMLInputElement && !asked.checked);
+  asked.addEventListener("change", show);
+  show();
 }
