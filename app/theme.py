@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -149,19 +150,20 @@ def figure_axis(theme: str) -> dict[str, Any]:
 def percent(share: float) -> str:
     """A probability for people: two significant digits, never a rounded 0 % or 100 %.
 
-    >>> percent(0.2434), percent(0.0123), percent(0.00001), percent(0.9999), percent(float("nan"))
-    ('24 %', '1.2 %', '<0.01 %', '>99.9 %', '-')
+    >>> percent(0.2434), percent(0.0123), percent(0.00001), percent(0.996), percent(0.9999), percent(float("nan"))
+    ('24 %', '1.2 %', '<0.01 %', '99.6 %', '>99.9 %', '–')
     """
-    if math.isnan(share):
-        return "-"
+    if not math.isfinite(share):
+        return "–"
     if share in (0.0, 1.0):
         return f"{share:.0%}".replace("%", " %")
     if share < 1e-4:
         return "<0.01 %"
     if share > 0.999:
         return ">99.9 %"
-    digits = 0 if share >= 0.0995 else 1 if share >= 0.00995 else 2
-    return f"{share * 100:.{digits}f} %"
+    digits = 1 if share >= 0.995 else 0 if share >= 0.0995 else 1 if share >= 0.00995 else 2
+    # As JavaScript rounds: from the middle upwards, where Python's own formatting goes to the even digit.
+    return f"{Decimal(share * 100).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)} %"
 
 
 def size(n_bytes: float) -> str:

@@ -13,7 +13,8 @@ export function percent(share) {
   if (share === 0 || share === 1) return `${share * 100} %`;
   if (share < 1e-4) return "<0.01 %";
   if (share > 0.999) return ">99.9 %";
-  return `${(share * 100).toFixed(share >= 0.0995 ? 0 : share >= 0.00995 ? 1 : 2)} %`;
+  const digits = share >= 0.995 ? 1 : share >= 0.0995 ? 0 : share >= 0.00995 ? 1 : 2;
+  return `${(share * 100).toFixed(digits)} %`;
 }
 
 const thousands = new Intl.NumberFormat("en-US");

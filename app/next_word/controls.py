@@ -76,7 +76,8 @@ def _buttons(desk: Desk) -> list[tuple[str, str, str, bool]]:
     job = desk.record.job if desk.record is not None else None
     active = writing(desk)
     waiting = job is not None and job.status in ("paused", "failed", "expired")
-    going = ("pause", "Pause", "pause", True) if active else ("resume", "Go on", "play_arrow", waiting)
+    longer = waiting or actions.can_go_on(desk)
+    going = ("pause", "Pause", "pause", True) if active else ("resume", "Go on", "play_arrow", longer)
     return [
         ("write", "Read" if desk.length == 0 else "Write", "edit", True),
         going,

@@ -1,4 +1,4 @@
-"""What can be done on the desk: write, pause, step, stop, branch, choose. No layout.
+"""What can be done on the desk: write, pause, step, stop, go on, branch, choose. No layout.
 
 Every action leaves what was there in place if it fails, and puts one plain sentence into
 `Desk.notice`. The engine does the work; nothing here waits for it.
@@ -7,15 +7,20 @@ Every action leaves what was there in place if it fails, and puts one plain sent
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from app import compute
 from app.session.desk import Desk
 from app.session.files import spec_of_recording
-from app.session.progress import trace_of
-from app.session.runs import Record, RunSpec
+from app.session.progress import progress_of, trace_of
+from app.session.runs import DEFAULT_NEW_TOKENS, Record, RunSpec
 from app.session.sentence import sentence
 from app.shared.messages import At, OfRun
+
+if TYPE_CHECKING:
+    from mistral_core.serving.engine import Job
+    from mistral_core.trace.trace import Trace
 
 MAX_PROMPT_TOKENS = 4096
 
@@ -52,8 +57,13 @@ def write(desk: Desk, spec: RunSpec, *, pace: float = 0.0, paused: bool = False)
         desk.notice = problem
         return False
     if spec.name in desk.records and desk.records[spec.name].job is not None:
-        desk.notice = "This text is here already: same prompt, settings and seed. Change the seed for another one."
         desk.current = spec.name
+        if _written_to(desk.records[spec.name]) == "cancelled":
+            return go_on(desk)
+        desk.notice = (
+            "This text is here already: same prompt, settings and seed. Change the seed for another one, "
+            "or press “Go on” for more of this one."
+        )
         return False
     return _submit(desk, spec, parent=None, pace=pace, paused=paused, label=_label(spec))
 
@@ -61,20 +71,60 @@ def write(desk: Desk, spec: RunSpec, *, pace: float = 0.0, paused: bool = False)
 def _submit(
     desk: Desk, spec: RunSpec, *, parent: Record | None, pace: float, paused: bool = False, label: str, **branch: Any
 ) -> bool:
+    job = _started(desk, spec, trace_of(parent), pace=pace, paused=paused)
+    if job is None:
+        return False
+    name = parent.name if parent is not None else None
+    desk.add(Record(name=spec.name, label=label, spec=spec, job=job, parent=name, **branch))
+    return True
+
+
+def _started(desk: Desk, spec: RunSpec, shared: Trace | None, *, pace: float, paused: bool = False) -> Job | None:
+    """A job of the engine; `None`, with a notice, where it refuses."""
     from mistral_core.serving.engine import RefusalError
 
     engine = compute.engine()
     try:
         request = spec.request(tuple(compute.tokenizer(spec.model).encode(spec.text)))
-        shared = trace_of(parent) if parent is not None else None
         pause_others(desk)
-        job = engine.submit(desk.session, spec.model, request, parent=shared, pace=pace or math.inf, paused=paused)
+        return engine.submit(desk.session, spec.model, request, parent=shared, pace=pace or math.inf, paused=paused)
     except (RefusalError, ValueError) as error:
         desk.notice = sentence(error)
+        return None
+
+
+def _written_to(record: Record) -> str:
+    """Why the engine wrote no further: "length", "eos", "stop_string" or "cancelled"; empty if it may go on."""
+    progress = progress_of(record)
+    return progress.finish_reason if progress is not None and progress.status == "done" else ""
+
+
+def can_go_on(desk: Desk) -> bool:
+    """Whether the shown run has ended and could be longer: it was stopped, or is as long as it was asked for."""
+    return desk.record is not None and _written_to(desk.record) in ("cancelled", "length")
+
+
+def go_on(desk: Desk) -> bool:
+    """Continues the shown run from where it ended, as if it had never ended: each draw belongs to its position.
+
+    A stopped run is written to the length that it was asked for; a finished one becomes a longer one, by as many
+    tokens as the next run would have, beside the one that was there.
+    """
+    record, trace = desk.record, trace_of(desk.record)
+    if record is None or record.spec is None or not can_go_on(desk):
         return False
-    name = parent.name if parent is not None else None
-    desk.add(Record(name=spec.name, label=label, spec=spec, job=job, parent=name, **branch))
-    return True
+    if _written_to(record) == "cancelled":
+        job = _started(desk, record.spec, trace, pace=desk.pace)
+        record.job = job or record.job
+        return job is not None
+    more = replace(record.spec, new_tokens=record.spec.new_tokens + (desk.length or DEFAULT_NEW_TOKENS))
+    if more.name in desk.records:
+        desk.current = more.name
+        return True
+    begun = _submit(desk, more, parent=record, pace=desk.pace, label=_label(more))
+    if begun and record.name in desk.at:
+        desk.at[more.name] = desk.at[record.name]
+    return begun
 
 
 def pause_others(desk: Desk) -> None:
@@ -110,6 +160,9 @@ def press(desk: Desk, button: str) -> None:
     engine = compute.engine()
     desk.follow += button in ("resume", "step")
     if button == "resume":
+        if can_go_on(desk):
+            go_on(desk)
+            return
         pause_others(desk)
     try:
         {"pause": engine.pause, "resume": engine.resume, "step": engine.step, "stop": engine.cancel}[button](job)

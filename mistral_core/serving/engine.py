@@ -69,6 +69,7 @@ class Progress:
         trace: the text so far and what was recorded of it; `None` before the first token is read.
         n_prompt, total: tokens to read, and the longest possible length.
         tokens_per_second: written over the last tokens; NaN while nothing is being written.
+        finish_reason: as of `Run`: why nothing more is written; "" if it goes on.
     """
 
     status: Status
@@ -77,6 +78,7 @@ class Progress:
     n_prompt: int
     total: int
     tokens_per_second: float
+    finish_reason: str = ""
 
 
 class Job:
@@ -178,6 +180,7 @@ class Engine:
             message=job.message,
             trace=trace,
             n_prompt=len(job.request.prompt_ids),
+            finish_reason=run.finish_reason if run is not None else "cancelled" if job.status == "done" else "",
             total=job.request.total,
             tokens_per_second=job.speed(),
         )

@@ -139,4 +139,5 @@ def test_number_formats() -> None:
     assert doctest.testmod(theme).failed == 0
     assert theme.percent(1.0) == "100 %" and theme.percent(0.0) == "0 %"
     assert theme.percent(0.9995) == ">99.9 %" and theme.percent(0.0994) == "9.9 %"
+    assert {theme.percent(n / 100_000) for n in range(1, 100_000)}.isdisjoint({"0 %", "100 %", "0.0 %", "100.0 %"})
     assert theme.size(1536) == "1.5 KiB" and theme.count(12_345) == "12.3 k"

@@ -6,8 +6,8 @@ import { python } from "../payloads.js";
 
 test("a share is written as Python writes it", () => {
   const shares = [0, 1, 0.2434, 0.0123, 0.00001, 0.9999, 1e-4, 0.00994, 0.00996, 0.0994, 0.0996];
-  // no decimal ties, which the two round differently
   for (let i = 1; i < 997; i++) shares.push(i / 997, (i / 997) ** 3);
+  for (let i = 1; i < 1000; i++) shares.push(Math.min(1, i / 800), i / 1000, i / 10_000, i / 100_000); // ties of decimal digits
   const list = JSON.stringify(shares);
   const program = `import json; from app.theme import percent; print(json.dumps([percent(s) for s in ${list}]))`;
   assert.deepEqual(shares.map(percent), JSON.parse(python(program).toString()));
@@ -15,6 +15,10 @@ test("a share is written as Python writes it", () => {
 
 test("a share that is not quite all or nothing is never rounded to it, and what is no number is a dash", () => {
   assert.deepEqual([0, 1].map(percent), ["0 %", "100 %"]);
+  for (let i = 1; i < 100_000; i++) {
+    assert.notEqual(percent(i / 100_000), "0 %");
+    assert.notEqual(percent(i / 100_000), "100 %");
+  }
   for (let power = 4; power < 16; power++) {
     assert.notEqual(percent(10 ** -power), "0 %");
     assert.notEqual(percent(1 - 10 ** -power), "100 %");
