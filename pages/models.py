@@ -18,8 +18,8 @@ SOURCE = (
 desk = state.desk()
 st.title("Models: which model is this?")
 st.caption(
-    "Everything on the other pages is computed by the model chosen here. Its numbers come from its configuration file, "
-    "and the checks below run the model itself."
+    "New texts are written by the model chosen here. What is open on the other pages stays, and says which model wrote "
+    "it. The numbers come from the model's configuration file, and the checks below run the model itself."
 )
 name = choose(desk)
 config = compute.config(name)

@@ -9,7 +9,7 @@ import streamlit as st
 from app.session import actions, state
 from app.session.desk import Desk
 from app.session.progress import writing
-from app.session.runs import RunSpec
+from app.session.runs import MAX_NEW_TOKENS, MAX_SEED_ON_SCREEN, RunSpec
 from app.shared.examples import EXAMPLES
 
 PACES = {"as fast as it can": 0.0, "20 tokens a second": 20.0, "5 tokens a second": 5.0, "1 token a second": 1.0}
@@ -87,17 +87,19 @@ def _buttons(desk: Desk) -> list[tuple[str, str, str, bool]]:
 
 
 def _next_run(desk: Desk) -> None:
+    for key, number in ((state.LENGTH, desk.length), (state.SEED, desk.seed)):
+        if state.value(key) is None:
+            state.put(key, number)
     desk.length = st.number_input(
         "new tokens",
         0,
-        2000,
-        value=desk.length,
+        MAX_NEW_TOKENS,
         step=50,
         key=state.LENGTH,
         help="0 reads the text without adding to it: probability and rank of every word.",
     )
     desk.seed = st.number_input(
-        "seed", 0, 2**31 - 1, value=desk.seed, step=1, key=state.SEED, help="The same seed gives the same text."
+        "seed", 0, MAX_SEED_ON_SCREEN, step=1, key=state.SEED, help="The same seed gives the same text."
     )
     names = list(PACES)
     now = next((index for index, pace in enumerate(PACES.values()) if pace == desk.pace), 0)
@@ -105,10 +107,11 @@ def _next_run(desk: Desk) -> None:
 
 
 def _count(desk: Desk) -> str:
+    writer = f"{desk.model} writes"
     if not desk.prompt.strip():
-        return "prompt: empty"
+        return f"{writer}; the prompt is empty"
     try:
         count = actions.count_tokens(desk.model, desk.prompt)
-        return f"prompt: {count:,} of at most {actions.MAX_PROMPT_TOKENS:,} tokens"
+        return f"{writer}; the prompt has {count:,} of at most {actions.MAX_PROMPT_TOKENS:,} tokens"
     except ValueError:
-        return ""
+        return writer

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import get_args
 
 from app.reach.messages import Reading
+from app.session.address import whole
 from mistral_core.analysis.reach import Cut, cut_layer, cut_wall
 from mistral_core.config import MistralConfig
 
@@ -76,7 +77,7 @@ class Choice:
         if not self.cut:
             return ()
         kind, _, number = self.cut.partition(":")
-        if kind not in ("wall", "layer") or not number.isascii() or not number.isdigit():
+        if kind not in ("wall", "layer") or not number.isascii() or not number.isdigit() or len(number) > 9:
             raise ValueError(f"the cut is {self.cut[:40]!r}; write wall:POSITION or layer:NUMBER")
         place = int(number)
         if kind == "wall":
@@ -105,12 +106,7 @@ def choice_from_query(query: Mapping[str, str]) -> Choice | None:
     """
     if "reading" not in query:
         return None
-    numbers = {}
-    for name in ("from", "to", "swap", "window"):
-        text = query.get(name, "0")
-        if not text.isascii() or not text.isdigit():
-            raise ValueError(f"The address says {name}={text[:40]}, but that must be a whole number, 0 or more.")
-        numbers[name] = int(text)
+    numbers = {name: whole(query, name) if name in query else 0 for name in ("from", "to", "swap", "window")}
     return Choice(
         reading=query["reading"],
         source=numbers["from"],

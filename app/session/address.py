@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from app.session import state
 from app.session.actions import write
 from app.session.desk import Desk
 from app.session.files import open_recording
-from app.session.runs import DEFAULT_NEW_TOKENS, DEFAULT_SAMPLING, SHORT, RunSpec
+from app.session.runs import (
+    DEFAULT_NEW_TOKENS,
+    DEFAULT_SAMPLING,
+    MAX_NEW_TOKENS,
+    MAX_SEED,
+    MAX_SEED_ON_SCREEN,
+    SHORT,
+    RunSpec,
+)
 from app.session.sentence import sentence
 from app.shared.messages import Place
+from mistral_core.checkpoint import registry
+from mistral_core.checkpoint.registry import DEFAULT_MODEL
+
+FORCED = re.compile(r"[0-9]{1,9}:[0-9]{1,9}")
+MOST = 2**31 - 1
+"""Of a place in a run and of `topk`: more than any run or vocabulary has; the picture stops at the last one."""
 
 
 def arrive(desk: Desk, query: Mapping[str, str]) -> bool:
@@ -35,29 +51,45 @@ def _open_address(desk: Desk, query: Mapping[str, str]) -> None:
         desk.notice = sentence(error)
         return
     if spec is None:
+        choose_model(desk, asked.get("model", desk.model))
         return
     if spec.name in desk.records:
         desk.current = spec.name
     elif write(desk, spec):
-        desk.model, desk.prompt, desk.seed, desk.length = spec.model, spec.text, spec.seed, spec.new_tokens
+        desk.model, desk.prompt, desk.length = spec.model, spec.text, spec.new_tokens
+        desk.seed = spec.seed if spec.seed <= MAX_SEED_ON_SCREEN else desk.seed
+        for key, said in ((state.PROMPT, desk.prompt), (state.LENGTH, desk.length), (state.SEED, desk.seed)):
+            state.put(key, said)
         desk.sampling = spec.sampling
     if at is not None:
         desk.at[spec.name] = at
 
 
+def choose_model(desk: Desk, name: str) -> None:
+    """Makes new runs be written by the model that a URL names; a name that is none changes nothing."""
+    models = registry.browser_models()
+    if name in models:
+        desk.model = name
+    else:
+        desk.notice = (
+            f"The address says model={_short(name)}, but there is no such model; there are {', '.join(models)}."
+        )
+
+
 def keep_address(desk: Desk, query: Any, **more: str) -> None:
     """Writes the address of what is shown, and what else a page names, into the URL, if it says something else."""
     where = address(desk) | more
-    if where and where != query.to_dict():
+    now = query.to_dict()
+    if where != now and (where or set(now) == {"model"}):
         query.from_dict(where)
         desk.opened = where
 
 
 def address(desk: Desk) -> dict[str, str]:
-    """The URL of what is shown: the run, and the place in it. Empty for a recording."""
+    """The URL of what is shown: the run, and the place in it; for a recording only which model would write."""
     record = desk.record
     if record is None or record.spec is None:
-        return {}
+        return {} if desk.model == DEFAULT_MODEL else {"model": desk.model}
     query = record.spec.query()
     if at := desk.at.get(record.name):
         query |= {"t": str(at["t"]), "layer": str(at["layer"])}
@@ -74,15 +106,17 @@ def spec_from_query(query: Mapping[str, str], default_model: str) -> RunSpec | N
     """
     if not query.get("text"):
         return None
-    sampling = {name: _number(query, short, float) for name, short in SHORT.items() if short in query}
-    if "top_k" in sampling:
-        sampling["top_k"] = _number(query, SHORT["top_k"], int)
+    sampling: dict[str, Any] = {
+        name: whole(query, short) if name == "top_k" else _number(query, short)
+        for name, short in SHORT.items()
+        if short in query
+    }
     return RunSpec(
         model=query.get("model") or default_model,
         text=query["text"],
         sampling=replace(DEFAULT_SAMPLING, **sampling),
-        seed=_number(query, "seed", int) if "seed" in query else 0,
-        new_tokens=_number(query, "n", int) if "n" in query else DEFAULT_NEW_TOKENS,
+        seed=whole(query, "seed", MAX_SEED) if "seed" in query else 0,
+        new_tokens=whole(query, "n", MAX_NEW_TOKENS) if "n" in query else DEFAULT_NEW_TOKENS,
         forced=_forced(query.get("forced", "")),
     )
 
@@ -91,31 +125,47 @@ def position_from_query(query: Mapping[str, str]) -> Place | None:
     """Token, layer and head of a deep link; `None` where the URL names none.
 
     Raises:
-        ValueError: a value that is no whole number.
+        ValueError: a value that is no whole number, or none that a run could have.
     """
     if "t" not in query:
         return None
     return {
-        "t": _number(query, "t", int),
-        "layer": _number(query, "layer", int) if "layer" in query else 0,
-        "head": _number(query, "head", int) if query.get("head", "mean") != "mean" else -1,
+        "t": whole(query, "t"),
+        "layer": whole(query, "layer") if "layer" in query else 0,
+        "head": whole(query, "head") if query.get("head", "mean") != "mean" else -1,
     }
 
 
-def _number(query: Mapping[str, str], name: str, kind: type) -> Any:
+def whole(query: Mapping[str, str], name: str, most: int = MOST) -> int:
+    """A whole number that an address names.
+
+    Raises:
+        ValueError: it is none, or larger than `most`; in a sentence that names it.
+    """
+    text = query[name].strip()
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"The address says {name}={_short(text)}, but that must be a whole number, 0 or more.")
+    if len(text.lstrip("0")) > len(str(most)) or int(text) > most:
+        raise ValueError(f"The address says {name}={_short(text)}, but that can be at most {most:,}.")
+    return int(text)
+
+
+def _number(query: Mapping[str, str], name: str) -> float:
     try:
-        value = kind(query[name])
+        value = float(query[name])
     except ValueError:
-        what = "a whole number" if kind is int else "a number"
-        raise ValueError(f"The address says {name}={query[name][:40]}, but that must be {what}.") from None
+        raise ValueError(f"The address says {name}={_short(query[name])}, but that must be a number.") from None
     if not math.isfinite(value) or value < 0:
-        raise ValueError(f"The address says {name}={query[name][:40]}, but that must be 0 or more.")
+        raise ValueError(f"The address says {name}={_short(query[name])}, but that must be 0 or more.")
     return value
 
 
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:40]}…"
+
+
 def _forced(text: str) -> tuple[tuple[int, int], ...]:
-    try:
-        pairs = [tuple(int(part) for part in pair.split(":")) for pair in text.split(",") if pair]
-        return tuple(sorted((position, token) for position, token in pairs))
-    except ValueError:
-        raise ValueError(f"The address says forced={text[:40]}; write position:token pairs, as in 37:412.") from None
+    pairs = [pair for pair in text.split(",") if pair]
+    if not all(FORCED.fullmatch(pair) for pair in pairs):
+        raise ValueError(f"The address says forced={_short(text)}; write position:token pairs, as in 37:412.")
+    return tuple(sorted((int(position), int(token)) for position, token in (pair.split(":") for pair in pairs)))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app import compute
-from app.session.desk import Desk
+from app.session.desk import DEFAULT_PROMPT, Desk
 from app.session.progress import trace_of
 from app.session.runs import DEFAULT_SAMPLING, SAMPLING_FIELDS, Record, RunSpec
 from app.session.sentence import sentence
@@ -22,6 +22,8 @@ def open_recording(desk: Desk) -> None:
     """Shows the recorded run of the start page."""
     trace = compute.recording()
     desk.add(Record(name=RECORDING_NAME, label="recorded", trace=trace))
+    if desk.prompt == DEFAULT_PROMPT:  # nothing was asked for: the box says what is shown
+        desk.prompt = "".join(trace.token_texts[: trace.n_prompt])
 
 
 def open_file(desk: Desk, name: str, data: bytes) -> None:

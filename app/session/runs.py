@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 SAMPLING_FIELDS = tuple(field.name for field in fields(SamplingSettings))
 DEFAULT_SAMPLING = SamplingSettings(temperature=0.8, top_p=0.95)
 DEFAULT_NEW_TOKENS = 200
+MAX_NEW_TOKENS = 2000
+MAX_SEED = 2**64 - 1
+"""The engine's own bounds."""
+MAX_SEED_ON_SCREEN = 2**53 - 1
+"""A field for numbers in a browser counts no further. A larger seed comes from an address or a file only."""
 SHORT = {"temperature": "temp", "top_k": "topk", "top_p": "topp", "min_p": "minp", "repetition_penalty": "rep"}
 """How a URL calls the sampling settings."""
 
@@ -72,7 +77,7 @@ class RunSpec:
         query = {"model": self.model, "text": self.text, "seed": str(self.seed), "n": str(self.new_tokens)}
         for name in SAMPLING_FIELDS:
             if getattr(self.sampling, name) != getattr(DEFAULT_SAMPLING, name):
-                query[SHORT[name]] = f"{getattr(self.sampling, name):g}"
+                query[SHORT[name]] = repr(getattr(self.sampling, name))  # the shortest text that gives the number back
         if self.forced:
             query["forced"] = ",".join(f"{position}:{token}" for position, token in self.forced)
         return query

@@ -46,28 +46,28 @@ def modules_of(page: str) -> tuple[str, ...]:
     Raises:
         OSError: a module imports what is not there.
     """
-    found: dict[str, None] = {}
+    modules: dict[str, None] = {}
     waiting = [ENTRY, f"{page}/page.js"]
     while waiting:
         name = waiting.pop(0)
-        if name in found:
+        if name in modules:
             continue
-        found[name] = None
+        modules[name] = None
         folder = (FOLDER / name).parent
         waiting += [(folder / other).resolve().relative_to(FOLDER).as_posix() for other in IMPORT.findall(_text(name))]
-    return tuple(found)
+    return tuple(modules)
 
 
 @lru_cache
 def look_of(page: str) -> dict[str, str]:
     """The files of a picture's look, as `kit/look.js` would fetch them: styles, markup and what that includes."""
     names = [*STYLE.findall(_text("kit/look.js")), f"{page}/picture.css", f"{page}/picture.html"]
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     while names:
         name = names.pop()
-        found[name] = _text(name)
-        names += INCLUDE.findall(found[name])
-    return found
+        texts[name] = _text(name)
+        names += INCLUDE.findall(texts[name])
+    return texts
 
 
 def _text(name: str) -> str:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -184,6 +186,17 @@ def test_an_address_names_its_run():
     )
     assert spec_from_query(json.loads(json.dumps(spec.query())), "other") == spec
     assert spec_from_query({}, "m") is None
+    draw = random.Random(16)
+    for _ in range(3000):
+        sampling = SamplingSettings(
+            temperature=draw.choice([draw.random() * 3, 10 ** draw.uniform(-9, 6)]),
+            top_k=draw.randrange(2_000_000),
+            top_p=1 - draw.random(),
+            min_p=draw.random(),
+            repetition_penalty=10 ** draw.uniform(-3, 3),
+        )
+        spec = replace(spec, sampling=sampling, seed=draw.randrange(2**64))
+        assert spec_from_query(spec.query(), "other") == spec
     assert position_from_query({"t": "5", "layer": "2", "head": "3"}) == {"t": 5, "layer": 2, "head": 3}
 
 
@@ -191,10 +204,27 @@ def test_an_address_names_its_run():
     ("query", "said"),
     [
         ({"text": "a", "seed": "x"}, "seed=x, but that must be a whole number"),
+        *(
+            (
+                {"text": "a", name: "9" * 400},
+                f"{name}=9999999999999999999999999999999999999999…, but that can be at most",
+            )
+            for name in ("seed", "n", "topk")
+        ),
+        *(
+            (
+                {"text": "a", "t": "1", name: "9" * 400},
+                f"{name}=9999999999999999999999999999999999999999…, but that can",
+            )
+            for name in ("t", "layer", "head")
+        ),
+        ({"text": "a", "seed": str(2**64)}, "but that can be at most 18,446,744,073,709,551,615"),
+        ({"text": "a", "forced": "9" * 400 + ":1"}, "write position:token pairs"),
+        ({"text": "a", "temp": "9" * 400}, "but that must be 0 or more"),
         ({"text": "a", "temp": "nan"}, "temp=nan, but that must be 0 or more"),
         ({"text": "a", "topp": "2"}, "top_p is 2.0; it must be"),
         ({"text": "a", "forced": "5"}, "write position:token pairs"),
-        ({"text": "a", "n": "99999"}, "99,999 new tokens are asked for"),
+        ({"text": "a", "n": "99999"}, "n=99999, but that can be at most 2,000"),
         ({"text": "a", "model": "../../etc"}, "there is no model"),
         ({"text": "a", "forced": "1:5"}, "position 1 cannot be forced"),
     ],
@@ -210,6 +240,45 @@ def test_a_bad_address_is_a_sentence_and_changes_nothing(query, said):
     assert not at.exception
     assert any(said.lower() in warning.value.lower() for warning in at.warning), [w.value for w in at.warning]
     assert kept(at).record.name == RECORDING_NAME
+
+
+def test_the_model_that_writes_is_named_and_stays_in_the_address():
+    at = app("models")
+    at.selectbox(key=state.MODEL).select("relay").run()
+    at.switch_page(str(ROOT / "pages" / "next_word.py")).run()
+    assert any("relay writes" in caption.value for caption in at.caption)
+    assert at.query_params["model"] == "relay" and kept(at).record.name == RECORDING_NAME
+    again = app("next_word")  # a reload is a new session at the same address
+    again.query_params["model"] = "relay"
+    again.run()
+    assert any("relay writes" in caption.value for caption in again.caption) and not again.warning
+    again.query_params["model"] = "../nobody"
+    again.run()
+    assert any("no such model" in warning.value for warning in again.warning) and kept(again).model == "relay"
+
+
+def test_the_box_says_what_is_shown_and_an_address_fills_the_fields():
+    at = app("next_word")
+    shown = "".join(compute.recording().token_texts[: compute.recording().n_prompt])
+    assert at.text_area(key=state.PROMPT).value == shown
+    for name, value in {"text": "Another text", "seed": "7", "n": "3"}.items():
+        at.query_params[name] = value
+    at.run()
+    assert at.text_area(key=state.PROMPT).value == "Another text"
+    assert (at.number_input(key=state.LENGTH).value, at.number_input(key=state.SEED).value) == (3, 7)
+    assert not at.exception and not at.warning
+
+
+@pytest.mark.parametrize("seed", [2**31, 2**53 - 1, 2**53, 2**64 - 1])
+def test_a_seed_of_any_size_opens_and_stays_in_the_address(seed):
+    """The field on screen counts to 2^53 - 1; the run is drawn with the seed of the address all the same."""
+    at = app("next_word")
+    for name, value in {"text": "Once upon", "seed": str(seed), "n": "2"}.items():
+        at.query_params[name] = value
+    at.run()
+    assert not at.exception and not at.warning
+    assert kept(at).record.spec.seed == seed and at.query_params["seed"] == str(seed)
+    assert at.number_input(key=state.SEED).value == (seed if seed < 2**53 else 0)
 
 
 def test_the_models_page_shows_the_ledger_and_the_card():

@@ -14,7 +14,9 @@ TEXT = "Once upon a time there was"
 
 
 def spec(new_tokens: int) -> RunSpec:
-    return RunSpec(model="storyteller", text=TEXT, sampling=SamplingSettings(temperature=1.0), seed=5, new_tokens=new_tokens)
+    return RunSpec(
+        model="storyteller", text=TEXT, sampling=SamplingSettings(temperature=1.0), seed=5, new_tokens=new_tokens
+    )
 
 
 def wait(desk: Desk, until) -> None:

@@ -103,7 +103,9 @@ class Page:
         monkeypatch.setattr(live, "st", fake)
         monkeypatch.setattr(live, "keep_address", lambda *args, **more: self.between("after"))
         monkeypatch.setattr(live, "pack", lambda parts: parts)
-        self.picture = SimpleNamespace(show=lambda parts, **more: setattr(self, "screen", parts.header["work"]))
+        self.picture = SimpleNamespace(
+            name="ring", show=lambda parts, **more: setattr(self, "screen", parts.header["work"])
+        )
         self.desk = desk
 
     def as_fragment(self, run_every=None):
