@@ -19,6 +19,22 @@ from typing import Any
 V01_ROPE_THETA = 10_000.0
 """RoPE base of Mistral 7B v0.1, whose `params.json` does not name one (its reference code does)."""
 
+LARGEST = {
+    "dim": 2**17,
+    "n_layers": 1024,
+    "n_heads": 4096,
+    "n_kv_heads": 4096,
+    "head_dim": 2**14,
+    "hidden_dim": 2**20,
+    "vocab_size": 2**22,
+    "sliding_window": 2**24,
+}
+"""Bounds that no published network exceeds, each at least twice the largest known except for DeepNet's 1,000 layers.
+
+A file of a few bytes can name any number, and much is built from these: layers, windows, rings.
+"""
+LARGEST_NORM_EPS, LARGEST_ROPE_THETA = 1.0, 1e30
+
 Window = int | None
 """Keys visible to one query, itself included; `None` means full causal attention."""
 
@@ -77,9 +93,15 @@ class MistralConfig:
 
     def __post_init__(self) -> None:
         for name in ("dim", "n_layers", "n_heads", "n_kv_heads", "head_dim", "hidden_dim", "vocab_size"):
-            _require_positive_int(name, getattr(self, name))
+            _require_size(name, getattr(self, name))
         for name in ("norm_eps", "rope_theta"):
             _require_positive_number(name, getattr(self, name))
+        if self.norm_eps > LARGEST_NORM_EPS:
+            raise ValueError(f"norm_eps is {self.norm_eps}; it is added to a mean square, so it must be at most 1")
+        if not 1 <= self.rope_theta <= LARGEST_ROPE_THETA:
+            raise ValueError(
+                f"rope_theta is {self.rope_theta}; it must be from 1 to {LARGEST_ROPE_THETA:g}, else angles overflow"
+            )
         if not isinstance(self.tied_embeddings, bool):
             raise ValueError(f"tied_embeddings is {self.tied_embeddings!r}; it must be true or false")
         if self.n_heads % self.n_kv_heads:
@@ -91,10 +113,9 @@ class MistralConfig:
             raise ValueError(f"head_dim is {self.head_dim}; rotary embeddings turn pairs, so it must be even")
         if isinstance(self.sliding_window, tuple) and not self.sliding_window:
             raise ValueError("sliding_window is an empty list; name one window or use null for none")
-        for layer in range(min(self.n_layers, len(self._pattern))):
-            window = self._pattern[layer]
+        for window in self._pattern:
             if window is not None:
-                _require_positive_int("sliding_window", window)
+                _require_size("sliding_window", window)
 
     @property
     def _pattern(self) -> tuple[Window, ...]:
@@ -174,14 +195,31 @@ def with_rope_theta(params: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[st
     return {**params, "rope_theta": V01_ROPE_THETA}, (notice,)
 
 
-def _require_positive_int(name: str, value: object) -> None:
+def _require_size(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} is {value!r}; it must be a whole number of at least 1")
+        raise ValueError(f"{name} is {_short(value)}; it must be a whole number of at least 1")
+    if value > LARGEST[name]:
+        raise ValueError(
+            f"{name} is {_short(value)}; no published network has more than {LARGEST[name]}, "
+            f"so nothing is built from it: check the file, or copy it again from its source"
+        )
 
 
 def _require_positive_number(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-        raise ValueError(f"{name} is {value!r}; it must be a finite number above 0")
+    try:
+        fine = not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value) and value > 0
+    except OverflowError:  # a whole number of more digits than floating point has room for
+        fine = False
+    if not fine:
+        raise ValueError(f"{name} is {_short(value)}; it must be a finite number above 0")
+
+
+def _short(value: object) -> str:
+    """The value as a sentence can hold it; whole numbers of thousands of digits cannot even be written out."""
+    if isinstance(value, int) and value.bit_length() > 100:
+        return f"a whole number of {value.bit_length()} bits"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:60] + "…"
 
 
 MISTRAL_7B = MistralConfig(

@@ -331,7 +331,7 @@ class TraceError(ValueError):
 def _header(metadata: Mapping[str, str] | None, path: str | Path) -> dict[str, Any]:
     try:
         header = json.loads((metadata or {})["trace"])
-    except (KeyError, json.JSONDecodeError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise TraceError(f"{path} is a safetensors file but not a trace: it has no trace header") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise TraceError(f"{path} is not a {FORMAT} file")

@@ -38,6 +38,42 @@ def test_sizes_are_whole_numbers_of_at_least_1(name, value):
         make(**{name: value})
 
 
+@pytest.mark.parametrize("name", [*SIZES, "sliding_window"])
+@pytest.mark.parametrize("value", [10**9, 2**63, 10**400])
+def test_sizes_that_no_network_has_are_refused_before_anything_is_made_of_them(name, value):
+    """A file of a few bytes may name a billion layers; building as much as their windows takes gigabytes."""
+    with pytest.raises(ValueError, match=rf"^{name} is [^;]{{10,60}}; no published network has more than \d+, .*check"):
+        make(**{"sliding_window": None, name: value})
+
+
+def test_a_window_in_a_list_has_the_same_bound():
+    with pytest.raises(ValueError, match=r"^sliding_window is 9223372036854775808; no published network"):
+        make(sliding_window=(4, 4, None, 4, 2**63))
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_the_bounds_leave_room_for_every_published_network(name):
+    """The largest of each size: Megatron's 1T and 530B, PaLM, DeepNet's 1,000 layers, XLM-V's million tokens."""
+    largest = {"dim": 25_600, "n_layers": 1000, "n_heads": 160, "n_kv_heads": 160, "head_dim": 576}
+    largest |= {"hidden_dim": 106_496, "vocab_size": 1_048_576}
+    config = make(**({"n_heads": 160, "n_kv_heads": 160} if "heads" in name else {name: largest[name]}))
+    assert getattr(config, name) == largest[name]
+    assert make(sliding_window=10_000_000).windows == (10_000_000,) * 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"norm_eps": 2.0}, r"norm_eps is 2.0; .* at most 1"),
+        ({"rope_theta": 1e300}, r"rope_theta is 1e\+300; .* 1 to 1e\+30"),
+        ({"rope_theta": 1e-300}, r"rope_theta is 1e-300; .* 1 to 1e\+30"),
+    ],
+)
+def test_real_numbers_that_overflow_are_refused(changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        make(**changes)
+
+
 @pytest.mark.parametrize("name", ["norm_eps", "rope_theta"])
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
 def test_real_numbers_are_finite_and_above_0(name, value):
@@ -126,9 +162,18 @@ from mistral_core.config import MistralConfig
 good = json.loads(sys.argv[1])
 hf = config_to_hugging_face(MistralConfig(**good), "float32")
 hf |= {"rope_parameters": None, "rope_scaling": None, "layer_types": None}
+for value in ([], {}, [[1]], None, 3):
+    for place in ("rope_parameters", "rope_scaling"):
+        for key in ("rope_type", "type", "rope_theta", "partial_rotary_factor"):
+            try:
+                config_from_hugging_face({**hf, place: {key: value}})
+            except ValueError:
+                pass
+            except Exception as error:
+                print("not a ValueError:", place, key, value, repr(error))
 for read, base in ((MistralConfig.from_params, good), (config_from_hugging_face, hf)):
     for key in base:
-        for value in ("x", None, [], {}, [[1]], {"a": 1}, -1, 0, True, 1.5, 1e400, "5"):
+        for value in ("x", None, [], {}, [[1]], {"a": 1}, -1, 0, True, 1.5, 1e400, "5", 10**400, 2**63, [None, "x"]):
             try:
                 read({**base, key: value})
             except ValueError as error:

@@ -121,6 +121,15 @@ DAMAGE = {
     "config is a number": (lambda h, t: {**h, "config": 3}, "damaged"),
     "config contradicts itself": (lambda h, t: {**h, "config": {**h["config"], "n_kv_heads": 4}}, "n_kv_heads"),
     "config unknown key": (lambda h, t: {**h, "config": {**h["config"], "moe": 4}}, "moe"),
+    "a billion layers": (
+        lambda h, t: {**h, "config": {**h["config"], "n_layers": 10**9}},
+        "n_layers is 1000000000; no",
+    ),
+    "a window without end": (
+        lambda h, t: {**h, "config": {**h["config"], "sliding_window": 2**63}},
+        "sliding_window is 9223372036854775808; no",
+    ),
+    "header nested without end": (lambda h, t: '{"format": ' + 100_000 * "[", "no trace header"),
     "texts too few": (lambda h, t: {**h, "token_texts": ["a"]}, "token_texts has 1 entries"),
     "texts is a number": (lambda h, t: {**h, "token_texts": 5}, "damaged"),
     "settings is a number": (lambda h, t: {**h, "settings": 5}, "damaged"),
