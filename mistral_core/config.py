@@ -33,7 +33,7 @@ LARGEST = {
 
 A file of a few bytes can name any number, and much is built from these: layers, windows, rings.
 """
-LARGEST_NORM_EPS, LARGEST_ROPE_THETA = 1.0, 1e30
+LARGEST_NORM_EPS, LARGEST_ROPE_THETA = 1.0, 1e20
 
 Window = int | None
 """Keys visible to one query, itself included; `None` means full causal attention."""
@@ -197,10 +197,10 @@ def with_rope_theta(params: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[st
 
 def _require_size(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} is {_short(value)}; it must be a whole number of at least 1")
+        raise ValueError(f"{name} is {brief(value)}; it must be a whole number of at least 1")
     if value > LARGEST[name]:
         raise ValueError(
-            f"{name} is {_short(value)}; no published network has more than {LARGEST[name]}, "
+            f"{name} is {brief(value)}; no published network has more than {LARGEST[name]}, "
             f"so nothing is built from it: check the file, or copy it again from its source"
         )
 
@@ -211,10 +211,10 @@ def _require_positive_number(name: str, value: object) -> None:
     except OverflowError:  # a whole number of more digits than floating point has room for
         fine = False
     if not fine:
-        raise ValueError(f"{name} is {_short(value)}; it must be a finite number above 0")
+        raise ValueError(f"{name} is {brief(value)}; it must be a finite number above 0")
 
 
-def _short(value: object) -> str:
+def brief(value: object) -> str:
     """The value as a sentence can hold it; whole numbers of thousands of digits cannot even be written out."""
     if isinstance(value, int) and value.bit_length() > 100:
         return f"a whole number of {value.bit_length()} bits"
