@@ -18,6 +18,8 @@ from typing import Any
 
 V01_ROPE_THETA = 10_000.0
 """RoPE base of Mistral 7B v0.1, whose `params.json` does not name one (its reference code does)."""
+LATER_ROPE_THETA = 1_000_000.0
+"""What the reference code takes where the file names neither a base nor a window, as Mistral 7B v0.2 and later."""
 
 LARGEST = {
     "dim": 2**17,
@@ -156,7 +158,8 @@ class MistralConfig:
         """The `params.json` of this configuration."""
         params = asdict(self)
         if isinstance(self.sliding_window, tuple):
-            params["sliding_window"] = list(self.sliding_window)
+            even = self.n_layers % len(self.sliding_window) == 0
+            params["sliding_window"] = list(self.sliding_window if even else self.windows)
         if not self.tied_embeddings:
             del params["tied_embeddings"]
         return params
@@ -171,6 +174,7 @@ class MistralConfig:
         given = {key: value for key, value in params.items() if key not in _NO_EFFECT}
         if given.pop("use_biases", False):
             raise ValueError("use_biases is true; Mistral's projections have no biases: this is another architecture")
+        given = with_one_window(given)
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(given) - known):
             raise ValueError(
@@ -182,17 +186,54 @@ class MistralConfig:
             warnings.warn(notice, ConfigNotice, stacklevel=2)
         if missing := sorted(known - set(given) - {"sliding_window", "tied_embeddings"}):
             raise ValueError(f"params.json lacks {', '.join(missing)}; every one of them is needed")
-        if isinstance(given.get("sliding_window"), list):
-            given["sliding_window"] = tuple(given["sliding_window"])  # hashable, unlike what JSON gives
-        return cls(**given)
+        window = given.get("sliding_window")
+        if isinstance(window, list):
+            given["sliding_window"] = tuple(window)  # hashable, unlike what JSON gives
+        config = cls(**given)
+        if isinstance(window, list) and config.n_layers % len(window):
+            raise ValueError(
+                f"sliding_window has {len(window)} entries for {config.n_layers} layers; they repeat over the layers, "
+                f"so their number must divide that of the layers: name one window for each layer"
+            )
+        return config
+
+
+def with_one_window(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a `params.json` with its window under one name; Mistral's files have two.
+
+    Raises:
+        ValueError: both are given.
+
+    Source: mistral-inference `args.py`, which takes `_sliding_window` where `sliding_window` is absent or null.
+    """
+    given = dict(params)
+    other = given.pop("_sliding_window", None)
+    if other is None:
+        return given
+    if given.get("sliding_window") is not None:
+        raise ValueError(
+            f"sliding_window is {brief(given['sliding_window'])} and _sliding_window is {brief(other)}; "
+            f"they are two names of one thing, so keep one"
+        )
+    return {**given, "sliding_window": other}
 
 
 def with_rope_theta(params: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The keys of a `params.json` with a `rope_theta`, and a sentence if it was not in the file."""
-    if "rope_theta" in params:
-        return dict(params), ()
-    notice = f"params.json names no rope_theta; taking {V01_ROPE_THETA:g}, the value of Mistral 7B v0.1"
-    return {**params, "rope_theta": V01_ROPE_THETA}, (notice,)
+    """The keys of a `params.json` with a `rope_theta`, and a sentence if it was not in the file.
+
+    Source: mistral-inference, `Transformer.freqs_cis`: a missing base is 10,000 with a window (Mistral 7B v0.1,
+    the one published model with one and no base), else 1,000,000.
+    """
+    given = with_one_window(params)
+    if given.get("rope_theta") is not None:
+        return given, ()
+    window = given.get("sliding_window")
+    windows = window if isinstance(window, list) else [window]
+    theta, why = V01_ROPE_THETA, "the value of Mistral 7B v0.1"
+    if all(one is None for one in windows):
+        theta, why = LATER_ROPE_THETA, "as Mistral's reference code does where there is no window"
+    notice = f"params.json names no rope_theta; taking {theta:.0f}, {why}"
+    return {**given, "rope_theta": theta}, (notice,)
 
 
 def _require_size(name: str, value: object) -> None:

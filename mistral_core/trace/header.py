@@ -77,7 +77,7 @@ def _parsed(metadata: Mapping[str, str] | None, path: str | Path) -> dict[str, A
 
 
 def _config(value: object) -> MistralConfig:
-    if not isinstance(value, dict) or "rope_theta" not in value:
+    if not isinstance(value, dict) or value.get("rope_theta") is None:  # else a default would stand in for it
         raise ValueError(f"config is {brief(value)}; it must be an object that names every number of the network")
     return MistralConfig.from_params(value)
 

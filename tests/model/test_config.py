@@ -120,7 +120,56 @@ def test_published_params_of_v01_are_mistral_7b_with_a_notice():
         assert MistralConfig.from_params(json.loads(MISTRAL_7B_V01_PARAMS)) == MISTRAL_7B
 
 
-@pytest.mark.parametrize("window", [5, 1, None, (3, None, 4)])
+MINISTRAL_8B_PARAMS = """{"dim": 4096, "n_layers": 36, "head_dim": 128, "hidden_dim": 12288, "n_heads": 32,
+"n_kv_heads": 8, "norm_eps": 1e-05, "vocab_size": 131072, "rope_theta": 100000000.0, "max_seq_len": 32768,
+"_sliding_window": [null, 32768, 32768, 32768]}"""
+
+
+@pytest.mark.parametrize(
+    ("window", "theta", "why"),
+    [
+        ({}, 1e6, "no window"),
+        ({"sliding_window": None}, 1e6, "no window"),
+        ({"_sliding_window": None}, 1e6, "no window"),
+        ({"sliding_window": [None] * 5}, 1e6, "no window"),
+        ({"sliding_window": 5}, 1e4, "Mistral 7B v0.1"),
+        ({"_sliding_window": [None, 5, 5, 5, 5]}, 1e4, "Mistral 7B v0.1"),
+    ],
+)
+@pytest.mark.parametrize("theta_key", [{}, {"rope_theta": None}])
+def test_without_a_theta_the_reference_takes_a_million_unless_there_is_a_window(window, theta, why, theta_key):
+    """mistral-inference: 10,000 with a window (7B v0.1), 1,000,000 without one (every later model)."""
+    params = {key: value for key, value in GOOD.items() if key not in ("rope_theta", "sliding_window")}
+    with pytest.warns(ConfigNotice, match=rf"names no rope_theta; taking {theta:.0f}, .*{why}"):
+        assert MistralConfig.from_params({**params, **window, **theta_key}).rope_theta == theta
+
+
+def test_mistrals_own_name_of_the_window_is_read():
+    """Ministral 8B's file calls it so; the same key twice would be two networks."""
+    config = MistralConfig.from_params(json.loads(MINISTRAL_8B_PARAMS))
+    assert config.windows == (None, 32768, 32768, 32768) * 9
+    assert MistralConfig.from_params({**GOOD, "_sliding_window": None}) == make()
+    with pytest.raises(ValueError, match=r"sliding_window is 5 and _sliding_window is 7; .*keep one"):
+        MistralConfig.from_params({**GOOD, "_sliding_window": 7})
+
+
+@pytest.mark.parametrize("window", [[5, None], [5] * 4, [5] * 6, [5] * 10, []])
+def test_a_list_of_windows_in_a_file_fits_the_layers(window):
+    """Five layers: a list of two would end in the middle, one of six has a window of no layer."""
+    sentence = r"empty list" if not window else rf"sliding_window has {len(window)} entries for 5 layers; .*divide"
+    with pytest.raises(ValueError, match=sentence):
+        MistralConfig.from_params({**GOOD, "sliding_window": window})
+    assert MistralConfig.from_params({**GOOD, "n_layers": 10, "sliding_window": [5, None]}).windows == (5, None) * 5
+
+
+@pytest.mark.parametrize("window", [(5, None), (1, 2, 3, 4, 5, 6, 7, 8)])
+def test_windows_that_repeat_unevenly_are_written_layer_by_layer(window):
+    """A configuration made here may repeat its windows anyhow; the file says each layer's."""
+    config = make(sliding_window=window)
+    assert MistralConfig.from_params(config.to_params()).windows == config.windows
+
+
+@pytest.mark.parametrize("window", [5, 1, None, (3, None, 4, 4, 1), (2,)])
 @pytest.mark.parametrize("tied", [False, True])
 def test_params_json_and_back(window, tied):
     config = make(sliding_window=window, tied_embeddings=tied)
