@@ -18,6 +18,24 @@ from typing import Any
 
 V01_ROPE_THETA = 10_000.0
 """RoPE base of Mistral 7B v0.1, whose `params.json` does not name one (its reference code does)."""
+LATER_ROPE_THETA = 1_000_000.0
+"""What the reference code takes where the file names neither a base nor a window, as Mistral 7B v0.2 and later."""
+
+LARGEST = {
+    "dim": 2**17,
+    "n_layers": 1024,
+    "n_heads": 4096,
+    "n_kv_heads": 4096,
+    "head_dim": 2**14,
+    "hidden_dim": 2**20,
+    "vocab_size": 2**22,
+    "sliding_window": 2**24,
+}
+"""Bounds that no published network exceeds, each at least twice the largest known except for DeepNet's 1,000 layers.
+
+A file of a few bytes can name any number, and much is built from these: layers, windows, rings.
+"""
+LARGEST_NORM_EPS, LARGEST_ROPE_THETA = 1.0, 1e20
 
 Window = int | None
 """Keys visible to one query, itself included; `None` means full causal attention."""
@@ -77,9 +95,15 @@ class MistralConfig:
 
     def __post_init__(self) -> None:
         for name in ("dim", "n_layers", "n_heads", "n_kv_heads", "head_dim", "hidden_dim", "vocab_size"):
-            _require_positive_int(name, getattr(self, name))
+            _require_size(name, getattr(self, name))
         for name in ("norm_eps", "rope_theta"):
             _require_positive_number(name, getattr(self, name))
+        if self.norm_eps > LARGEST_NORM_EPS:
+            raise ValueError(f"norm_eps is {self.norm_eps}; it is added to a mean square, so it must be at most 1")
+        if not 1 <= self.rope_theta <= LARGEST_ROPE_THETA:
+            raise ValueError(
+                f"rope_theta is {self.rope_theta}; it must be from 1 to {LARGEST_ROPE_THETA:g}, else angles overflow"
+            )
         if not isinstance(self.tied_embeddings, bool):
             raise ValueError(f"tied_embeddings is {self.tied_embeddings!r}; it must be true or false")
         if self.n_heads % self.n_kv_heads:
@@ -91,10 +115,9 @@ class MistralConfig:
             raise ValueError(f"head_dim is {self.head_dim}; rotary embeddings turn pairs, so it must be even")
         if isinstance(self.sliding_window, tuple) and not self.sliding_window:
             raise ValueError("sliding_window is an empty list; name one window or use null for none")
-        for layer in range(min(self.n_layers, len(self._pattern))):
-            window = self._pattern[layer]
+        for window in self._pattern:
             if window is not None:
-                _require_positive_int("sliding_window", window)
+                _require_size("sliding_window", window)
 
     @property
     def _pattern(self) -> tuple[Window, ...]:
@@ -135,7 +158,8 @@ class MistralConfig:
         """The `params.json` of this configuration."""
         params = asdict(self)
         if isinstance(self.sliding_window, tuple):
-            params["sliding_window"] = list(self.sliding_window)
+            even = self.n_layers % len(self.sliding_window) == 0
+            params["sliding_window"] = list(self.sliding_window if even else self.windows)
         if not self.tied_embeddings:
             del params["tied_embeddings"]
         return params
@@ -150,6 +174,7 @@ class MistralConfig:
         given = {key: value for key, value in params.items() if key not in _NO_EFFECT}
         if given.pop("use_biases", False):
             raise ValueError("use_biases is true; Mistral's projections have no biases: this is another architecture")
+        given = with_one_window(given)
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(given) - known):
             raise ValueError(
@@ -161,27 +186,81 @@ class MistralConfig:
             warnings.warn(notice, ConfigNotice, stacklevel=2)
         if missing := sorted(known - set(given) - {"sliding_window", "tied_embeddings"}):
             raise ValueError(f"params.json lacks {', '.join(missing)}; every one of them is needed")
-        if isinstance(given.get("sliding_window"), list):
-            given["sliding_window"] = tuple(given["sliding_window"])  # hashable, unlike what JSON gives
-        return cls(**given)
+        window = given.get("sliding_window")
+        if isinstance(window, list):
+            given["sliding_window"] = tuple(window)  # hashable, unlike what JSON gives
+        config = cls(**given)
+        if isinstance(window, list) and config.n_layers % len(window):
+            raise ValueError(
+                f"sliding_window has {len(window)} entries for {config.n_layers} layers; they repeat over the layers, "
+                f"so their number must divide that of the layers: name one window for each layer"
+            )
+        return config
+
+
+def with_one_window(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a `params.json` with its window under one name; Mistral's files have two.
+
+    Raises:
+        ValueError: both are given.
+
+    Source: mistral-inference `args.py`, which takes `_sliding_window` where `sliding_window` is absent or null.
+    """
+    given = dict(params)
+    other = given.pop("_sliding_window", None)
+    if other is None:
+        return given
+    if given.get("sliding_window") is not None:
+        raise ValueError(
+            f"sliding_window is {brief(given['sliding_window'])} and _sliding_window is {brief(other)}; "
+            f"they are two names of one thing, so keep one"
+        )
+    return {**given, "sliding_window": other}
 
 
 def with_rope_theta(params: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The keys of a `params.json` with a `rope_theta`, and a sentence if it was not in the file."""
-    if "rope_theta" in params:
-        return dict(params), ()
-    notice = f"params.json names no rope_theta; taking {V01_ROPE_THETA:g}, the value of Mistral 7B v0.1"
-    return {**params, "rope_theta": V01_ROPE_THETA}, (notice,)
+    """The keys of a `params.json` with a `rope_theta`, and a sentence if it was not in the file.
+
+    Source: mistral-inference, `Transformer.freqs_cis`: a missing base is 10,000 with a window (Mistral 7B v0.1,
+    the one published model with one and no base), else 1,000,000.
+    """
+    given = with_one_window(params)
+    if given.get("rope_theta") is not None:
+        return given, ()
+    window = given.get("sliding_window")
+    windows = window if isinstance(window, list) else [window]
+    theta, why = V01_ROPE_THETA, "the value of Mistral 7B v0.1"
+    if all(one is None for one in windows):
+        theta, why = LATER_ROPE_THETA, "as Mistral's reference code does where there is no window"
+    notice = f"params.json names no rope_theta; taking {theta:.0f}, {why}"
+    return {**given, "rope_theta": theta}, (notice,)
 
 
-def _require_positive_int(name: str, value: object) -> None:
+def _require_size(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} is {value!r}; it must be a whole number of at least 1")
+        raise ValueError(f"{name} is {brief(value)}; it must be a whole number of at least 1")
+    if value > LARGEST[name]:
+        raise ValueError(
+            f"{name} is {brief(value)}; no published network has more than {LARGEST[name]}, "
+            f"so nothing is built from it: check the file, or copy it again from its source"
+        )
 
 
 def _require_positive_number(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-        raise ValueError(f"{name} is {value!r}; it must be a finite number above 0")
+    try:
+        fine = not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value) and value > 0
+    except OverflowError:  # a whole number of more digits than floating point has room for
+        fine = False
+    if not fine:
+        raise ValueError(f"{name} is {brief(value)}; it must be a finite number above 0")
+
+
+def brief(value: object) -> str:
+    """The value as a sentence can hold it; whole numbers of thousands of digits cannot even be written out."""
+    if isinstance(value, int) and value.bit_length() > 100:
+        return f"a whole number of {value.bit_length()} bits"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:60] + "…"
 
 
 MISTRAL_7B = MistralConfig(

@@ -130,7 +130,7 @@ class KVCache:
         max_context: slots of a layer without a window. Needed exactly if there is such a layer.
 
     Raises:
-        ValueError: a layer has no window and `max_context` is missing or below 1.
+        ValueError: a layer has no window and `max_context` is missing or below 1, or there is no memory for the rings.
     """
 
     ring_type = Ring
@@ -149,10 +149,18 @@ class KVCache:
                 f"max_context is {max_context} but a layer has no window; name the longest text in tokens, at least 1"
             )
         self.windows, self.max_context, self.batch = config.windows, max_context, batch
-        self.rings = tuple(
-            self.ring_type(batch, config.n_kv_heads, self.n_slots(window), config.head_dim, dtype, device)
-            for window in config.windows
-        )
+        try:
+            self.rings = tuple(
+                self.ring_type(batch, config.n_kv_heads, self.n_slots(window), config.head_dim, dtype, device)
+                for window in config.windows
+            )
+        except (RuntimeError, MemoryError) as error:
+            slots = [self.n_slots(window) for window in config.windows]
+            size = 2 * batch * sum(slots) * config.n_kv_heads * config.head_dim * dtype.itemsize
+            raise ValueError(
+                f"the rings of {config.n_layers} layers with windows of at most {max(slots)} tokens need "
+                f"{size / 2**40:,.3f} TiB, which cannot be had; choose a smaller window or a shorter text"
+            ) from error
         self.n_seen = torch.zeros(batch, dtype=torch.long)
 
     def n_slots(self, window: Window) -> int:

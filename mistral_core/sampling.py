@@ -16,12 +16,14 @@ Source: top-p: Holtzman et al. 2020 (arXiv 1904.09751); min-p: Nguyen et al. 202
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
+
+from mistral_core.config import brief
 
 Logits = Float[np.ndarray, " vocab_size"]
 
@@ -49,17 +51,26 @@ class SamplingSettings:
     repetition_penalty: float = 1.0
 
     def __post_init__(self) -> None:
-        _require("temperature", self.temperature, self.temperature >= 0, "0 or more (0 = always the likeliest)")
-        whole = isinstance(self.top_k, int) and not isinstance(self.top_k, bool)
-        _require("top_k", self.top_k, whole and self.top_k >= 0, "a whole number, 0 or more (0 = off)")
-        _require("top_p", self.top_p, 0 < self.top_p <= 1, "above 0 and at most 1 (1 = off)")
-        _require("min_p", self.min_p, 0 <= self.min_p <= 1, "from 0 (off) to 1")
-        _require("repetition_penalty", self.repetition_penalty, self.repetition_penalty > 0, "above 0 (1 = off)")
+        for name, bound, fine in _BOUNDS:
+            value = getattr(self, name)
+            if not (_is_number(value) and fine(value)):
+                raise ValueError(f"{name} is {brief(value)}; it must be {bound}")
 
 
-def _require(name: str, value: int | float, fine: bool, bound: str) -> None:
-    if not (math.isfinite(value) and fine):
-        raise ValueError(f"{name} is {value}; it must be {bound}")
+_BOUNDS: tuple[tuple[str, str, Callable[[float], bool]], ...] = (
+    ("temperature", "0 or more (0 = always the likeliest)", lambda value: value >= 0),
+    ("top_k", "a whole number, 0 or more (0 = off)", lambda value: isinstance(value, int) and value >= 0),
+    ("top_p", "above 0 and at most 1 (1 = off)", lambda value: 0 < value <= 1),
+    ("min_p", "from 0 (off) to 1", lambda value: 0 <= value <= 1),
+    ("repetition_penalty", "above 0 (1 = off)", lambda value: value > 0),
+)
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number of more digits than floating point has room for
+        return False
 
 
 @dataclass(frozen=True)

@@ -176,10 +176,13 @@ class SentencePieceTokenizer:
         return int(token_id)
 
     def _probe_prefix(self) -> bool:
-        """Whether decoding takes the space before the first word away; models without it exist."""
+        """Whether decoding takes the space before the first word away; models without it exist.
+
+        Any piece that begins with a space tells, be it nothing but spaces: the first one is dropped or it is not.
+        """
         for token_id, piece in enumerate(self._pieces):
-            if piece.startswith(SPACE_PIECE) and len(piece) > 1 and not self._is_control[token_id]:
-                return not self._processor.decode([token_id]).startswith(" ")
+            if piece.startswith(SPACE_PIECE) and not self._is_control[token_id]:
+                return str(self._processor.decode([token_id])) != piece.replace(SPACE_PIECE, " ")
         return False
 
 

@@ -182,8 +182,8 @@ def _foreign(content: Mapping[str, Any]) -> list[str]:
 def _is_default_rope(value: object) -> bool:
     if not isinstance(value, Mapping) or set(value) - _ROPE_KEYS:
         return False
-    kinds = {value.get("rope_type", "default"), value.get("type", "default")}
-    return kinds == {"default"} and value.get("partial_rotary_factor", 1) == 1
+    kinds = [value.get("rope_type", "default"), value.get("type", "default")]
+    return kinds == ["default", "default"] and value.get("partial_rotary_factor", 1) == 1
 
 
 def _rope_theta(content: Mapping[str, Any], problems: list[str]) -> tuple[float, tuple[str, ...]]:

@@ -15,6 +15,8 @@ from typing import Any
 
 MISTRAL, HUGGING_FACE = "Mistral", "Hugging Face"
 INDEX_FILE = "model.safetensors.index.json"
+DEFECTS_NAMED = 20
+"""A folder without weights for a thousand layers has ten thousand; nobody reads them."""
 _PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
 _WHY_NOT_PICKLE = (
     "such files can run any program when opened, so only safetensors are read; "
@@ -98,9 +100,11 @@ def _indexed_files(folder: Path) -> list[Path]:
 
 
 def one_message(what: str, problems: list[str]) -> str:
-    """One message for all defects."""
+    """One message for all defects: their number, and the first of them in words."""
     noun = "defect" if len(problems) == 1 else "defects"
-    return f"{what} ({len(problems)} {noun}): " + "; ".join(problems)
+    named, more = problems[:DEFECTS_NAMED], len(problems) - DEFECTS_NAMED
+    rest = [f"and {more} more of the kind"] if more > 0 else []
+    return f"{what} ({len(problems)} {noun}): " + "; ".join([*named, *rest])
 
 
 def refuse_pickle(path: Path) -> None:

@@ -160,7 +160,7 @@ def load_golden(folder: str | Path) -> Golden | None:
         if not len(golden.positions) or not 0 <= golden.positions.min() <= golden.positions.max() < len(golden.tokens):
             raise ValueError("its positions lie outside its tokens")
         return golden
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read as golden logits ({error}); make it anew") from error
 
 

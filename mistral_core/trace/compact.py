@@ -22,11 +22,9 @@ from collections.abc import Callable
 import numpy as np
 
 from mistral_core.sampling import SamplingSettings, entropy_bits, sampling_stages
+from mistral_core.trace.arrays import TOP_ENTROPY, TOP_IDS, TOP_KEPT, TOP_PROBS
+from mistral_core.trace.header import TOP_LABELS, TOP_STAGES
 from mistral_core.trace.trace import PATTERN, Trace, layer_hook
-
-TOP_IDS, TOP_PROBS, TOP_KEPT, TOP_ENTROPY = "top/ids", "top/stage_probs", "top/kept", "top/entropy"
-TOP_STAGES, TOP_LABELS = "top_stages", "top_labels"
-"""Keys in `settings`."""
 
 
 def distil(trace: Trace, label_of: Callable[[int], str], k: int = 20) -> Trace:

@@ -28,19 +28,20 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from mistral_core.config import MistralConfig, Window
-
-FORMAT = "mistral-explorer-trace"
-VERSION = 1
-LOGITS = "hook_logits"
-PATTERN, KEYS, VALUES = "attention.hook_pattern", "attention.hook_rot_k", "attention.hook_v"
-BY_OFFSET = frozenset({PATTERN, "attention.hook_attn_scores"})
-"""Hooks whose tensor has a key axis; stored by offset."""
-
-
-def layer_hook(layer: int, suffix: str) -> str:
-    """The full name of a hook of one layer: `layers.3.attention.hook_pattern`."""
-    return f"layers.{layer}.{suffix}"
+from mistral_core.config import MistralConfig
+from mistral_core.trace.arrays import ARRAY, PER_TOKEN, read_arrays
+from mistral_core.trace.header import FORMAT, VERSION, TraceError, read_header
+from mistral_core.trace.shapes import (  # noqa: F401 (whoever reads a trace finds its names here)
+    BY_OFFSET,
+    KEYS,
+    LOGITS,
+    PATTERN,
+    VALUES,
+    hook_shapes,
+    layer_hook,
+    offset_width,
+    row_shape,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,59 +103,6 @@ class RecordingPlan:
 
 NOTHING = RecordingPlan(hooks=(), budget_bytes=0)
 """A plan that records no tensor; tokens, probabilities and ranks are always kept."""
-
-
-def hook_shapes(config: MistralConfig) -> dict[str, dict[str, tuple[int, ...]]]:
-    """Shape of one position's row for every hook; a key axis is written as 0 (its width varies)."""
-    c = config
-    q, kv = (c.n_heads, c.head_dim), (c.n_kv_heads, c.head_dim)
-    layer: dict[str, tuple[int, ...]] = {
-        "hook_resid_pre": (c.dim,),
-        "hook_resid_mid": (c.dim,),
-        "hook_resid_post": (c.dim,),
-        "attention_norm.hook_scale": (1,),
-        "attention_norm.hook_normalized": (c.dim,),
-        "ffn_norm.hook_scale": (1,),
-        "ffn_norm.hook_normalized": (c.dim,),
-        "attention.hook_q": q,
-        "attention.hook_k": kv,
-        VALUES: kv,
-        "attention.hook_rot_q": q,
-        KEYS: kv,
-        "attention.hook_attn_scores": (c.n_heads, 0),
-        PATTERN: (c.n_heads, 0),
-        "attention.hook_z": q,
-        "attention.hook_result": (c.n_heads, c.dim),
-        "hook_attn_out": (c.dim,),
-        "feed_forward.hook_pre": (c.hidden_dim,),
-        "feed_forward.hook_pre_linear": (c.hidden_dim,),
-        "feed_forward.hook_post": (c.hidden_dim,),
-        "hook_mlp_out": (c.dim,),
-    }
-    model: dict[str, tuple[int, ...]] = {
-        "hook_embed": (c.dim,),
-        "norm.hook_scale": (1,),
-        "norm.hook_normalized": (c.dim,),
-        LOGITS: (c.vocab_size,),
-    }
-    return {"model": model, "layer": layer}
-
-
-def row_shape(config: MistralConfig, name: str, max_context: int) -> tuple[int, ...]:
-    """Shape of what one position contributes to the array called `name`."""
-    shapes = hook_shapes(config)
-    if name in shapes["model"]:
-        return shapes["model"][name]
-    _, layer, suffix = name.split(".", 2)
-    shape = shapes["layer"][suffix]
-    if suffix in BY_OFFSET:
-        return (shape[0], offset_width(config.windows[int(layer)], max_context))
-    return shape
-
-
-def offset_width(window: Window, max_context: int) -> int:
-    """Columns needed to store one query's attention by offset: the window, at most the context."""
-    return max_context if window is None else min(window, max_context)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -280,8 +228,8 @@ class Trace:
             "finish_reason": self.finish_reason,
             "omitted": self.omitted,
         }
-        tensors = {f"arrays/{name}": np.ascontiguousarray(array) for name, array in self.arrays.items()}
-        for name in ("token_ids", "positions", "probability", "rank"):
+        tensors = {f"{ARRAY}{name}": np.ascontiguousarray(array) for name, array in self.arrays.items()}
+        for name in PER_TOKEN:
             tensors[name] = np.ascontiguousarray(getattr(self, name))
         unfinished = Path(path).with_name(Path(path).name + ".part")
         save_file(tensors, unfinished, metadata={"trace": json.dumps(header)})
@@ -289,31 +237,15 @@ class Trace:
 
     @classmethod
     def load(cls, path: str | Path) -> Trace:
-        """Reads what `save` wrote.
+        """Reads what `save` wrote. Every item is checked (`header.py`, `arrays.py`), so its readers need not.
 
         Raises:
             TraceError: the file is missing, damaged, of another kind or of a newer version.
         """
         try:
             with safe_open(path, framework="numpy") as file:
-                header = _header(file.metadata(), path)
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            config = MistralConfig.from_params(header["config"])
-            _check_tensors(config, tensors, header["n_prompt"])
-            return cls(
-                config=config,
-                model_name=header["model_name"],
-                model_hash=header["model_hash"],
-                token_texts=tuple(header["token_texts"]),
-                token_labels=tuple(header["token_labels"]),
-                text=header["text"],
-                n_prompt=header["n_prompt"],
-                settings=header["settings"],
-                finish_reason=header["finish_reason"],
-                omitted=tuple(header["omitted"]),
-                arrays={n.removeprefix("arrays/"): a for n, a in tensors.items() if n.startswith("arrays/")},
-                **{name: tensors[name] for name in ("token_ids", "positions", "probability", "rank")},
-            )
+                header = read_header(file.metadata(), path)
+                tensors = read_arrays(file, header)
         except TraceError:
             raise
         except OSError as error:
@@ -322,38 +254,6 @@ class Trace:
             raise TraceError(f"{path} is not a complete safetensors file, so it cannot be a trace") from error
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise TraceError(f"{path} is a damaged trace: {error}") from error
-
-
-class TraceError(ValueError):
-    """A file that is not a readable trace; the message says why."""
-
-
-def _header(metadata: Mapping[str, str] | None, path: str | Path) -> dict[str, Any]:
-    try:
-        header = json.loads((metadata or {})["trace"])
-    except (KeyError, json.JSONDecodeError) as error:
-        raise TraceError(f"{path} is a safetensors file but not a trace: it has no trace header") from error
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise TraceError(f"{path} is not a {FORMAT} file")
-    if header.get("version") != VERSION:
-        raise TraceError(f"{path} is version {header.get('version')!r}; this program reads version {VERSION}")
-    for name, kind in (("config", dict), ("settings", dict), ("token_texts", list), ("token_labels", list)):
-        if not isinstance(header.get(name), kind):
-            raise TraceError(f"{path} is a damaged trace: its {name} is {'wrong' if name in header else 'missing'}")
-    return header
-
-
-def _check_tensors(config: MistralConfig, tensors: Mapping[str, np.ndarray], n_prompt: object) -> None:
-    """Refuses what would break a page later: arrays that are not those of this config."""
-    length = len(tensors["token_ids"])
-    for name in ("token_ids", "positions", "probability", "rank"):
-        if tensors[name].shape != (length,):
-            raise ValueError(f"{name} is {tensors[name].shape}, not ({length},)")
-    if not isinstance(n_prompt, int) or not 0 <= n_prompt <= length:
-        raise ValueError(f"n_prompt is {n_prompt!r} for {length} tokens")
-    for name, array in tensors.items():
-        if not name.startswith("arrays/") or name.startswith("arrays/top/"):  # top/: alternatives kept for playing
-            continue
-        expected = (length, *row_shape(config, name.removeprefix("arrays/"), array.shape[-1] if array.ndim else 0))
-        if array.shape != expected:
-            raise ValueError(f"{name.removeprefix('arrays/')} is {array.shape}, not {expected}")
+        arrays = {name.removeprefix(ARRAY): array for name, array in tensors.items() if name.startswith(ARRAY)}
+        per_token: dict[str, Any] = {name: tensors[name] for name in PER_TOKEN}
+        return cls(**header, **per_token, arrays=arrays)

@@ -173,7 +173,7 @@ def _manifest_licences(facts: CardFacts) -> Counter[str]:
     corpus = facts.trainer.corpus
     try:
         works = json.loads((corpus.folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return Counter()
     if not isinstance(works, list):
         return Counter()

@@ -162,7 +162,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             raise ValueError("its tensors do not have the hash that its header states")
         if header.get("counters_sha256", stated := _hash_counters(header["counters"])) != stated:
             raise ValueError("its counters do not have the hash that its header states")
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path.name} is damaged ({error})") from error
     return {name: tensor.clone() for name, tensor in tensors.items()}, header["counters"]
 

@@ -145,7 +145,7 @@ def open_corpus(folder: str | Path) -> Corpus:
         facts = json.loads((folder / HEADER).read_text("utf-8"))
         sources = {name: _open_source(folder, name, entry) for name, entry in facts["sources"].items()}
         held = (folder / VALID).read_text("utf-8")
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{folder} is not a complete corpus ({error}); remove it, and it is made anew") from error
     valid = tuple(document for document in held.split("\n\n") if document)
     return Corpus(folder, SentencePieceTokenizer(folder / TOKENIZER), sources, valid, facts)
@@ -163,7 +163,7 @@ def _fits(folder: Path, made_from: dict[str, Any], rebuild: bool) -> bool:
         return False
     try:
         held = json.loads((folder / HEADER).read_text("utf-8"))["made_from"]
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{folder} is not a complete corpus ({error}); remove it, and it is made anew") from error
     if held != made_from and not rebuild:
         raise ValueError(

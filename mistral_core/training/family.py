@@ -154,7 +154,7 @@ def collect(folder: Path) -> list[Result]:
     for path in folder.glob(f"*/seed-*/{RESULT_FILE}"):
         try:
             results.append(Result(**json.loads(path.read_text(encoding="utf-8"))))
-        except (OSError, TypeError, ValueError) as error:
+        except (OSError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"{path} is damaged ({error}); remove it and train that member again") from error
     return sorted(results, key=lambda result: (order.get(result.name, len(order)), result.name, result.seed))
 

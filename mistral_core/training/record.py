@@ -13,7 +13,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     """The record beside a model; `None` where there is none that can be read."""
     try:
         record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
 

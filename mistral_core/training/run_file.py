@@ -62,7 +62,7 @@ def keep_result(folder: Path, *, name: str | None, licence: str, prompts: list[s
     if path.is_file():
         try:
             held |= json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, TypeError, ValueError) as error:
+        except (OSError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"{path} is damaged ({error}); remove it and name the model again") from error
     given = {"name": name, "licence": licence, "prompts": prompts}
     asked: dict[str, Any] = {key: given[key] or held[key] for key in given}
@@ -93,7 +93,7 @@ def read_run(folder: Path) -> dict[str, Any] | None:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return {key: content[key] for key in ("settings", "network", "started_from", "corpus")}
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is damaged ({error}); copy it again, or name another folder") from error
 
 

@@ -57,7 +57,7 @@ def read_log(folder: Path) -> list[Event]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             event = json.loads(line)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(event, dict) and isinstance(event.get("step"), int) and "event" in event:
             events.append(event)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -152,3 +154,13 @@ def test_storage_has_the_dtype_that_was_asked_for():
         kv_cache = KVCache(TINY, dtype=dtype)
         model(torch.tensor([[3, 4, 5]]), kv_cache=kv_cache)
         assert {ring.keys.dtype for ring in kv_cache.rings} == {dtype}
+
+
+def test_rings_for_which_there_is_no_memory_are_refused_with_their_size():
+    config = dataclasses.replace(
+        TINY, n_layers=1000, n_heads=4096, n_kv_heads=4096, head_dim=2**14, sliding_window=2**24
+    )
+    with pytest.raises(
+        ValueError, match=r"rings of 1000 layers .* windows of at most 16777216 .* TiB.* smaller window"
+    ):
+        KVCache(config)

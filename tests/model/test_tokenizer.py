@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sentencepiece
 
-from mistral_core.tokenizer import SentencePieceTokenizer, StreamingDecoder, token_texts
+from mistral_core.tokenizer import SPACE_PIECE, SentencePieceTokenizer, StreamingDecoder, token_texts
 
 MODEL = Path(__file__).parents[2] / "assets/models/storyteller/tokenizer.model"
 NEWLINE, BYTE_0 = 3, 4
@@ -123,13 +123,16 @@ def test_missing_and_damaged_files_are_named(tmp_path):
             SentencePieceTokenizer(tmp_path / "bad.model")
 
 
-def train(folder, **settings):
-    text = folder / "text.txt"
-    text.write_text("the king and the queen went to the sea\nthe queen saw a ship  there\n" * 20)
+STORY = "the king and the queen went to the sea\nthe queen saw a ship  there\n"
+
+
+def train(folder, text=STORY, vocab_size=300, **settings):
+    file = folder / "text.txt"
+    file.write_text(text * 20)
     sentencepiece.SentencePieceTrainer.train(
-        input=str(text),
+        input=str(file),
         model_prefix=str(folder / "t"),
-        vocab_size=300,
+        vocab_size=vocab_size,
         model_type="bpe",
         byte_fallback=True,
         hard_vocab_limit=False,
@@ -149,6 +152,46 @@ def test_with_and_without_dummy_prefix_streams_as_sentencepiece_decodes(tmp_path
         ids = [rng.choice([1, space, rng.randrange(tokenizer.vocab_size)]) for _ in range(rng.randrange(1, 6))]
         pieces, rest = stream(tokenizer, ids)
         assert "".join(pieces) + rest == processor.decode(ids), ids
+
+
+@pytest.mark.parametrize("name", ["relay", "storyteller"])
+def test_no_bundled_text_begins_with_a_space_that_is_not_there(name):
+    """A vocabulary of single letters writes the dummy prefix as a piece of its own, which decoding drops all the same."""
+    path = MODEL.parents[1] / name / "tokenizer.model"
+    tokenizer, processor = SentencePieceTokenizer(path), sentencepiece.SentencePieceProcessor(model_file=str(path))
+    for text in ("Kdabacab?", " Kdabacab?", "  a", " ", "a b"):
+        ids = tokenizer.encode(text)
+        pieces, rest = stream(tokenizer, ids)
+        assert "".join(pieces) + rest == processor.decode(ids) == text, ids
+
+
+@pytest.mark.parametrize(
+    ("text", "prefix", "size", "first"),
+    [
+        ("ab\n", True, 262, "▁"),
+        ("a b\n", False, 262, "▁"),
+        ("a        b\n", True, 264, "▁▁"),
+        ("a        b\n", False, 264, "▁▁"),
+    ],
+)
+def test_the_dummy_prefix_is_seen_whichever_piece_comes_first(tmp_path, text, prefix, size, first):
+    """Letters alone, or a piece of several spaces first: both once hid that decoding drops one space."""
+    path = train(
+        tmp_path,
+        text=text,
+        vocab_size=size,
+        add_dummy_prefix=prefix,
+        remove_extra_whitespaces=False,
+        allow_whitespace_only_pieces=True,
+        split_by_whitespace=True,
+    )
+    tokenizer, processor = SentencePieceTokenizer(path), sentencepiece.SentencePieceProcessor(model_file=str(path))
+    spaced = [piece for i in range(259, tokenizer.vocab_size) if (piece := processor.id_to_piece(i))[0] == SPACE_PIECE]
+    assert spaced[0] == first
+    for words in ("ab", " ab", "  ab", "   ab", "    ba"):
+        ids = tokenizer.encode(words)
+        pieces, rest = stream(tokenizer, ids)
+        assert "".join(pieces) + rest == processor.decode(ids) == words, ids
 
 
 def test_tokenizers_that_change_the_text_or_lack_control_tokens_are_refused(tmp_path):

@@ -112,7 +112,7 @@ def test_params_json_of_v01_names_no_theta(mistral_folder):
         assert load_config(mistral_folder).rope_theta == 10_000
 
 
-@pytest.mark.parametrize("content", ["{", "[1]", "", '"x"', "\xff"])
+@pytest.mark.parametrize("content", ["{", "[1]", "", '"x"', "\xff", '{"dim": ' + 100_000 * "["])
 def test_a_configuration_that_is_no_json_object(mistral_folder, content):
     (mistral_folder / "params.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(CheckpointError, match=r"params.json"):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 from mistral_core.checkpoint.golden import GOLDEN_FILE, golden_length, golden_positions, load_golden, make_golden
 from mistral_core.checkpoint.load import load_model
@@ -113,6 +114,9 @@ def test_damaged_files_are_named(tmp_path):
         (tmp_path / GOLDEN_FILE).write_bytes(damaged)
         with pytest.raises(ValueError, match=r"golden.safetensors cannot be read as golden logits"):
             load_golden(tmp_path)
+    save_file({"tokens": np.zeros(1)}, tmp_path / GOLDEN_FILE, metadata={"golden": 100_000 * "["})
+    with pytest.raises(ValueError, match="cannot be read as golden logits"):
+        load_golden(tmp_path)
     shutil.copy(BUNDLED / "model.safetensors", tmp_path / GOLDEN_FILE)
     with pytest.raises(ValueError, match="cannot be read as golden logits"):
         load_golden(tmp_path)

@@ -239,6 +239,23 @@ def test_all_defects_of_the_tensors_come_in_one_error(mistral_folder):
         assert part in message
 
 
+def test_layers_that_the_file_does_not_hold_are_counted_not_built(mistral_folder):
+    """A thousand layers are possible; what a configuration claims is held against the tensors before it is built."""
+    edit(mistral_folder / "params.json", n_layers=1000)
+    with pytest.raises(CheckpointError, match=r"\(8982 defects\): missing: layers.2\.") as caught:
+        load_model(mistral_folder)
+    assert "layers.3." in str(caught.value)
+    assert str(caught.value).endswith("and 8962 more of the kind")
+    assert len(str(caught.value)) < 3000
+
+
+@pytest.mark.parametrize(("key", "value"), [("n_layers", 10**9), ("sliding_window", 2**63), ("vocab_size", 10**12)])
+def test_a_configuration_of_no_possible_network_is_refused_at_once(mistral_folder, key, value):
+    edit(mistral_folder / "params.json", **{key: value})
+    with pytest.raises(ValueError, match=rf"{key} is {value}; no published network has more"):
+        load_model(mistral_folder)
+
+
 def test_defects_carry_the_names_of_the_file(hf_folder):
     rewrite(hf_folder, lambda tensors: tensors.pop("lm_head.weight"), "model.safetensors")
     with pytest.raises(CheckpointError, match=r"missing: lm_head.weight \[4100, 16\]"):

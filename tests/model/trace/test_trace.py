@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from mistral_core.generation import GenerationRequest, Run
+from mistral_core.model import random_model
 from mistral_core.trace.trace import RecordingPlan, Trace, TraceError, offset_width, row_shape
 from tests.conftest import TINY
 
@@ -90,10 +91,12 @@ def test_the_header_is_versioned_json(trace, tmp_path):
     assert header["settings"]["forced"] == [[6, 40]]
 
 
-def test_per_layer_windows_and_tied_weights_survive_the_file(trace, tmp_path):
-    config = dataclasses.replace(TINY, sliding_window=(5, None), tied_embeddings=True)
-    dataclasses.replace(trace, config=config).save(tmp_path / "a")
-    assert Trace.load(tmp_path / "a").config == config
+def test_per_layer_windows_and_tied_weights_survive_the_file(tokenizer, tmp_path):
+    config = dataclasses.replace(TINY, sliding_window=(5, None, 30), tied_embeddings=True)
+    trace = trace_of(random_model(config, seed=2, std=0.4), tokenizer)
+    trace.save(tmp_path / "a")
+    same(Trace.load(tmp_path / "a"), trace)
+    assert [trace.pattern(layer).shape[2] for layer in range(3)] == [5, 11, 11]
 
 
 def rewritten(trace: Trace, path: Path, change) -> Path:
@@ -121,6 +124,15 @@ DAMAGE = {
     "config is a number": (lambda h, t: {**h, "config": 3}, "damaged"),
     "config contradicts itself": (lambda h, t: {**h, "config": {**h["config"], "n_kv_heads": 4}}, "n_kv_heads"),
     "config unknown key": (lambda h, t: {**h, "config": {**h["config"], "moe": 4}}, "moe"),
+    "a billion layers": (
+        lambda h, t: {**h, "config": {**h["config"], "n_layers": 10**9}},
+        "n_layers is 1000000000; no",
+    ),
+    "a window without end": (
+        lambda h, t: {**h, "config": {**h["config"], "sliding_window": 2**63}},
+        "sliding_window is 9223372036854775808; no",
+    ),
+    "header nested without end": (lambda h, t: '{"format": ' + 100_000 * "[", "no trace header"),
     "texts too few": (lambda h, t: {**h, "token_texts": ["a"]}, "token_texts has 1 entries"),
     "texts is a number": (lambda h, t: {**h, "token_texts": 5}, "damaged"),
     "settings is a number": (lambda h, t: {**h, "settings": 5}, "damaged"),

@@ -11,10 +11,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from mistral_core.analysis.evaluation import Evaluation
 from mistral_core.training import trainer as trainer_module
 from mistral_core.training.checkpointing import checkpoints, read_newest, read_tensors, write_tensors
+from mistral_core.training.corpus import HEADER, open_corpus
+from mistral_core.training.family import RESULT_FILE as RESULT_OF_MEMBER
+from mistral_core.training.family import collect
+from mistral_core.training.record import RECORD_FILE, read_record
+from mistral_core.training.run_file import RESULT_FILE, RUN_FILE, keep_result, read_run
 from mistral_core.training.run_log import LOG_FILE, RunLog, read_log
 
 from .conftest import SMALL
@@ -161,6 +167,28 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(start, uninterrupted,
         path.write_bytes(b"nothing")
     with pytest.raises(ValueError, match=r"every checkpoint .* is damaged"):
         start(folder)
+
+
+NESTED = 100_000 * "["
+
+
+def test_files_nested_without_end_are_damaged_files(tmp_path):
+    """Each reader of a JSON file names it as damaged, or passes over it, as with any other damage."""
+    for name in (RUN_FILE, RESULT_FILE, LOG_FILE, RECORD_FILE, HEADER):
+        (tmp_path / name).write_text(NESTED)
+    assert read_log(tmp_path) == []
+    assert read_record(tmp_path) is None
+    readers = (read_run, lambda folder: keep_result(folder, name=None, licence="", prompts=[]), open_corpus)
+    for read in readers:
+        with pytest.raises(ValueError, match=r"is damaged|is not a complete corpus"):
+            read(tmp_path)
+    save_file({"x": torch.zeros(1)}, tmp_path / "c.safetensors", metadata={"training": NESTED})
+    with pytest.raises(ValueError, match=r"c.safetensors is damaged"):
+        read_tensors(tmp_path / "c.safetensors")
+    (tmp_path / "mha" / "seed-0").mkdir(parents=True)
+    (tmp_path / "mha" / "seed-0" / RESULT_OF_MEMBER).write_text(NESTED)
+    with pytest.raises(ValueError, match="is damaged"):
+        collect(tmp_path)
 
 
 def test_two_checkpoints_stay_and_no_unfinished_file(start, tmp_path):
