@@ -282,7 +282,7 @@ def verify(
 
 @app.command(rich_help_panel=CHECK)
 def golden(model: Model = DEFAULT_MODEL) -> None:
-    """Store transformers' logits beside a model, for `verify` to compare with."""
+    """Store the logits of an independent computation beside a model, for `verify` to compare with."""
     from mistral_core.checkpoint.golden import GOLDEN_FILE, make_golden
     from mistral_core.checkpoint.registry import resolve_command_line
 
