@@ -49,6 +49,8 @@ CHUNK = 512
 """Tokens of one pass. A longer text goes through the ring in chunks of this, so scores never grow with it."""
 MAX_BYTES = 2**30
 """What one reading may hold; a longer text is refused before it is read."""
+STREAM = 1
+"""Of random numbers: with that of the tokens, original and replacement would be drawn by the same number."""
 REPLACEMENT_RULE = "the token at a place of the same text drawn by (seed, position), never the original one"
 
 
@@ -174,7 +176,7 @@ def default_replacement(
     others = [token for token in token_ids if token != token_ids[position] and token not in avoid]
     if not others:
         raise ValueError(f"this text holds no token but {token_ids[position]}; name the replacement yourself")
-    return others[int(uniform(seed, position) * len(others))]
+    return others[int(uniform(seed, position, STREAM) * len(others))]
 
 
 def forward_influence(
