@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 RECORDING = ROOT / "assets" / "traces" / "start.safetensors"
 EXAMPLE = ROOT / "assets" / "traces" / "example.json"
 WARM_UP_VARIABLE = "MISTRAL_EXPLORER_WARM_UP"
-CORRIDOR_STEPS, CORRIDOR_ERROR = 16, 0.02
-"""Steps of a corridor at most, and the share of the whole change by which its rows may be off with fewer."""
 _frozen = threading.Event()
 
 
@@ -231,7 +229,7 @@ def corridor_map(
     Raises:
         ValueError: as `mistral_core.analysis.gradients.conductance`.
     """
-    from mistral_core.analysis.gradients import conductance
+    from mistral_core.analysis.gradients import GOOD_ENOUGH, MOST_STEPS, conductance
     from mistral_core.checkpoint.variants import with_windows
 
     model = reader(name, window) if exact else engine().model(name).model
@@ -245,7 +243,7 @@ def corridor_map(
         replacement,
         token,
         cuts=cuts,
-        steps=CORRIDOR_STEPS,
-        good_enough=CORRIDOR_ERROR,
+        steps=MOST_STEPS,
+        good_enough=GOOD_ENOUGH,
         report=_report,
     )

@@ -213,15 +213,19 @@ def sampling_stages(
     return [Stage(name, values) for name, values in steps]
 
 
-def uniform(seed: int, position: int) -> float:
+def uniform(seed: int, position: int, stream: int = 0) -> float:
     """The number in [0, 1) that belongs to a seed and a position, whatever was drawn before.
+
+    Args:
+        stream: 0 draws the tokens of a text; whatever else is drawn for a position takes a number of its own,
+            and is independent of the token that stands there.
 
     Raises:
         ValueError: the seed is negative or does not fit 64 bits.
     """
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed is {seed}; it must be from 0 to {2**64 - 1}")
-    return float(np.random.Generator(np.random.Philox(key=seed, counter=position)).random())
+    return float(np.random.Generator(np.random.Philox(key=seed, counter=position + (stream << 64))).random())
 
 
 def choose(probs: Float[np.ndarray, " vocab_size"], u: float) -> int:

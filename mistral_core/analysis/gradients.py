@@ -33,8 +33,12 @@ MAX_BYTES = 2**30
 """What one gradient pass may hold; what needs more is refused before it is begun."""
 PREFIX_CHUNK = 512
 """Tokens of one pass over what comes before the source."""
-FIRST_STEPS = 4
-"""With which a conductance begins that may stop when it is good enough."""
+FIRST_STEPS, MOST_STEPS = 4, 128
+"""With which a conductance begins that may stop when it is good enough, and where it stops at the latest."""
+ENOUGH_TO_JUDGE = 16
+"""Steps from which on the error falls with every halving, unless it is rounding."""
+GOOD_ENOUGH = 0.01
+"""Share of the whole change by which a row may miss it, for the page and the command alike."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,12 +49,17 @@ class Conductance:
         through: nats, for the columns source to target, both included.
         log_prob_before, log_prob_after: of the explained token, at the two ends of the steps.
         steps: how many there were.
+        error: by how much a row of `through` misses the whole change at most, in nats.
     """
 
     through: Float[np.ndarray, "rows read"]
     log_prob_before: float
     log_prob_after: float
     steps: int
+
+    @property
+    def error(self) -> float:
+        return float(np.abs(self.through.sum(1) - (self.log_prob_after - self.log_prob_before)).max())
 
 
 def state_names(n_layers: int) -> list[str]:
@@ -109,12 +118,17 @@ def longest_pass(model: Transformer) -> int:
     return int((MAX_BYTES / per_pair) ** 0.5)
 
 
-def _check_size(model: Transformer, span: int, steps: int) -> None:
-    """Refuses a corridor whose pass, or whose kept states and gradients, would not fit."""
+def _longest_span(model: Transformer, steps: int) -> int:
+    """Tokens of a corridor whose pass, and whose kept states and gradients, fit."""
     per_token = (
         2 * (steps + 1) * (model.config.n_layers + 1) * model.config.dim * model.tok_embeddings.weight.element_size()
     )
-    if span > (longest := min(longest_pass(model), MAX_BYTES // per_token)):
+    return min(longest_pass(model), MAX_BYTES // per_token)
+
+
+def _check_size(model: Transformer, span: int, steps: int) -> None:
+    """Refuses a corridor that would not fit."""
+    if span > (longest := _longest_span(model, steps)):
         raise ValueError(
             f"the word and the prediction are {span - 1:,} tokens apart; following a change needs too much memory "
             f"beyond {longest - 1:,}, so choose them nearer to each other"
@@ -143,7 +157,7 @@ def conductance(
         source: position of the token that is swapped; not after the target. replacement: its new id.
         steps: gradient passes, less one.
         good_enough: begin with few steps and halve them, up to `steps`, only while a row is further than this
-            share from the whole change. 0 = take all steps.
+            share from the whole change, halving still helps, and memory allows. 0 = take all steps.
 
     Raises:
         ValueError: no step, a source after the target or too far before it, or a cut that does not exist.
@@ -152,28 +166,39 @@ def conductance(
         raise ValueError(f"steps is {steps}; at least 1 leads from the original to the replacement")
     if source > target:
         raise ValueError(f"source {source} comes after target {target}; nothing travels backwards")
-    _check_size(model, target - source + 1, steps)
+    taken = min(FIRST_STEPS, steps) if good_enough else steps
+    _check_size(model, target - source + 1, taken)
     with torch.inference_mode(False):  # what is made inside it cannot be saved for gradients
         before = _read_before(model, token_ids, source, target, cuts)
         embeddings = model.tok_embeddings.weight[[token_ids[position] for position in range(source, target + 1)]]
     goal = model.tok_embeddings.weight[replacement]
     passes: dict[float, tuple[float, Tensor, Tensor]] = {}
-    taken = min(FIRST_STEPS, steps) if good_enough else steps
+    found: list[Conductance] = []
+    span = range(source, target + 1)
     while True:
         for step in range(taken + 1):
             report(step, taken + 1, "following the change through the corridor")
             if (share := step / taken) not in passes:
                 start = embeddings.clone()
                 start[0] = goal if step == taken else start[0] + (goal - start[0]) * share
-                span, rings = range(source, target + 1), _copy(model, before)
-                passes[share] = gradient_pass(model, token_ids, span, token, cuts, start, rings)
+                passes[share] = gradient_pass(model, token_ids, span, token, cuts, start, _copy(model, before))
         through = _summed([passes[step / taken] for step in range(taken + 1)])
-        change = passes[1.0][0] - passes[0.0][0]
-        if 2 * taken > steps or np.abs(through.sum(1) - change).max() <= good_enough * abs(change):
+        (before_steps, *_), (after_steps, *_) = passes[0.0], passes[1.0]
+        found.append(
+            Conductance(through=through, log_prob_before=before_steps, log_prob_after=after_steps, steps=taken)
+        )
+        if found[-1].error <= good_enough * abs(after_steps - before_steps) or _no_finer(found, span, model, steps):
             break
-        taken *= 2
+        taken = min(2 * taken, steps)
     report(taken + 1, taken + 1, "done")
-    return Conductance(through=through, log_prob_before=passes[0.0][0], log_prob_after=passes[1.0][0], steps=taken)
+    return min(found, key=lambda one: one.error)
+
+
+def _no_finer(found: Sequence[Conductance], span: range, model: Transformer, steps: int) -> bool:
+    """Whether halving the steps once more is not allowed, does not fit, or would only follow rounding."""
+    taken, errors = found[-1].steps, [one.error for one in found[-2:]]
+    rounding = taken >= ENOUGH_TO_JUDGE and len(errors) == 2 and errors[1] >= errors[0]
+    return taken == steps or len(span) > _longest_span(model, min(2 * taken, steps)) or rounding
 
 
 def _summed(passes: Sequence[tuple[float, Tensor, Tensor]]) -> Float[np.ndarray, "rows read"]:

@@ -30,7 +30,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mistral_core.analysis.gradients import conductance, gradient_pass, log_probs, longest_pass, state_names
+from mistral_core.analysis.gradients import (
+    GOOD_ENOUGH,
+    MOST_STEPS,
+    conductance,
+    gradient_pass,
+    log_probs,
+    longest_pass,
+    state_names,
+)
 from mistral_core.analysis.progress import Report, silent
 from mistral_core.analysis.reach import Cut, CutEdges, check_cuts, check_position, corridor
 from mistral_core.hooks import Capture, Sinks, watching
@@ -41,8 +49,8 @@ CHUNK = 512
 """Tokens of one pass. A longer text goes through the ring in chunks of this, so scores never grow with it."""
 MAX_BYTES = 2**30
 """What one reading may hold; a longer text is refused before it is read."""
-STEPS = 16
-"""Of the corridor: each is a gradient pass."""
+STREAM = 1
+"""Of random numbers: with that of the tokens, original and replacement would be drawn by the same number."""
 REPLACEMENT_RULE = "the token at a place of the same text drawn by (seed, position), never the original one"
 
 
@@ -109,7 +117,9 @@ class CorridorInfluence:
     Attributes:
         theory: cells of the corridor, by formula, without cuts.
         through: what passes through every cell, in nats; each row sums to nearly
-            `log_prob_after - log_prob_before`, and how nearly says how good the steps are.
+            `log_prob_after - log_prob_before`.
+        error: by how much a row misses that at most, in nats; the error left of the steps.
+        steps: how many were taken; 0 where nothing can pass.
         log_prob_before, log_prob_after: of the target's token, measured in full passes.
     """
 
@@ -119,6 +129,11 @@ class CorridorInfluence:
     through: Float[np.ndarray, "rows pos"]
     log_prob_before: float
     log_prob_after: float
+    steps: int
+
+    @property
+    def error(self) -> float:
+        return float(np.abs(self.through.sum(1) - (self.log_prob_after - self.log_prob_before)).max())
 
 
 def read(model: Transformer, token_ids: Sequence[int], cuts: Sequence[Cut] = (), report: Report = silent) -> Pass:
@@ -161,7 +176,7 @@ def default_replacement(
     others = [token for token in token_ids if token != token_ids[position] and token not in avoid]
     if not others:
         raise ValueError(f"this text holds no token but {token_ids[position]}; name the replacement yourself")
-    return others[int(uniform(seed, position) * len(others))]
+    return others[int(uniform(seed, position, STREAM) * len(others))]
 
 
 def forward_influence(
@@ -259,13 +274,15 @@ def corridor_influence(
     token: int | None = None,
     *,
     cuts: Sequence[Cut] = (),
-    steps: int = STEPS,
+    steps: int = MOST_STEPS,
+    good_enough: float = GOOD_ENOUGH,
     report: Report = silent,
 ) -> CorridorInfluence:
     """All three readings for a pair; see the module's docstring.
 
     Args:
-        steps: from the original embedding to the replacement's; at least 1, and more are more exact.
+        steps: from the original embedding to the replacement's, at most; at least 1.
+        good_enough: share of the change that a row may miss; with 0 all steps are taken (see `conductance`).
 
     Raises:
         ValueError: as `forward_influence` and `backward_influence`.
@@ -275,13 +292,22 @@ def corridor_influence(
         raise ValueError(f"steps is {steps}; at least 1 leads from the original to the replacement")
     backward = backward_influence(model, token_ids, target, token, cuts=cuts)
     original, patched = read(model, token_ids, cuts), read(model, _replaced(token_ids, source, replacement), cuts)
-    through = np.zeros((model.config.n_layers + 1, len(token_ids)))
+    through, taken = np.zeros((model.config.n_layers + 1, len(token_ids))), 0
     reach = model.config.exact_reach()
     if source <= target and (reach is None or target - source <= reach):  # else nothing can pass
         passed = conductance(
-            model, token_ids, source, target, replacement, backward.token, cuts=cuts, steps=steps, report=report
+            model,
+            token_ids,
+            source,
+            target,
+            replacement,
+            backward.token,
+            cuts=cuts,
+            steps=steps,
+            good_enough=good_enough,
+            report=report,
         )
-        through[:, source : target + 1] = passed.through
+        through[:, source : target + 1], taken = passed.through, passed.steps
     return CorridorInfluence(
         forward=compare(original, patched, source),
         backward=backward,
@@ -289,6 +315,7 @@ def corridor_influence(
         theory=corridor(model.config, source, target, len(token_ids)),
         log_prob_before=float(log_probs(original.logits[target])[backward.token]),
         log_prob_after=float(log_probs(patched.logits[target])[backward.token]),
+        steps=taken,
     )
 
 

@@ -10,5 +10,5 @@ Reading order, which is the order in which a folder meets the files:
 6. `fast.py`           what makes the loaded network fast, and nothing else
 7. `save.py`           the way back
 8. `variants.py`       the same weights with another window, fewer layers, another dtype
-9. `golden.py`         logits that transformers computed, stored beside the weights
+9. `golden.py`         logits that another program computed, stored beside the weights
 """

@@ -1,21 +1,19 @@
-"""Golden logits: what transformers computes for a model, stored beside its weights.
+"""Golden logits: what another program computes for a model, stored beside its weights.
 
 A program that only compares itself with itself can be wrong everywhere in the same way; a rotary
 layout that was not converted is the classic case. So each bundled model carries logits that
 another implementation made from the same file, at positions around every edge: the window, its
-multiples, and the exact reach. `python -m mistral_core golden --model FOLDER` makes the file anew; this
-needs transformers, comparing with it does not.
-
-Source: transformers `MistralForCausalLM`, float32, eager attention.
+multiples, and the exact reach. Those of the bundled models are of transformers' `MistralForCausalLM` (float32,
+eager attention). `python -m mistral_core golden --model FOLDER` makes the file anew, with the reference of
+`verification/reference.py`: it reads the files itself, so that nothing the loader does wrong gets into it.
 """
 
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -30,6 +28,8 @@ GOLDEN_FILE = "golden.safetensors"
 MAX_TOKENS = 160
 TOKENS_WITHOUT_WINDOW = 96
 N_POSITIONS = 12
+REFERENCE = "the reference of verification, float64"
+"""Name of the program that makes them now."""
 TEXT = (
     "Once upon a time a miller had a cat who could not sleep. Every night she sat on the wall by the "
     'river and counted the lights of the town. "There are seven," she said to the moon, "and yesterday '
@@ -52,7 +52,7 @@ class Golden:
         positions: `[P]` int64, where logits are stored.
         logits: `[P, vocab_size]` float32: row `i` follows token `positions[i]`.
         model_hash: of the weights they were made from.
-        transformers_version: of the program that made them.
+        made_by: the program that made them.
         text: what the tokens spell.
     """
 
@@ -60,7 +60,7 @@ class Golden:
     positions: np.ndarray
     logits: np.ndarray
     model_hash: str
-    transformers_version: str
+    made_by: str
     text: str
 
     def max_error(self, logits: np.ndarray) -> tuple[float, float]:
@@ -106,34 +106,32 @@ def golden_positions(config: MistralConfig, length: int) -> list[int]:
 
 
 def make_golden(folder: str | Path) -> Golden:
-    """Runs transformers on a fixed text and writes `golden.safetensors` into the model's folder.
+    """Computes a fixed text with the independent reference and writes `golden.safetensors` into the model's folder.
 
     Raises:
-        ValueError: transformers is missing, or the folder cannot be loaded.
+        ValueError: the folder cannot be loaded, or its file has the rows of wq and wk in the other order than its
+            layout says: either order is a network, and the logits of the wrong one would prove it right.
     """
-    import torch
-
     from mistral_core.checkpoint.load import load_model
+    from mistral_core.verification.reference import Reference
+    from mistral_core.verification.rotary_order import rotary_order
 
-    transformers = _transformers()
     loaded = load_model(folder)
+    evidence = rotary_order(loaded.folder, loaded.tokenizer)
+    if evidence is not None and evidence.verdict is False:
+        raise ValueError(
+            f"{loaded.folder} has the rows of wq and wk in another order than its layout says ({evidence}); "
+            f"convert them first, no golden logits are made"
+        )
     length = golden_length(loaded.config)
-    tokens = _tokens(loaded, length)
-    with torch.inference_mode(), tempfile.TemporaryDirectory() as copy:
-        reference = transformers.MistralForCausalLM.from_pretrained(
-            _hugging_face_folder(loaded, Path(copy)),
-            dtype=torch.float32,
-            attn_implementation="eager",
-            local_files_only=True,
-        ).eval()
-        logits = reference(torch.tensor([tokens]), use_cache=False).logits[0].numpy()
-    positions = golden_positions(loaded.config, length)
+    tokens, positions = _tokens(loaded, length), golden_positions(loaded.config, length)
+    logits = Reference(loaded.folder).logits(tokens)[positions].numpy()
     golden = Golden(
         tokens=np.array(tokens, dtype=np.int64),
         positions=np.array(positions, dtype=np.int64),
-        logits=np.ascontiguousarray(logits[positions], dtype=np.float32),
+        logits=np.ascontiguousarray(logits, dtype=np.float32),
         model_hash=loaded.model_hash,
-        transformers_version=transformers.__version__,
+        made_by=REFERENCE,
         text=loaded.tokenizer.decode(tokens),
     )
     _write(golden, loaded.folder / GOLDEN_FILE)
@@ -153,6 +151,8 @@ def load_golden(folder: str | Path) -> Golden | None:
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {})["golden"])
             arrays = {name: file.get_tensor(name) for name in ("tokens", "positions", "logits")}
+        if "transformers_version" in header:
+            header["made_by"] = f"transformers {header['transformers_version']}"
         golden = Golden(
             arrays["tokens"], arrays["positions"], arrays["logits"], *(str(header[name]) for name in _HEADER)
         )
@@ -164,15 +164,7 @@ def load_golden(folder: str | Path) -> Golden | None:
         raise ValueError(f"{path} cannot be read as golden logits ({error}); make it anew") from error
 
 
-_HEADER = ("model_hash", "transformers_version", "text")
-
-
-def _transformers() -> Any:
-    try:
-        import transformers
-    except ImportError as error:
-        raise ValueError("golden logits are made by transformers, which is not installed; install it first") from error
-    return transformers
+_HEADER = ("model_hash", "made_by", "text")
 
 
 def _tokens(loaded: LoadedModel, length: int) -> list[int]:
@@ -180,17 +172,6 @@ def _tokens(loaded: LoadedModel, length: int) -> list[int]:
     while len(ids) < length:  # a tokenizer with long pieces
         ids += loaded.tokenizer.encode(TEXT, bos=False)
     return ids[:length]
-
-
-def _hugging_face_folder(loaded: LoadedModel, copy: Path) -> Path:
-    """The model's own folder where transformers can read it, else a converted copy."""
-    from mistral_core.checkpoint.folder import HUGGING_FACE, detect_layout
-    from mistral_core.checkpoint.save import save_hugging_face
-
-    if detect_layout(loaded.folder) == HUGGING_FACE:
-        return loaded.folder
-    save_hugging_face(loaded.model, copy)
-    return copy
 
 
 def _write(golden: Golden, path: Path) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 TYPICAL_TEXTS, TYPICAL_LENGTH, TYPICAL_SOURCES = 6, 120, 10
 """Texts that the model writes itself, their tokens, and tokens replaced in each."""
+ROUNDING = 4
+"""Steps of a dtype (its `eps`) below which the relative change of a state is no more than rounding."""
 
 
 def register(app: typer.Typer) -> None:
@@ -56,7 +58,7 @@ def influence(
     ] = None,
     seed: Seed = 0,
     model: Model = DEFAULT_MODEL,
-    dtype: Dtype = "float32",
+    dtype: Dtype = "float64",
     device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
@@ -222,13 +224,17 @@ def influence_json(
     rule: str,
 ) -> dict[str, Any]:
     """The readings as JSON values; numbers that do not exist are null."""
+    import torch
+
     from mistral_core.analysis.reach import forward_edge
 
-    label, config = loaded.tokenizer.label, loaded.config
+    label, config, precision = loaded.tokenizer.label, loaded.config, loaded.model.norm.weight.dtype
     rows = list(range(config.n_layers + 1)) if row is None else [row]
     return {
         "model": loaded.name,
         "model_hash": loaded.model_hash,
+        "dtype": str(precision).removeprefix("torch."),
+        "rounding": ROUNDING * torch.finfo(precision).eps,
         "tokens": [label(token) for token in ids],
         "token_ids": list(ids),
         "source": forward.source,
@@ -267,6 +273,8 @@ def _corridor_json(pair: CorridorInfluence, rows: list[int]) -> dict[str, Any]:
         "through": plain(pair.through[rows]),
         "log_prob_before": pair.log_prob_before,
         "log_prob_after": pair.log_prob_after,
+        "steps": pair.steps,
+        "error": pair.error,
     }
 
 
@@ -286,7 +294,8 @@ def influence_text(content: dict[str, Any]) -> str:
             f"  {position:>8}  {content['tokens'][position]:<14} {forward['change'][-1][position]:>15.3g} "
             f"{forward['kl'][position]:>11.3g}{numbers}"
         )
-    lines += ["", f"The change of the state is that of row {content['rows'][-1]}."]
+    below = f"in {content['dtype']} a change below {content['rounding']:.1g} is rounding"
+    lines += ["", f"The change of the state is that of row {content['rows'][-1]}; {below}."]
     if pair := content.get("corridor"):
         back = content["backward"]
         through = ", ".join(f"{sum(row):.3g}" for row in pair["through"])
@@ -294,6 +303,9 @@ def influence_text(content: dict[str, Any]) -> str:
             f"ln p({back['token']}) at {back['target']}: {pair['log_prob_before']:.6g} -> "
             f"{pair['log_prob_after']:.6g}; through each row: {through}"
         )
+        change = abs(pair["log_prob_after"] - pair["log_prob_before"])
+        share = f" ({pair['error'] / change:.1%} of it)" if change else ""
+        lines.append(f"A row misses the change by at most {pair['error']:.2g} nats{share}, in {pair['steps']} steps.")
     return "\n".join(lines)
 
 

@@ -1,7 +1,8 @@
 """The engineer's door: `python -m mistral_core`.
 
 Every command prints text for people, or with `--json` one JSON value. Whatever is wrong with the
-input is one sentence on stderr and exit code 2; exit code 1 says that `verify` found something.
+input is one sentence on stderr and exit code 2; exit code 1 says that `verify` found something, 3 that it
+found nothing wrong and could not prove everything.
 Torch is imported by the commands that compute, so help and `info` answer at once.
 """
 
@@ -82,6 +83,8 @@ app = typer.Typer(
     epilog=EXAMPLES,
     help="A complete Mistral: write text, look inside, and check that it is one.",
 )
+NOT_PROVEN = 3
+"""Exit code of `verify` where nothing is wrong and something cannot be decided."""
 _ARGUMENTS: ContextVar[tuple[str, ...]] = ContextVar("mistral_core_arguments", default=())
 """Of the command that runs; a trace stores by which command it was made."""
 
@@ -261,7 +264,7 @@ def evaluate(
 def verify(
     model: Model = DEFAULT_MODEL, dtype: Dtype = "float32", device: Device = "cpu", as_json: Json = False
 ) -> None:
-    """Compare the model with independent computations; exit code 1 if anything differs."""
+    """Compare the model with independent computations; exit code 1: something differs, 3: not all is proven."""
     loaded = load(model, dtype, device)
     from mistral_core.verification.verify import table, to_json
     from mistral_core.verification.verify import verify as run_checks
@@ -271,13 +274,15 @@ def verify(
         print_json(to_json(results))
     else:
         typer.echo(table(results))
-    if not all(result.ok for result in results):
+    if any(result.proven and not result.ok for result in results):
         raise typer.Exit(1)
+    if not all(result.ok for result in results):
+        raise typer.Exit(NOT_PROVEN)
 
 
 @app.command(rich_help_panel=CHECK)
 def golden(model: Model = DEFAULT_MODEL) -> None:
-    """Store transformers' logits beside a model, for `verify` to compare with."""
+    """Store the logits of an independent computation beside a model, for `verify` to compare with."""
     from mistral_core.checkpoint.golden import GOLDEN_FILE, make_golden
     from mistral_core.checkpoint.registry import resolve_command_line
 

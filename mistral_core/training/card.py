@@ -184,9 +184,9 @@ def _manifest_licences(facts: CardFacts) -> Counter[str]:
 def counting_section(golden: bool) -> str:
     """How bits per byte are counted, and whether stored logits lie beside the card."""
     logits = (
-        "`golden.safetensors` holds transformers' logits of these weights; `verify` compares with them."
+        "`golden.safetensors` holds another program's logits of these weights; `verify` compares with them."
         if golden
-        else "There are no golden logits; `python -m mistral_core golden --model FOLDER` makes them with transformers."
+        else "There are no golden logits; `python -m mistral_core golden --model FOLDER` makes them."
     )
     return f"""## How it is counted
 

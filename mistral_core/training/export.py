@@ -130,7 +130,7 @@ def write_measured(
     prompts: Sequence[str],
     progress: Callable[[str], None],
 ) -> Exported:
-    """Writes weights, tokenizer and transformers' logits; measures and samples what was written, loaded again."""
+    """Writes weights, tokenizer and golden logits; measures and samples what was written, loaded again."""
     _write_weights(model, staged, tokenizer)
     loaded = load_model(staged)
     progress(f"reading all held-out text ({len(valid)} documents)")
@@ -141,7 +141,7 @@ def write_measured(
         samples.append((seed, sample_text(loaded.model, loaded.tokenizer, prompt, seed=seed, tokens=SAMPLE_TOKENS)))
     notices = []
     try:
-        progress("storing transformers' logits")
+        progress("storing golden logits")
         make_golden(staged)
     except ValueError as error:
         notices.append(f"no golden logits: {error}")

@@ -1,6 +1,6 @@
 """The checks of the network, each against something written independently of what it tests.
 
-    golden logits        another program's numbers; the rest only compare this one with itself
+    golden logits        another program's numbers       = a dense pass
     cached decode        the ring, token by token        = one dense pass
     chunked prefill      the ring, in chunks around W    = one dense pass
     ring contents        slot p % W                      = key and value of position p, bit for bit
@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from mistral_core.analysis.accounting import parameter_count
 from mistral_core.attention import Attention
 from mistral_core.checkpoint.golden import load_golden
 from mistral_core.checkpoint.variants import in_dtype
@@ -30,6 +31,7 @@ from mistral_core.verification.operations import Substitutes
 from mistral_core.verification.subject import (
     FLOAT32_BOUND,
     FLOAT64_BOUND,
+    LARGE_MODEL,
     STATED_CHUNK,
     CheckResult,
     Subject,
@@ -43,26 +45,35 @@ from mistral_core.verification.subject import (
     worst_of,
 )
 
+GOLDEN_BOUND = 2e-6
+"""Allowed difference from stored logits, relative to the largest one.
+
+The model computes in float64, so what is measured is the rounding of the stored numbers, the same on every
+processor: on the bundled models, which have transformers' float32, 4e-7 to 8.1e-7; 6e-8 where the reference made them.
+Faults lie above it: theta x 1.001 at 3.0e-6 behind windows of 4 and from 3.2e-5 behind wider ones, eps 1e-6 for
+1e-5 from 5.1e-5.
+"""
 Reference = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 """Attention of one text: `(q, keys, values, visible) -> z`, shapes as in `by_loops`."""
 
 
 def golden_logits(subject: Subject, operations: Substitutes) -> list[CheckResult]:
-    """The whole model against numbers that transformers made from the same file."""
-    name, compared = "golden logits", "dense logits with those stored by transformers, float32"
-    golden = load_golden(subject.loaded.folder)
+    """The whole model against numbers that another program made from the same file, in float64 if it is not large."""
+    name, loaded = "golden logits", subject.loaded
+    large = parameter_count(loaded.config)["total"] > LARGE_MODEL
+    dtype, share = (torch.float32, FLOAT32_BOUND) if large else (torch.float64, GOLDEN_BOUND)
+    compared = f"dense logits with those that are stored, {name_of(dtype)}"
+    golden = load_golden(loaded.folder)
     if golden is None:
         return [skipped(name, compared, "no golden.safetensors beside the weights; `golden` makes one")]
-    model = subject.loaded.model
-    if model.norm.weight.dtype not in (torch.float32, torch.float64):
+    if loaded.model.norm.weight.dtype not in (torch.float32, torch.float64):
         return [skipped(name, compared, "the model is loaded in half precision; load it as float32 to compare")]
-    logits = operations.dense(in_dtype(model, torch.float32), torch.from_numpy(golden.tokens)[None])[0]
+    logits = operations.dense(in_dtype(loaded.model, dtype), torch.from_numpy(golden.tokens)[None])[0]
     error, largest = golden.max_error(logits.numpy())
-    count = f"{len(golden.positions)} positions of {len(golden.tokens)} tokens"
-    note = f"{count}, transformers {golden.transformers_version}"
-    if golden.model_hash != subject.loaded.model_hash:
+    note = f"{len(golden.positions)} positions of {len(golden.tokens)} tokens, by {golden.made_by}"
+    if golden.model_hash != loaded.model_hash:
         note += "; stored for other weights (their hashes differ)"
-    return [result(name, compared, error, FLOAT32_BOUND * largest, note)]
+    return [result(name, compared, error, share * largest, note)]
 
 
 def cached_decode(subject: Subject, operations: Substitutes) -> list[CheckResult]:

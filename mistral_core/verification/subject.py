@@ -43,7 +43,8 @@ class CheckResult:
         check: its name. compared: what with what, in which dtype.
         max_abs_error: largest absolute difference; `None` where the check does not apply or broke off.
         bound: the largest that is allowed.
-        ok: whether it passed; true where it does not apply.
+        ok: whether it passed; true where it does not apply, false where nothing is proven.
+        proven: false where the check could not decide; then nothing was found wrong either.
         applies: false where this model has nothing to check. note: why, and under which conditions.
     """
 
@@ -53,6 +54,7 @@ class CheckResult:
     bound: float | None
     ok: bool
     applies: bool = True
+    proven: bool = True
     note: str = ""
 
 
@@ -162,6 +164,19 @@ def skipped(check: str, compared: str, note: str) -> CheckResult:
         ok=True,
         applies=False,
         note=f"does not apply: {note}",
+    )
+
+
+def undecided(check: str, compared: str, note: str) -> CheckResult:
+    """A line for what could be right or wrong: neither passed nor failed."""
+    return CheckResult(
+        check=check,
+        compared=compared,
+        max_abs_error=None,
+        bound=None,
+        ok=False,
+        proven=False,
+        note=f"not proven: {note}",
     )
 
 

@@ -74,6 +74,25 @@ def test_steps_are_halved_until_it_is_good_enough(draw_tokens):
     assert taken[1e-9] == 16
 
 
+def test_what_is_left_is_stated_and_halving_ends_where_memory_or_rounding_does(draw_tokens, monkeypatch):
+    model, ids = network((5, 5, 5)), draw_tokens(LENGTH)
+
+    def found(**more):
+        return conductance(model, ids, 11, 14, SWAPPED, EXPLAINED, steps=128, good_enough=1e-9, **more)
+
+    whole = found()
+    change = whole.log_prob_after - whole.log_prob_before
+    assert whole.steps == 128
+    assert whole.error == np.abs(whole.through.sum(1) - change).max()
+    per_token = 2 * (len(model.config.windows) + 1) * model.config.dim * 8
+    monkeypatch.setattr(gradients, "MAX_BYTES", 4 * per_token * 17)
+    assert found().steps == 16
+    monkeypatch.undo()
+    narrow = network((5, 5, 5)).bfloat16()
+    drowned = conductance(narrow, ids, 11, 14, SWAPPED, EXPLAINED, steps=128, good_enough=1e-9)
+    assert drowned.steps < 128
+
+
 def test_a_long_beginning_is_read_in_chunks(draw_tokens, monkeypatch):
     model, ids = network((5, 5, 5)), draw_tokens(LENGTH)
     whole = conductance(model, ids, 20, 24, SWAPPED, EXPLAINED, steps=STEPS)

@@ -40,6 +40,7 @@ from mistral_core.cli import influence as cli_influence
 from mistral_core.cli.main import main
 from mistral_core.hooks import Capture, Replacing, Sinks, watching
 from mistral_core.model import random_model
+from mistral_core.sampling import uniform
 from tests.conftest import TINY, TINY_STD
 from tests.model import reference
 
@@ -267,6 +268,14 @@ def test_the_default_replacement_is_another_token_of_the_text():
     assert default_replacement(ids, 2, 5) == default_replacement(ids, 2, 5)
     with pytest.raises(ValueError, match="holds no token but 60"):
         default_replacement([1, 60, 60], 1)
+
+
+def test_a_replacement_is_drawn_independently_of_the_token_that_stands_there():
+    """With the number that drew the token, a token from the upper end was replaced from the upper end."""
+    ids, at = list(range(10, 110)), range(100)
+    drawn = [ids.index(default_replacement(ids, position, 7)) for position in at]
+    assert abs(np.corrcoef(drawn, [uniform(7, position) for position in at])[0, 1]) < 0.3
+    assert len(set(drawn)) > 50
 
 
 def test_a_pass_can_be_reused_and_work_can_be_watched_and_cancelled(tiny_model, draw_tokens):

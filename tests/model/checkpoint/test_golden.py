@@ -1,12 +1,15 @@
 """Golden logits: stored ones are met, a wrong rotary layout is caught, damage is named."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import save_file
+from safetensors.numpy import save_file as save_numpy
+from safetensors.torch import load_file, save_file
 
 from mistral_core.checkpoint.golden import GOLDEN_FILE, golden_length, golden_positions, load_golden, make_golden
 from mistral_core.checkpoint.load import load_model
@@ -14,6 +17,9 @@ from mistral_core.checkpoint.save import save_mistral
 from mistral_core.checkpoint.tensors import rotary_heads, to_half_split
 from mistral_core.config import MISTRAL_7B, MistralConfig
 from mistral_core.model import random_model
+from mistral_core.verification.checks import golden_logits
+from mistral_core.verification.operations import Substitutes
+from mistral_core.verification.subject import make_subject
 
 torch.set_num_threads(1)
 BUNDLED = Path(__file__).parents[3] / "assets/models/storyteller"
@@ -50,6 +56,48 @@ def test_the_bundled_model_computes_what_transformers_did():
     )
 
 
+@pytest.mark.parametrize("name", sorted(path.name for path in BUNDLED.parent.iterdir() if path.is_dir()))
+@pytest.mark.parametrize("fault", [{}, {"norm_eps": 1e-6}, {"rope_theta": 10_010.0}], ids=str)
+def test_the_bound_of_verify_separates_rounding_from_a_small_fault(name, fault):
+    """It was 170 times the rounding: another eps and theta x 1.001 passed."""
+    folder = BUNDLED.parent / name
+    loaded = load_model(folder, dtype=torch.float64)
+    model = random_model(replace(loaded.config, **fault), dtype=torch.float64)
+    model.load_state_dict(loaded.model.state_dict())
+    (line,) = golden_logits(make_subject(replace(loaded, model=model)), Substitutes())
+    assert line.max_abs_error is not None
+    if fault:
+        assert not line.ok and line.max_abs_error > 1.4 * line.bound
+    else:
+        assert line.ok and line.max_abs_error < line.bound / 2
+
+
+def test_golden_logits_are_not_made_of_what_the_loader_made_of_the_file(tmp_path):
+    """A conversion that is forgotten at load must not be in the numbers that are to find it."""
+    for name in ("config.json", "model.safetensors", "tokenizer.model"):
+        shutil.copy(BUNDLED.parent / "baseline" / name, tmp_path / name)
+    save_mistral(load_model(tmp_path).model, tmp_path / "own", tmp_path / "tokenizer.model")
+    with mock.patch("mistral_core.checkpoint.load.from_half_split", lambda weight, heads: weight):
+        made = make_golden(tmp_path)
+    right, theirs = make_golden(tmp_path / "own"), load_golden(BUNDLED.parent / "baseline")
+    assert np.array_equal(made.logits, right.logits)
+    assert np.abs(right.logits - theirs.logits).max() < 1e-6 * np.abs(theirs.logits).max()
+
+
+def test_of_rows_in_the_other_order_no_golden_logits_are_made(tmp_path):
+    """Mistral's layout with Hugging Face's rows: the logits of that network would prove it right."""
+    loaded = load_model(BUNDLED.parent / "baseline")
+    save_mistral(loaded.model, tmp_path, BUNDLED / "tokenizer.model")
+    tensors = load_file(tmp_path / "consolidated.safetensors")
+    for name, tensor in tensors.items():
+        if (heads := rotary_heads(loaded.config, name)) is not None:
+            tensors[name] = to_half_split(tensor, heads)
+    save_file(tensors, tmp_path / "consolidated.safetensors")
+    with pytest.raises(ValueError, match=r"rows of wq and wk in another order .* convert them first"):
+        make_golden(tmp_path)
+    assert load_golden(tmp_path) is None
+
+
 @pytest.mark.parametrize("fault", ["rotary layout", "window", "theta"])
 def test_faults_that_a_program_cannot_see_by_itself_are_caught(fault):
     loaded, golden = load_model(BUNDLED), load_golden(BUNDLED)
@@ -66,8 +114,7 @@ def test_faults_that_a_program_cannot_see_by_itself_are_caught(fault):
 
 
 @pytest.mark.parametrize(("window", "tied"), [(5, True), (1, False), (None, False)])
-def test_mistrals_layout_is_made_by_way_of_a_converted_copy(tmp_path, window, tied):
-    pytest.importorskip("transformers")
+def test_what_is_made_is_stored_and_is_what_the_model_computes(tmp_path, window, tied):
     config = MistralConfig(**{**TINY.to_params(), "sliding_window": window, "tied_embeddings": tied})
     save_mistral(random_model(config, seed=4, std=0.4), tmp_path, BUNDLED / "tokenizer.model")
     assert load_golden(tmp_path) is None
@@ -114,7 +161,7 @@ def test_damaged_files_are_named(tmp_path):
         (tmp_path / GOLDEN_FILE).write_bytes(damaged)
         with pytest.raises(ValueError, match=r"golden.safetensors cannot be read as golden logits"):
             load_golden(tmp_path)
-    save_file({"tokens": np.zeros(1)}, tmp_path / GOLDEN_FILE, metadata={"golden": 100_000 * "["})
+    save_numpy({"tokens": np.zeros(1)}, tmp_path / GOLDEN_FILE, metadata={"golden": 100_000 * "["})
     with pytest.raises(ValueError, match="cannot be read as golden logits"):
         load_golden(tmp_path)
     shutil.copy(BUNDLED / "model.safetensors", tmp_path / GOLDEN_FILE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 
 from mistral_core.analysis.cases import GIRL, NEUTRAL
@@ -55,6 +56,44 @@ def test_the_commands_print_what_the_core_measures(loaded, printed, monkeypatch)
     assert content["held_within"]["kl"]["0.9"] == held_within(profile.kl_mean, 0.9)
     untrained = printed("influence-profile", "--text", text, "--sources", "2", "--max-distance", "6", "--untrained")
     assert untrained["kl_mean"] != content["kl_mean"]
+
+
+HARD = (
+    "Once upon a time there was a girl who lived in a little house in the wood. One day she went to the river to "
+    "fetch water, and there she met a fox who could speak."
+)
+
+
+def test_the_corridor_of_the_command_takes_the_steps_that_it_needs_and_states_the_error_left(capsys):
+    """16 steps whatever the pair: here its rows missed the change by 13 %, and nothing said so."""
+    arguments = ["influence", "--text", HARD, "--source", "20", "--target", "34"]
+    content = json.loads(printed_by(capsys, *arguments, "--json"))
+    pair = content["corridor"]
+    change = pair["log_prob_after"] - pair["log_prob_before"]
+    sums = np.array(pair["through"]).sum(1)
+    assert sums == pytest.approx(change, rel=0.01)
+    assert pair["error"] == pytest.approx(np.abs(sums - change).max(), rel=1e-9)
+    assert 16 < pair["steps"] <= 128
+    assert content["dtype"] == "float64"
+    text = printed_by(capsys, *arguments)
+    assert f"A row misses the change by at most {pair['error']:.2g} nats" in text
+
+
+def test_influence_computes_so_that_far_cells_are_no_rounding(capsys):
+    """It was float32 alone of the commands on influence, and far cells were its rounding."""
+    arguments = ["influence", "--text", 3 * HARD, "--source", "1", "--json"]
+    wide, narrow = (json.loads(printed_by(capsys, *arguments, *more)) for more in ((), ("--dtype", "float32")))
+    last, rough = (np.array(content["forward"]["change"][-1]) for content in (wide, narrow))
+    assert (wide["dtype"], narrow["dtype"]) == ("float64", "float32")
+    far = (last > 0) & (last < 1e-12)
+    assert far.any() and (last[far] > wide["rounding"]).all()
+    assert rough[far].max() > 10 * last[far].max()  # rounding, and it says below which value
+    assert rough[far].max() < narrow["rounding"]
+
+
+def printed_by(capsys, *arguments):
+    assert main(list(arguments)) == 0
+    return capsys.readouterr().out
 
 
 def test_the_example_command_names_criterion_and_typical_change(loaded, theirs, printed, monkeypatch):

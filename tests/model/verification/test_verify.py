@@ -54,7 +54,9 @@ def only(monkeypatch, *names):
 
 
 def failed(results):
-    return {line.check for line in results if not line.ok}
+    """Found wrong; the rotary order of an untrained model is not proven, which is neither."""
+    assert {line.check for line in results if not line.proven} <= {"rotary order"}
+    return {line.check for line in results if not line.ok and line.proven}
 
 
 def test_a_sound_model_passes_everything(loaded):
@@ -189,7 +191,7 @@ def unseeded(model, tokenizer, request, _entropy=iter(range(100))):
 
 
 FAULTS = [
-    ("dense", half_split_rotary, {"golden logits"}),
+    ("dense", half_split_rotary, {"golden logits", "independent forward"}),
     ("decode", window_one_too_wide, {"cached decode"}),
     ("prefill", write_before_read, {"chunked prefill"}),
     ("fill_rings", next_slot, {"ring contents"}),
@@ -240,7 +242,8 @@ def test_a_planted_fault_is_caught(loaded, users, monkeypatch, operation, fault,
 
 
 def test_every_check_has_a_planted_fault():
-    assert set().union(*(caught for _, _, caught in FAULTS)) == set(CHECKS)
+    """That of the rotary order is one of the file, see `test_independent.py`."""
+    assert set().union(*(caught for _, _, caught in FAULTS)) == set(CHECKS) - {"rotary order"}
 
 
 def test_the_two_attention_checks_fail_for_their_own_reasons(loaded):

@@ -1,0 +1,140 @@
+"""A Mistral written a second time, from the papers, in float64 and from the files themselves.
+
+It shares nothing with the network that is checked: it reads configuration and tensors from the folder, by the
+names and in the row order of the file, and computes one whole text with plain matrices. So it needs no stored
+numbers, and rows that were not converted, pairs that are not turned, another gate, eps, theta or window show.
+
+    RMSNorm    x / sqrt(mean(x^2) + eps) * gain                        Zhang & Sennrich 2019 (arXiv 1910.07467)
+    RoPE       pair i at position p times exp(i p theta^(-2i / d))     Su et al. 2021 (arXiv 2104.09864)
+    GQA        consecutive query heads share a key/value head          Ainslie et al. 2023 (arXiv 2305.13245)
+    window     the query's own key and the W - 1 before it             "Mistral 7B" (arXiv 2310.06825), section 2
+    SwiGLU     w2 (SiLU(w1 x) * w3 x)                                  Shazeer 2020 (arXiv 2002.05202)
+
+The two features of a pair lie side by side in Mistral's files (`wq`), half a head apart in Hugging Face's (`q_proj`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from safetensors import safe_open
+from torch import Tensor
+
+from mistral_core.checkpoint.folder import HUGGING_FACE, detect_layout, read_json, weight_files
+
+_LAYOUTS = {  # ours, Mistral's, Hugging Face's; a layer's number takes the place of {}
+    "embedding": ("tok_embeddings", "model.embed_tokens"),
+    "last norm": ("norm", "model.norm"),
+    "output": ("output", "lm_head"),
+    "norm 1": ("layers.{}.attention_norm", "model.layers.{}.input_layernorm"),
+    "q": ("layers.{}.attention.wq", "model.layers.{}.self_attn.q_proj"),
+    "k": ("layers.{}.attention.wk", "model.layers.{}.self_attn.k_proj"),
+    "v": ("layers.{}.attention.wv", "model.layers.{}.self_attn.v_proj"),
+    "o": ("layers.{}.attention.wo", "model.layers.{}.self_attn.o_proj"),
+    "norm 2": ("layers.{}.ffn_norm", "model.layers.{}.post_attention_layernorm"),
+    "gate": ("layers.{}.feed_forward.w1", "model.layers.{}.mlp.gate_proj"),
+    "up": ("layers.{}.feed_forward.w3", "model.layers.{}.mlp.up_proj"),
+    "down": ("layers.{}.feed_forward.w2", "model.layers.{}.mlp.down_proj"),
+}
+_NUMBERS: dict[
+    str, tuple[str, str, Any]
+] = {  # in params.json and in config.json; what transformers takes where the latter is silent
+    "layers": ("n_layers", "num_hidden_layers", None),
+    "heads": ("n_heads", "num_attention_heads", None),
+    "kv_heads": ("n_kv_heads", "num_key_value_heads", 8),
+    "dim": ("dim", "hidden_size", None),
+    "head_dim": ("head_dim", "head_dim", None),
+    "eps": ("norm_eps", "rms_norm_eps", 1e-6),
+    "theta": ("rope_theta", "rope_theta", None),
+    "window": ("sliding_window", "sliding_window", 4096),
+}
+QUERIES = 256
+"""Rows of scores made at once, so that a long text needs little memory."""
+KEPT_BYTES = 2**28
+"""Of tensors kept for the next text; those of a large model are read again."""
+
+
+class Reference:
+    """The network that the files of a folder describe.
+
+    Args:
+        folder: of a model, in either layout.
+        weights: dtype that the stored weights are rounded to first; float64 = as they are stored.
+
+    Attributes:
+        half_split: whether pairs of `q` and `k` are taken half a head apart; set from the layout.
+        windows: of the layers. head_dim: features of a head.
+    """
+
+    def __init__(self, folder: Path, weights: torch.dtype = torch.float64) -> None:
+        layout = detect_layout(folder)
+        self.half_split, self._column, self._weights = layout == HUGGING_FACE, int(layout == HUGGING_FACE), weights
+        given = read_json(folder / ("params.json", "config.json")[self._column])
+        given = {**given, **(given.get("rope_scaling") or {}), **(given.get("rope_parameters") or {})}
+        number: dict[str, Any] = {
+            ours: given.get(keys[self._column], keys[2] if self._column else None) for ours, keys in _NUMBERS.items()
+        }
+        self._eps, self._theta, self._heads = float(number["eps"]), float(number["theta"] or 1e4), int(number["heads"])
+        self._kv_heads = int(number["kv_heads"] or self._heads)
+        self.head_dim = int(number["head_dim"] or number["dim"] // self._heads)
+        pattern = number["window"] if isinstance(number["window"], list) else [number["window"]]
+        self.windows = [pattern[layer % len(pattern)] for layer in range(number["layers"])]
+        self._files: dict[str, Path] = {}
+        self._kept: dict[str, Tensor] = {}
+        for path in weight_files(folder, layout):
+            with safe_open(path, framework="pt") as file:
+                self._files |= dict.fromkeys(file.keys(), path)
+
+    def logits(self, tokens: Sequence[int], n_layers: int | None = None) -> Float[Tensor, "pos vocab_size"]:
+        """Logits after every token, float64; `n_layers`: only the first layers, between embedding and output."""
+        embedding, output = self._stored("embedding"), self._name("output")
+        x = embedding[list(tokens)]
+        for layer, window in enumerate(self.windows[:n_layers]):
+            x = x + self._attention(self._norm(x, "norm 1", layer), layer, window)
+            y = self._norm(x, "norm 2", layer)
+            gate = y @ self._stored("gate", layer).T
+            x = x + (gate / (1 + torch.exp(-gate)) * (y @ self._stored("up", layer).T)) @ self._stored("down", layer).T
+        return self._norm(x, "last norm") @ (self._stored("output") if output in self._files else embedding).T
+
+    def _attention(self, x: Tensor, layer: int, window: int | None) -> Tensor:
+        q, k, v = ((x @ self._stored(name, layer).T).unflatten(1, (-1, self.head_dim)) for name in "qkv")
+        q, k, at, heads = self._turned(q), self._turned(k), torch.arange(len(x)), []
+        for head in range(self._heads):
+            shared, parts = head * self._kv_heads // self._heads, []
+            for query in at.split(QUERIES):
+                back = query[:, None] - at
+                seen = (back >= 0) & (back < (window or len(x)))
+                scores = q[query, head] @ k[:, shared].T / self.head_dim**0.5
+                power = torch.exp(scores - scores.where(seen, -torch.inf).amax(1, keepdim=True)).where(seen, 0.0)
+                parts.append(power @ v[:, shared] / power.sum(1, keepdim=True))
+            heads.append(torch.cat(parts))
+        return torch.cat(heads, 1) @ self._stored("o", layer).T
+
+    def _turned(self, x: Tensor) -> Tensor:
+        half = self.head_dim // 2
+        a, b = x.unflatten(2, (2, half)).unbind(2) if self.half_split else x.unflatten(2, (half, 2)).unbind(3)
+        place, pair = torch.arange(len(x), dtype=torch.float64), torch.arange(half, dtype=torch.float64)
+        angle = place[:, None, None] / self._theta ** (pair / half)
+        # The order of the features of a result is free: a score sums over them.
+        return torch.cat((a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()), 2)
+
+    def _norm(self, x: Tensor, name: str, layer: int | None = None) -> Tensor:
+        return x / (x.square().mean(1, keepdim=True) + self._eps).sqrt() * self._stored(name, layer)
+
+    def _name(self, name: str, layer: int | None = None) -> str:
+        return f"{_LAYOUTS[name][self._column].format(layer)}.weight"
+
+    def _stored(self, name: str, layer: int | None = None) -> Tensor:
+        key = self._name(name, layer)
+        if key in self._kept:
+            return self._kept[key]
+        with safe_open(self._files[key], framework="pt") as file:
+            stored: Tensor = file.get_tensor(key)
+        stored = stored.to(self._weights).double()
+        if stored.nbytes + sum(tensor.nbytes for tensor in self._kept.values()) <= KEPT_BYTES:
+            self._kept[key] = stored
+        return stored
