@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import get_args
 
 from app.reach.messages import Reading
-from app.session.address import whole
+from app.session.numbers import whole
 from mistral_core.analysis.reach import Cut, cut_layer, cut_wall
 from mistral_core.config import MistralConfig
 

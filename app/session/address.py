@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,6 +11,7 @@ from app.session import state
 from app.session.actions import write
 from app.session.desk import Desk
 from app.session.files import open_recording
+from app.session.numbers import number, short, whole
 from app.session.runs import (
     DEFAULT_NEW_TOKENS,
     DEFAULT_SAMPLING,
@@ -27,8 +27,6 @@ from mistral_core.checkpoint import registry
 from mistral_core.checkpoint.registry import DEFAULT_MODEL
 
 FORCED = re.compile(r"[0-9]{1,9}:[0-9]{1,9}")
-MOST = 2**31 - 1
-"""Of a place in a run and of `topk`: more than any run or vocabulary has; the picture stops at the last one."""
 
 
 def arrive(desk: Desk, query: Mapping[str, str]) -> bool:
@@ -72,7 +70,7 @@ def choose_model(desk: Desk, name: str) -> None:
         desk.model = name
     else:
         desk.notice = (
-            f"The address says model={_short(name)}, but there is no such model; there are {', '.join(models)}."
+            f"The address says model={short(name)}, but there is no such model; there are {', '.join(models)}."
         )
 
 
@@ -107,9 +105,9 @@ def spec_from_query(query: Mapping[str, str], default_model: str) -> RunSpec | N
     if not query.get("text"):
         return None
     sampling: dict[str, Any] = {
-        name: whole(query, short) if name == "top_k" else _number(query, short)
-        for name, short in SHORT.items()
-        if short in query
+        name: whole(query, key) if name == "top_k" else number(query, key)
+        for name, key in SHORT.items()
+        if key in query
     }
     return RunSpec(
         model=query.get("model") or default_model,
@@ -136,36 +134,8 @@ def position_from_query(query: Mapping[str, str]) -> Place | None:
     }
 
 
-def whole(query: Mapping[str, str], name: str, most: int = MOST) -> int:
-    """A whole number that an address names.
-
-    Raises:
-        ValueError: it is none, or larger than `most`; in a sentence that names it.
-    """
-    text = query[name].strip()
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError(f"The address says {name}={_short(text)}, but that must be a whole number, 0 or more.")
-    if len(text.lstrip("0")) > len(str(most)) or int(text) > most:
-        raise ValueError(f"The address says {name}={_short(text)}, but that can be at most {most:,}.")
-    return int(text)
-
-
-def _number(query: Mapping[str, str], name: str) -> float:
-    try:
-        value = float(query[name])
-    except ValueError:
-        raise ValueError(f"The address says {name}={_short(query[name])}, but that must be a number.") from None
-    if not math.isfinite(value) or value < 0:
-        raise ValueError(f"The address says {name}={_short(query[name])}, but that must be 0 or more.")
-    return value
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else f"{text[:40]}…"
-
-
 def _forced(text: str) -> tuple[tuple[int, int], ...]:
     pairs = [pair for pair in text.split(",") if pair]
     if not all(FORCED.fullmatch(pair) for pair in pairs):
-        raise ValueError(f"The address says forced={_short(text)}; write position:token pairs, as in 37:412.")
+        raise ValueError(f"The address says forced={short(text)}; write position:token pairs, as in 37:412.")
     return tuple(sorted((int(position), int(token)) for position, token in (pair.split(":") for pair in pairs)))

@@ -7,7 +7,8 @@ import { python } from "../payloads.js";
 test("a share is written as Python writes it", () => {
   const shares = [0, 1, 0.2434, 0.0123, 0.00001, 0.9999, 1e-4, 0.00994, 0.00996, 0.0994, 0.0996];
   for (let i = 1; i < 997; i++) shares.push(i / 997, (i / 997) ** 3);
-  for (let i = 1; i < 1000; i++) shares.push(Math.min(1, i / 800), i / 1000, i / 10_000, i / 100_000); // ties of decimal digits
+  // ties of decimal digits
+  for (let i = 1; i < 1000; i++) shares.push(Math.min(1, i / 800), i / 1000, i / 10_000, i / 100_000);
   const list = JSON.stringify(shares);
   const program = `import json; from app.theme import percent; print(json.dumps([percent(s) for s in ${list}]))`;
   assert.deepEqual(shares.map(percent), JSON.parse(python(program).toString()));
