@@ -179,7 +179,7 @@ export class SidePanels {
     const { branches } = run.meta;
     const panel = player.part("branches-panel");
     panel.hidden = branches.length < 2;
-    player.root.dataset.forked = branches.some((branch) => branch.parent) ? "1" : "0";
+    player.root.dataset.runs = panel.hidden ? "one" : "several";
     if (panel.hidden) return;
     const key = JSON.stringify([
       branches,

@@ -302,3 +302,24 @@ def test_models_page_in_the_browser(visit):
     page.wait_for_selector(".js-plotly-plot .main-svg")
     page.get_by_role("button", name="Check it now").click()
     page.get_by_text("checks hold").wait_for(timeout=120_000)
+
+
+COLUMNS = """root => {
+  const desk = root.querySelector(".mx-desk");
+  const cards = [...desk.querySelectorAll(":scope > .mx-card")].filter((card) => card.offsetParent);
+  const right = Math.max(...cards.map((card) => card.getBoundingClientRect().right));
+  return [getComputedStyle(desk).gridTemplateColumns.split(" ").length, Math.round(right - desk.getBoundingClientRect().right)];
+}"""
+
+
+@pytest.mark.parametrize(("width", "columns"), [(1440, 3), (1280, 3), (1024, 2)])
+def test_a_list_of_runs_has_a_place_of_its_own_in_the_columns(visit, width, columns):
+    """A card without a place makes one for itself: a fourth column, which takes its width from the three."""
+    page = visit("/next_word", width=width, height=900)
+    page.wait_for_selector(PLAYER)
+    assert page.locator(PLAYER).evaluate(COLUMNS) == [columns, 0]
+    page.locator(".st-key-button-write button").click()
+    page.wait_for_selector(".mx-branches")
+    assert page.locator(PLAYER).evaluate(COLUMNS) == [columns, 0]
+    page.locator(".st-key-button-stop button").click()
+    done(page)
