@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from app import compute
 from app.theme import percent
@@ -133,16 +134,19 @@ def test_the_table_sorts_filters_and_leads_to_the_head(visit):
 def test_what_is_derived_says_so(visit):
     page = opened(visit)
     badge = page.locator("[data-part='one-badge']")
-    assert badge.inner_text() == "recorded"
+    expect(badge).to_have_text("recorded")  # a picture is drawn in the next frame: what it says is waited for
     for picture in ("mean", "max", "rollout"):
         choose(page, "picture", picture)
-        assert badge.inner_text() == "derived"
-        assert "attention is not influence" in page.locator("[data-part='one-note']").inner_text()
+        expect(badge).to_have_text("derived")
+        expect(page.locator("[data-part='one-note']")).to_contain_text("attention is not influence")
     choose(page, "picture", "head")
+    expect(badge).to_have_text("recorded")
     page.locator("[data-act='sink']").click()
-    assert data(page)["sink"] == "hidden" and badge.inner_text() == "derived"
+    page.wait_for_selector(f"{ATLAS}[data-sink='hidden']")
+    expect(badge).to_have_text("derived")
     page.locator(ATLAS).press("Home")
     page.locator(ATLAS).press("ArrowRight")
+    page.wait_for_selector(f"{ATLAS}[data-step='1']")
     _, key, said = point(page, 0.22, 0.115)
     assert key == 0 or "100 %" in said
 
