@@ -1,6 +1,7 @@
 """Tokenizer: every view of a token against what SentencePiece itself decodes."""
 
 import random
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,54 @@ def test_labels_show_what_would_be_invisible(tokenizer):
     assert (tokenizer.label(tokenizer.bos_id), tokenizer.text(tokenizer.bos_id)) == ("<s>", "")
     labels = [tokenizer.label(i) for i in range(tokenizer.vocab_size)]
     assert all(label and label.isprintable() and label == label.strip() for label in labels)
+
+
+def label_of(word):
+    """The label of a piece, whatever vocabulary has it."""
+    tokenizer = object.__new__(SentencePieceTokenizer)
+    tokenizer._pieces, tokenizer._is_byte, tokenizer._is_control, tokenizer._unknown = [word], [False], [False], -1
+    return tokenizer.label(0)
+
+
+@pytest.mark.parametrize("character", "\ufe0f\u0301\u034f\u115f\u2800\u3164\u200d\u00ad\ufffc\u20dd\U000e0100")
+def test_a_character_that_shows_nothing_alone_has_a_sign(character):
+    sign = f"<U+{ord(character):04X}>"
+    assert label_of(character) == sign
+    assert label_of("\n" + character) == "↵" + sign  # nothing to stand on there either
+    assert label_of(SPACE_PIECE + character) == sign
+
+
+def test_an_accent_on_a_letter_stays_on_it():
+    assert label_of("e\u0301") == "e\u0301"
+    assert label_of("क\u093f") == "क\u093f"
+    assert label_of("q\u0323\u0307") == "q\u0323\u0307"
+    assert label_of("\u0301e") == "<U+0301>e"
+
+
+def test_no_character_of_the_first_plane_is_an_invisible_label():
+    """By another rule than the program's: an engine's property tables, Python's `isprintable`, and names."""
+    regex = pytest.importorskip("regex")
+    unseen = regex.compile(r"\p{Default_Ignorable_Code_Point}|\p{White_Space}|\p{M}|\p{C}")
+    named = (
+        "SEONG FILLER",
+        "HANGUL FILLER",
+        "BRAILLE PATTERN BLANK",
+        "VARIATION SELECTOR",
+        "JOINER",
+        "OBJECT REPLACEMENT",
+        "COMBINING",
+    )
+    bare = []
+    for code in range(0x10000):
+        character = chr(code)
+        name = unicodedata.name(character, "")
+        invisible = unseen.match(character) or not character.isprintable() or any(part in name for part in named)
+        label = label_of(character)
+        if character != SPACE_PIECE and invisible and (not label or character in label):
+            bare.append((f"U+{code:04X}", name))
+        if not invisible and character != SPACE_PIECE:
+            assert label == character, name
+    assert bare == []
 
 
 def test_control_tokens_and_bounds(tokenizer):
