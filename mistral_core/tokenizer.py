@@ -34,6 +34,10 @@ _BLANK = "\u2800\ufffc\U00013441\U00013442\U00016fe4\U0001d159"
 """Others whose glyph is empty: braille blank, object replacement, hieroglyphic blanks, filler, null notehead."""
 
 
+_SURROGATES, _SPACES = range(0xD800, 0xE000), (0x20, ord(SPACE_PIECE))
+_FIRST_PLANE = "".join(chr(code) for code in range(1, 0x10000) if code not in _SURROGATES and code not in _SPACES)
+
+
 @runtime_checkable
 class Tokenizer(Protocol):
     """What the rest of the program needs of a tokenizer. Token ids are 0 to `vocab_size - 1`."""
@@ -71,7 +75,7 @@ class SentencePieceTokenizer:
 
     Raises:
         ValueError: the file is missing, is not a SentencePiece model, lacks a begin or end token, or
-            does not keep repeated spaces.
+            does not give a text back as it was typed (repeated spaces, characters that it normalises).
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -92,6 +96,7 @@ class SentencePieceTokenizer:
                 f"{self.path} does not keep repeated spaces, so a text would not come back as it was typed; "
                 f"Mistral's tokenizers keep them (remove_extra_whitespaces is false)"
             )
+        self._refuse_rewriting()
 
     @property
     def vocab_size(self) -> int:
@@ -177,6 +182,18 @@ class SentencePieceTokenizer:
         if word.strip(" "):
             word = word.removeprefix(" ")
         return _visible(word)
+
+    def _refuse_rewriting(self) -> None:
+        """Refuses a model whose normaliser changes any character of the first plane; 2 ms for all of them."""
+        plain = self._processor.normalize(_FIRST_PLANE).replace(SPACE_PIECE, "")
+        if plain == _FIRST_PLANE:
+            return
+        normalize = self._processor.normalize
+        changed = next((c for c in _FIRST_PLANE if normalize(c).replace(SPACE_PIECE, "") != c), "\n")
+        raise ValueError(
+            f"{self.path} rewrites U+{ord(changed):04X} and perhaps others, so a text would not come back as it was "
+            f"typed; Mistral's tokenizers rewrite nothing (their normalization_rule_name is identity)"
+        )
 
     def _check(self, token_id: int) -> int:
         if not 0 <= token_id < len(self._pieces):

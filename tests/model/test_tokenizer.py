@@ -186,7 +186,7 @@ def train(folder, text=STORY, vocab_size=300, **settings):
         byte_fallback=True,
         hard_vocab_limit=False,
         minloglevel=2,
-        **settings,
+        **{"normalization_rule_name": "identity", **settings},
     )
     return folder / "t.model"
 
@@ -246,5 +246,13 @@ def test_the_dummy_prefix_is_seen_whichever_piece_comes_first(tmp_path, text, pr
 def test_tokenizers_that_change_the_text_or_lack_control_tokens_are_refused(tmp_path):
     with pytest.raises(ValueError, match="does not keep repeated spaces"):
         SentencePieceTokenizer(train(tmp_path, remove_extra_whitespaces=True))
+    for rule, changed in (
+        ("nmt_nfkc", "U\\+0001"),
+        ("nfkc", "U\\+00A0"),
+        ("nmt_nfkc_cf", "U\\+0001"),
+        ("nfkc_cf", "U\\+0041"),
+    ):
+        with pytest.raises(ValueError, match=rf"t.model rewrites {changed}.*as it was typed.*identity"):
+            SentencePieceTokenizer(train(tmp_path, remove_extra_whitespaces=False, normalization_rule_name=rule))
     with pytest.raises(ValueError, match=r"no begin token \(its id is -1\)"):
         SentencePieceTokenizer(train(tmp_path, remove_extra_whitespaces=False, bos_id=-1))
