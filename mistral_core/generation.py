@@ -287,6 +287,11 @@ class Run:
         with watching(self.recorder), torch.inference_mode():
             logits = self.model(torch.tensor([tokens]), kv_cache=self.kv_cache)[0]
         rows = (logits if logits.dtype == torch.float64 else logits.float()).cpu().numpy()
+        if not np.isfinite(rows).all():
+            raise ValueError(
+                f"the logits of tokens {start} to {stop - 1} are not finite: the network overflows in {logits.dtype} "
+                f"on this text; load it in a wider dtype, or take another text"
+            )
         judged = rows[:-1] if start == 0 else np.concatenate((self.logits[None], rows[:-1]))
         for position, before in enumerate(judged, start=stop - len(judged)):
             token = tokens[position - start]

@@ -24,7 +24,18 @@ import sentencepiece
 
 SPACE_PIECE = "\u2581"
 REPLACEMENT = "\ufffd"
-_LABELS = {"\n": "↵", "\t": "⇥", "\r": "␍"}
+_LABELS = {" ": "␣", "\n": "↵", "\t": "⇥", "\r": "␍"}
+_IGNORABLE = (
+    range(0x034F, 0x0350), range(0x115F, 0x1161), range(0x17B4, 0x17B6), range(0x180B, 0x1810), range(0x3164, 0x3165),
+    range(0xFE00, 0xFE10), range(0xFFA0, 0xFFA1), range(0xE0000, 0xE1000),
+)  # fmt: skip
+"""Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties.txt, beyond the categories of `_is_blank`."""
+_BLANK = "\u2800\ufffc\U00013441\U00013442\U00016fe4\U0001d159"
+"""Others whose glyph is empty: braille blank, object replacement, hieroglyphic blanks, filler, null notehead."""
+
+
+_SURROGATES, _SPACES = range(0xD800, 0xE000), (0x20, ord(SPACE_PIECE))
+_FIRST_PLANE = "".join(chr(code) for code in range(1, 0x10000) if code not in _SURROGATES and code not in _SPACES)
 
 
 @runtime_checkable
@@ -64,7 +75,7 @@ class SentencePieceTokenizer:
 
     Raises:
         ValueError: the file is missing, is not a SentencePiece model, lacks a begin or end token, or
-            does not keep repeated spaces.
+            does not give a text back as it was typed (repeated spaces, characters that it normalises).
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -85,6 +96,7 @@ class SentencePieceTokenizer:
                 f"{self.path} does not keep repeated spaces, so a text would not come back as it was typed; "
                 f"Mistral's tokenizers keep them (remove_extra_whitespaces is false)"
             )
+        self._refuse_rewriting()
 
     @property
     def vocab_size(self) -> int:
@@ -159,7 +171,8 @@ class SentencePieceTokenizer:
 
         One leading space is dropped, as chips stand apart anyway ("upon" for " upon"; `text` keeps
         it), so two tokens may share a label. Whatever would be invisible has a sign: "␣" a space
-        that is the whole token or a further one, "↵" a newline, `<0xE2>` a byte, `<s>` a control token.
+        that is the whole token or a further one, "↵" a newline, `<0xE2>` a byte, `<s>` a control token,
+        `<U+0301>` an accent without a letter or a character that shows nothing.
         """
         token_id = self._check(token_id)
         piece = self._pieces[token_id]
@@ -168,7 +181,19 @@ class SentencePieceTokenizer:
         word = piece.replace(SPACE_PIECE, " ")
         if word.strip(" "):
             word = word.removeprefix(" ")
-        return "".join(_visible(character) for character in word)
+        return _visible(word)
+
+    def _refuse_rewriting(self) -> None:
+        """Refuses a model whose normaliser changes any character of the first plane; 2 ms for all of them."""
+        plain = self._processor.normalize(_FIRST_PLANE).replace(SPACE_PIECE, "")
+        if plain == _FIRST_PLANE:
+            return
+        normalize = self._processor.normalize
+        changed = next((c for c in _FIRST_PLANE if normalize(c).replace(SPACE_PIECE, "") != c), "\n")
+        raise ValueError(
+            f"{self.path} rewrites U+{ord(changed):04X} and perhaps others, so a text would not come back as it was "
+            f"typed; Mistral's tokenizers rewrite nothing (their normalization_rule_name is identity)"
+        )
 
     def _check(self, token_id: int) -> int:
         if not 0 <= token_id < len(self._pieces):
@@ -199,14 +224,22 @@ def _open(path: Path) -> sentencepiece.SentencePieceProcessor:
     return processor
 
 
-def _visible(character: str) -> str:
-    if character == " ":
-        return "␣"
-    if character in _LABELS:
-        return _LABELS[character]
-    if unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp", "Zs", "Co", "Cn"}:
-        return f"<U+{ord(character):04X}>"
-    return character
+def _visible(word: str) -> str:
+    """The word with a sign for each character that shows nothing, or only together with the one before it."""
+    signs, base = [], False
+    for character in word:
+        mark = unicodedata.category(character).startswith("M")
+        shown = character != " " and character not in _LABELS and not _is_blank(character) and (base or not mark)
+        signs.append(character if shown else _LABELS.get(character, f"<U+{ord(character):04X}>"))
+        base = shown
+    return "".join(signs)
+
+
+def _is_blank(character: str) -> bool:
+    """Whether a character alone leaves no ink: controls, formats, separators, unassigned and ignorable ones, blanks."""
+    if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"}:
+        return True
+    return any(ord(character) in span for span in _IGNORABLE) or character in _BLANK
 
 
 class StreamingDecoder:

@@ -66,19 +66,28 @@ def weight_files(folder: Path, layout: str) -> list[Path]:
     """The safetensors files of a folder.
 
     Raises:
-        CheckpointError: there are none, or the index of shards names something else.
+        CheckpointError: there are none, more than one model's, or the index of shards names something else.
     """
     single = folder / "model.safetensors"
     if layout == MISTRAL and (shards := sorted(folder.glob("consolidated*.safetensors"))):
+        if single.is_file() and not (folder / "config.json").is_file():
+            raise CheckpointError(_ambiguous(folder, shards[0].name, single.name))
         return shards
+    indexed = _indexed_files(folder) if (folder / INDEX_FILE).is_file() else sorted(folder.glob("model-*.safetensors"))
     if single.is_file():
+        if others := [path.name for path in indexed if path != single]:
+            raise CheckpointError(_ambiguous(folder, single.name, f"shards ({', '.join(others[:DEFECTS_NAMED])})"))
         return [single]
     if layout == HUGGING_FACE and (folder / INDEX_FILE).is_file():
-        return _indexed_files(folder)
+        return indexed
     if pickles := sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLES):
         raise CheckpointError(f"{folder} has its weights in {', '.join(pickles)}: {_WHY_NOT_PICKLE}")
     wanted = "consolidated*.safetensors" if layout == MISTRAL else f"model.safetensors or {INDEX_FILE}"
     raise CheckpointError(f"{folder} has no weights; in {layout}'s layout they are in {wanted}")
+
+
+def _ambiguous(folder: Path, one: str, other: str) -> str:
+    return f"{folder} has both {one} and {other}, and nobody can say which of them is the model; remove one of the two"
 
 
 def _indexed_files(folder: Path) -> list[Path]:

@@ -12,7 +12,7 @@ Source: mistral-inference (names); transformers `convert_mistral_weights_to_hf.p
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,14 @@ from mistral_core.checkpoint.folder import (
     refuse_pickle,
     weight_files,
 )
+from mistral_core.checkpoint.golden import GOLDEN_FILE, load_golden
+from mistral_core.checkpoint.registry import bundled_root
 from mistral_core.checkpoint.tensors import add_to_hash, expected_shapes, file_name, from_half_split, rotary_heads
 from mistral_core.config import MistralConfig
 from mistral_core.model import Transformer
 from mistral_core.tokenizer import SentencePieceTokenizer
 
+_CHANGED = "changed while the model was being read, so its parts may be of two versions; load it again"
 _FLOATS = {"BF16", "F16", "F32", "F64"}
 
 
@@ -77,9 +80,12 @@ class _Stored:
         # memory of this process, and the peak would be twice the weights.
         try:
             with safe_open(self.path, framework="pt") as file:
-                return file.get_tensor(self.key)
+                tensor = file.get_tensor(self.key)
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"{self.key} cannot be read from {self.path}: {error}") from error
+        if tuple(tensor.shape) != self.shape:
+            raise CheckpointError(f"{self.path} {_CHANGED}")
+        return tensor
 
 
 def load_model(
@@ -93,8 +99,8 @@ def load_model(
         device: where the weights go, one tensor at a time.
 
     Raises:
-        CheckpointError: the folder is incomplete, damaged or not of this network; all defects of the
-            tensors are listed together.
+        CheckpointError: the folder is incomplete, damaged, not of this network, changes meanwhile, is not the
+            bundled model that it was, or computes nothing; all defects of the tensors come together.
         ValueError: the configuration or the tokenizer is refused.
     """
     if not dtype.is_floating_point:
@@ -102,15 +108,23 @@ def load_model(
     folder = Path(folder)
     refuse_pickle(folder)
     layout = detect_layout(folder)
+    versions = _versions([*folder.glob("*.json"), *folder.glob("tokenizer.model*")])
     config, notices = read_config(folder)
     tokenizer = _load_tokenizer(folder, config)
-    stored = _inventory(folder, layout)
+    files = weight_files(folder, layout)
+    versions |= _versions(files)
+    stored = _inventory(folder, files)
     _check(stored, config, folder)
     state, model_hash = _read_weights(stored, config, layout, dtype, torch.device(device))
+    if changed := [path for path, version in versions.items() if _versions([path]) != {path: version}]:
+        raise CheckpointError(f"{changed[0]} {_CHANGED}")
+    _refuse_exchanged_bundle(folder, model_hash)
     model = _network_without_memory(config)
     model.load_state_dict(state, assign=True)
+    model.requires_grad_(False).eval()
+    _refuse_noise(model, tokenizer.bos_id, folder)
     return LoadedModel(
-        model=model.requires_grad_(False).eval(),
+        model=model,
         tokenizer=tokenizer,
         config=config,
         name=folder.resolve().name,
@@ -118,6 +132,43 @@ def load_model(
         folder=folder,
         notices=notices,
     )
+
+
+def _versions(paths: Iterable[Path]) -> dict[Path, tuple[int, int, int] | None]:
+    """Which file each path is, its size and when it was written: another version differs in one of them."""
+    found: dict[Path, tuple[int, int, int] | None] = {}
+    for path in paths:
+        try:
+            stat = path.stat()
+            found[path] = stat.st_ino, stat.st_size, stat.st_mtime_ns
+        except OSError:
+            found[path] = None
+    return found
+
+
+def _refuse_exchanged_bundle(folder: Path, model_hash: str) -> None:
+    """Compares the weights of a bundled model with the hash that lies beside them; it has been computed anyway."""
+    if folder.resolve().parent != bundled_root().resolve():
+        return
+    golden = load_golden(folder)
+    if golden is not None and golden.model_hash != model_hash:
+        raise CheckpointError(
+            f"the weights of {folder.name} have the hash {model_hash[:12]} and not those {golden.model_hash[:12]} "
+            f"that came with this program; copy the folder again, or remove {GOLDEN_FILE} if you trained it anew"
+        )
+
+
+def _refuse_noise(model: Transformer, first: int, folder: Path) -> None:
+    """Reads one token: weights can be finite one by one and still overflow together, or say nothing at all."""
+    with torch.inference_mode():
+        logits = model(torch.tensor([[first]]))
+    finite = bool(logits.isfinite().all())
+    if not finite or not logits.any():
+        what = "all 0" if finite else "not finite"
+        raise CheckpointError(
+            f"the network in {folder} computes nothing: its logits after the first token are {what} "
+            f"in {str(logits.dtype).removeprefix('torch.')}; copy the weights again, or load them in a wider dtype"
+        )
 
 
 class _NoInitialisation(TorchFunctionMode):
@@ -157,7 +208,7 @@ def _read_weights(
     return state, digest.hexdigest()
 
 
-def _inventory(folder: Path, layout: str) -> dict[str, _Stored]:
+def _inventory(folder: Path, files: Iterable[Path]) -> dict[str, _Stored]:
     """Every tensor of a folder by its name in the file, from the headers alone.
 
     Raises:
@@ -165,7 +216,7 @@ def _inventory(folder: Path, layout: str) -> dict[str, _Stored]:
     """
     stored: dict[str, _Stored] = {}
     problems = []
-    for path in weight_files(folder, layout):
+    for path in files:
         try:
             with safe_open(path, framework="pt") as file:
                 keys = file.keys()
@@ -216,6 +267,12 @@ def _load_tokenizer(folder: Path, config: MistralConfig) -> SentencePieceTokeniz
     if not path.is_file() and others:
         raise CheckpointError(f"{folder} has its tokenizer in {' and '.join(others)}; a tokenizer.model is needed")
     tokenizer = SentencePieceTokenizer(path)
+    if tokenizer.vocab_size < config.vocab_size:
+        raise CheckpointError(
+            f"{path} has {tokenizer.vocab_size} tokens, but the network has {config.vocab_size}: tokens "
+            f"{tokenizer.vocab_size} to {config.vocab_size - 1} would have no text; take the tokenizer that the model "
+            f"was trained with, or cut these rows off its embedding and output"
+        )
     if tokenizer.vocab_size > config.vocab_size:
         raise CheckpointError(
             f"{path} has {tokenizer.vocab_size} tokens, but the network only {config.vocab_size}; "

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from mistral_core.generation import Run, generate
+from mistral_core.generation import GenerationRequest, Run, generate
 from mistral_core.model import random_model
 from mistral_core.sampling import SamplingSettings, choose, sampling_stages, uniform
 from tests.conftest import TINY, TINY_STD
@@ -246,3 +246,12 @@ def test_a_request_is_a_key_and_its_settings_are_json():
     settings = asked(forced=((8, 3),), stop=("x",)).settings()
     assert json.loads(json.dumps(settings)) == settings
     assert {field.name for field in dataclasses.fields(SamplingSettings)} <= settings.keys()
+
+
+def test_a_network_that_overflows_in_the_middle_of_a_text_says_so(tokenizer):
+    """Finite at the first token, and then not: noise would be written without a word."""
+    model = random_model(TINY, seed=11, std=TINY_STD)
+    model.tok_embeddings.weight[70] = float("inf")
+    run = Run(model, tokenizer, GenerationRequest(prompt_ids=(1, 5, 70), max_new_tokens=3, chunk_size=2))
+    with pytest.raises(ValueError, match=r"logits of tokens 2 to 2 are not finite: .*float32.*wider dtype"):
+        run.complete()

@@ -1,6 +1,7 @@
 """Tokenizer: every view of a token against what SentencePiece itself decodes."""
 
 import random
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,54 @@ def test_labels_show_what_would_be_invisible(tokenizer):
     assert all(label and label.isprintable() and label == label.strip() for label in labels)
 
 
+def label_of(word):
+    """The label of a piece, whatever vocabulary has it."""
+    tokenizer = object.__new__(SentencePieceTokenizer)
+    tokenizer._pieces, tokenizer._is_byte, tokenizer._is_control, tokenizer._unknown = [word], [False], [False], -1
+    return tokenizer.label(0)
+
+
+@pytest.mark.parametrize("character", "\ufe0f\u0301\u034f\u115f\u2800\u3164\u200d\u00ad\ufffc\u20dd\U000e0100")
+def test_a_character_that_shows_nothing_alone_has_a_sign(character):
+    sign = f"<U+{ord(character):04X}>"
+    assert label_of(character) == sign
+    assert label_of("\n" + character) == "↵" + sign  # nothing to stand on there either
+    assert label_of(SPACE_PIECE + character) == sign
+
+
+def test_an_accent_on_a_letter_stays_on_it():
+    assert label_of("e\u0301") == "e\u0301"
+    assert label_of("क\u093f") == "क\u093f"
+    assert label_of("q\u0323\u0307") == "q\u0323\u0307"
+    assert label_of("\u0301e") == "<U+0301>e"
+
+
+def test_no_character_of_the_first_plane_is_an_invisible_label():
+    """By another rule than the program's: an engine's property tables, Python's `isprintable`, and names."""
+    regex = pytest.importorskip("regex")
+    unseen = regex.compile(r"\p{Default_Ignorable_Code_Point}|\p{White_Space}|\p{M}|\p{C}")
+    named = (
+        "SEONG FILLER",
+        "HANGUL FILLER",
+        "BRAILLE PATTERN BLANK",
+        "VARIATION SELECTOR",
+        "JOINER",
+        "OBJECT REPLACEMENT",
+        "COMBINING",
+    )
+    bare = []
+    for code in range(0x10000):
+        character = chr(code)
+        name = unicodedata.name(character, "")
+        invisible = unseen.match(character) or not character.isprintable() or any(part in name for part in named)
+        label = label_of(character)
+        if character != SPACE_PIECE and invisible and (not label or character in label):
+            bare.append((f"U+{code:04X}", name))
+        if not invisible and character != SPACE_PIECE:
+            assert label == character, name
+    assert bare == []
+
+
 def test_control_tokens_and_bounds(tokenizer):
     assert (tokenizer.vocab_size, tokenizer.bos_id, tokenizer.eos_id) == (4096, 1, 2)
     assert tokenizer.encode("", eos=True) == [1, 2]
@@ -137,7 +186,7 @@ def train(folder, text=STORY, vocab_size=300, **settings):
         byte_fallback=True,
         hard_vocab_limit=False,
         minloglevel=2,
-        **settings,
+        **{"normalization_rule_name": "identity", **settings},
     )
     return folder / "t.model"
 
@@ -197,5 +246,13 @@ def test_the_dummy_prefix_is_seen_whichever_piece_comes_first(tmp_path, text, pr
 def test_tokenizers_that_change_the_text_or_lack_control_tokens_are_refused(tmp_path):
     with pytest.raises(ValueError, match="does not keep repeated spaces"):
         SentencePieceTokenizer(train(tmp_path, remove_extra_whitespaces=True))
+    for rule, changed in (
+        ("nmt_nfkc", "U\\+0001"),
+        ("nfkc", "U\\+00A0"),
+        ("nmt_nfkc_cf", "U\\+0001"),
+        ("nfkc_cf", "U\\+0041"),
+    ):
+        with pytest.raises(ValueError, match=rf"t.model rewrites {changed}.*as it was typed.*identity"):
+            SentencePieceTokenizer(train(tmp_path, remove_extra_whitespaces=False, normalization_rule_name=rule))
     with pytest.raises(ValueError, match=r"no begin token \(its id is -1\)"):
         SentencePieceTokenizer(train(tmp_path, remove_extra_whitespaces=False, bos_id=-1))

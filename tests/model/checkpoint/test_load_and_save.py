@@ -10,8 +10,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from mistral_core.checkpoint import load as load_module
 from mistral_core.checkpoint.configuration import load_config
-from mistral_core.checkpoint.folder import CheckpointError
+from mistral_core.checkpoint.folder import INDEX_FILE, CheckpointError
 from mistral_core.checkpoint.load import load_model
 from mistral_core.checkpoint.save import save_hugging_face, save_mistral
 from mistral_core.checkpoint.tensors import (
@@ -34,7 +35,7 @@ TINY = MistralConfig(
     n_kv_heads=2,
     head_dim=6,
     hidden_dim=24,
-    vocab_size=4100,
+    vocab_size=4096,
     norm_eps=1e-5,
     rope_theta=500.0,
     sliding_window=5,
@@ -128,7 +129,7 @@ def test_folders_written_by_transformers_run_the_same_here(tmp_path, tied, shard
         num_key_value_heads=2,
         head_dim=6,
         intermediate_size=24,
-        vocab_size=4100,
+        vocab_size=4096,
         rms_norm_eps=1e-5,
         sliding_window=5,
         tie_word_embeddings=tied,
@@ -256,7 +257,7 @@ def test_a_configuration_of_no_possible_network_is_refused_at_once(mistral_folde
 
 def test_defects_carry_the_names_of_the_file(hf_folder):
     rewrite(hf_folder, lambda tensors: tensors.pop("lm_head.weight"), "model.safetensors")
-    with pytest.raises(CheckpointError, match=r"missing: lm_head.weight \[4100, 16\]"):
+    with pytest.raises(CheckpointError, match=r"missing: lm_head.weight \[4096, 16\]"):
         load_model(hf_folder)
 
 
@@ -352,6 +353,95 @@ def test_a_tokenizer_larger_than_the_vocabulary_is_refused(tmp_path):
     save_mistral(random_model(MistralConfig(**{**TINY._raw(), "vocab_size": 4000})), tmp_path, TOKENIZER)
     with pytest.raises(CheckpointError, match="4096 tokens, but the network only 4000"):
         load_model(tmp_path)
+
+
+def test_more_embedding_rows_than_pieces_are_refused(tmp_path):
+    """A token of such a row has no text: the run would stop in the middle of one."""
+    save_mistral(random_model(MistralConfig(**{**TINY._raw(), "vocab_size": 4100})), tmp_path, TOKENIZER)
+    with pytest.raises(CheckpointError, match=r"4096 tokens, but the network has 4100: .* 4096 to 4099 .* no text"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["another file", "the same file", "another shape", "params.json", "tokenizer.model"])
+def test_files_that_change_while_they_are_read_are_refused(tmp_path, mistral_folder, monkeypatch, how):
+    """Tensors are read one by one; a file exchanged in between would give two versions under a hash of neither."""
+    shape = {"dim": 8} if how == "another shape" else {}
+    other = random_model(MistralConfig(**{**TINY._raw(), **shape}), seed=9, std=0.4)
+    save_mistral(other, tmp_path / "other", TOKENIZER)
+    name = how if "." in how else "consolidated.safetensors"
+    add, left = load_module.add_to_hash, [3]
+
+    def exchange(*arguments):
+        left[0] -= 1
+        if left[0] == 0 and how == "the same file":
+            (mistral_folder / name).write_bytes((tmp_path / "other" / name).read_bytes())
+        elif left[0] == 0:
+            os.replace(tmp_path / "other" / name, mistral_folder / name)
+        add(*arguments)
+
+    monkeypatch.setattr(load_module, "add_to_hash", exchange)
+    with pytest.raises(CheckpointError, match=rf"{name}.* changed while .* read.* load it again"):
+        load_model(mistral_folder)
+    assert left[0] <= 0
+    monkeypatch.undo()
+    if not shape:
+        load_model(mistral_folder)
+
+
+def test_a_stray_file_beside_indexed_shards_is_refused(hf_folder):
+    """Nobody can say which of the two is the model; the single file used to win without a word."""
+    whole = (hf_folder / "model.safetensors").read_bytes()
+    split(hf_folder, "model.safetensors", ["model-1.safetensors", "model-2.safetensors"], INDEX_FILE)
+    (hf_folder / "model.safetensors").write_bytes(whole)
+    with pytest.raises(CheckpointError, match=r"both model.safetensors and shards .*model-1.safetensors.*remove"):
+        load_model(hf_folder)
+    (hf_folder / INDEX_FILE).write_text(json.dumps({"weight_map": {"lm_head.weight": "model.safetensors"}}))
+    load_model(hf_folder)  # an index of that very file is no second model
+    (hf_folder / INDEX_FILE).unlink()
+    with pytest.raises(CheckpointError, match=r"both model.safetensors and shards .*model-1.safetensors"):
+        load_model(hf_folder)
+
+
+def test_a_stray_file_of_mistrals_layout_is_refused(mistral_folder):
+    shutil.copy(mistral_folder / "consolidated.safetensors", mistral_folder / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"both consolidated.safetensors and model.safetensors.*remove"):
+        load_model(mistral_folder)
+    shutil.copy(BUNDLED / "config.json", mistral_folder)
+    load_model(mistral_folder)  # published folders carry both layouts whole; Mistral's own is read
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e30])
+@pytest.mark.parametrize("name", ["tok_embeddings.weight", "output.weight", "layers.0.feed_forward.w2.weight"])
+def test_weights_that_say_nothing_are_refused_at_load(mistral_folder, scale, name):
+    """All logits 0 (an embedding of zeros, an overflow that the norm turns into 0) or none at all write noise."""
+
+    def spoil(tensors):
+        for key in tensors if scale else [name]:
+            tensors[key] = tensors[key] * scale
+
+    rewrite(mistral_folder, spoil)
+    if name.startswith("layers") and not scale:
+        load_model(mistral_folder)  # a projection of zeros is what some trainings begin with
+        return
+    with pytest.raises(
+        CheckpointError, match=r"computes nothing: .* first token are .*(all 0|not finite).* in float32"
+    ):
+        load_model(mistral_folder)
+
+
+def test_weights_of_a_bundled_model_are_those_that_came_with_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(load_module, "bundled_root", lambda: tmp_path)
+    shutil.copytree(BUNDLED.parent / "relay", tmp_path / "relay")
+    load_model(tmp_path / "relay")
+
+    def nudge(tensors):
+        tensors["model.norm.weight"][0] += 1
+
+    rewrite(tmp_path / "relay", nudge, "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"weights of relay .* not those .* came with .* again"):
+        load_model(tmp_path / "relay")
+    monkeypatch.undo()
+    load_model(tmp_path / "relay")  # elsewhere it is anybody's model
 
 
 def test_names_of_the_bundled_file():
