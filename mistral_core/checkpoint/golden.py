@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from mistral_core.config import MistralConfig
+from mistral_core.writing import write_whole
 
 if TYPE_CHECKING:
     from mistral_core.checkpoint.load import LoadedModel
@@ -109,6 +110,7 @@ def make_golden(folder: str | Path) -> Golden:
     """Computes a fixed text with the independent reference and writes `golden.safetensors` into the model's folder.
 
     Raises:
+        WriteError: no room, or a folder that takes no files.
         ValueError: the folder cannot be loaded, or its file has the rows of wq and wk in the other order than its
             layout says: either order is a network, and the logits of the wrong one would prove it right.
     """
@@ -177,6 +179,4 @@ def _tokens(loaded: LoadedModel, length: int) -> list[int]:
 def _write(golden: Golden, path: Path) -> None:
     header = {name: getattr(golden, name) for name in _HEADER}
     arrays = {"tokens": golden.tokens, "positions": golden.positions, "logits": golden.logits}
-    unfinished = path.with_name(path.name + ".part")
-    save_file(arrays, unfinished, metadata={"golden": json.dumps(header)})
-    unfinished.replace(path)
+    write_whole(path, lambda part: save_file(arrays, part, metadata={"golden": json.dumps(header)}))

@@ -7,7 +7,6 @@ refused: nobody could say which of them is the model.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from mistral_core.checkpoint.folder import INDEX_FILE
 from mistral_core.checkpoint.golden import GOLDEN_FILE
 from mistral_core.checkpoint.tensors import hugging_face_name, rotary_heads, to_half_split
 from mistral_core.model import Transformer
+from mistral_core.writing import write_whole
 
 
 def save_mistral(
@@ -36,6 +36,7 @@ def save_mistral(
         dtype: of the file; default: the model's.
 
     Raises:
+        WriteError: the target is full or not writable.
         ValueError: the folder holds weights that would make it ambiguous.
     """
     folder = _prepare(folder, {"params.json", "consolidated.safetensors"})
@@ -80,9 +81,7 @@ def _prepare(folder: str | Path, written: set[str]) -> Path:
 
 
 def _write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    unfinished = path.with_name(path.name + ".part")
-    save_file(tensors, unfinished, metadata={"format": "pt"})
-    os.replace(unfinished, path)
+    write_whole(path, lambda part: save_file(tensors, part, metadata={"format": "pt"}))
 
 
 def _write_json(content: Mapping[str, Any], path: Path) -> None:

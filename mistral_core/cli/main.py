@@ -1,13 +1,15 @@
 """The engineer's door: `python -m mistral_core`.
 
 Every command prints text for people, or with `--json` one JSON value. Whatever is wrong with the
-input is one sentence on stderr and exit code 2; exit code 1 says that `verify` found something, 3 that it
-found nothing wrong and could not prove everything.
+input is one sentence on stderr and exit code 2; exit code 1 says that `verify` found something, or that a result
+could not be written; 3 that `verify` found nothing wrong and could not prove everything. A reader that leaves
+(`| head`) ends a command quietly.
 Torch is imported by the commands that compute, so help and `info` answer at once.
 """
 
 from __future__ import annotations
 
+import errno
 import shlex
 import sys
 import time
@@ -55,6 +57,7 @@ from mistral_core.cli.run import (
     parse_window,
     print_json,
     read_prompt,
+    reader_left,
     recording_plan,
     refuse,
     start,
@@ -62,6 +65,7 @@ from mistral_core.cli.run import (
     store,
 )
 from mistral_core.cli.train import register as register_train
+from mistral_core.writing import WriteError
 
 PROGRAM = "python -m mistral_core"
 EXAMPLES = f"""Examples
@@ -309,6 +313,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _ARGUMENTS.set(tuple(given))
     try:
         code = app(args=given or ["--help"], prog_name=PROGRAM, standalone_mode=False)
+        sys.stdout.flush()  # here, where a reader that left can still be told from a fault
         return code if isinstance(code, int) else 0
     except typer.Abort:
         return 130
@@ -316,7 +321,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return refuse(error.format_message())
     except ValueError as error:
         return refuse(str(error))
+    except BrokenPipeError:
+        return reader_left()
+    except SystemExit:  # rich leaves so when the reader of its help is gone
+        return reader_left()
+    except WriteError as error:
+        return refuse(str(error), 1)
     except OSError as error:
-        return refuse(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}")
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+        return refuse(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}", 1 if full else 2)
     except (RuntimeError, MemoryError) as error:
         return refuse(f"the computation failed: {error or type(error).__name__}")

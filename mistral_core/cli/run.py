@@ -6,6 +6,7 @@ Torch is imported inside the functions, so that help answers at once.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from mistral_core.sampling import SamplingSettings
     from mistral_core.trace.trace import RecordingPlan, Trace
 
+READER_LEFT = 128 + 13
+"""Exit code of a program that SIGPIPE ends."""
+MOST_THREADS = 1024
+"""Of the processor; torch starts as many as it is told."""
 PRESET = "mistral-7b"
 """A configuration without weights, for `info`."""
 
@@ -199,6 +204,8 @@ def use_threads(threads: int | None) -> None:
         return
     if threads < 1:
         raise ValueError(f"--threads is {threads}; it must be at least 1")
+    if threads > MOST_THREADS:
+        raise ValueError(f"--threads is {threads}; it must be at most {MOST_THREADS:,}")
     import torch
 
     torch.set_num_threads(threads)
@@ -215,7 +222,20 @@ def status(line: str) -> None:
         print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
 
 
-def refuse(reason: str) -> int:
-    """Says in one line on stderr what is wrong; returns exit code 2."""
+def refuse(reason: str, code: int = 2) -> int:
+    """Says in one line on stderr what is wrong; returns the exit code, 2 for wrong input."""
     print(f"error: {' '.join(reason.split())}", file=sys.stderr)
-    return 2
+    return code
+
+
+def reader_left() -> int:
+    """Ends quietly where what is printed is read no more (`| head`); returns the exit code that a shell gives for it.
+
+    What is still buffered would fail once more when the interpreter ends, so it goes nowhere.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return READER_LEFT

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +41,7 @@ from mistral_core.trace.shapes import (  # noqa: F401 (whoever reads a trace fin
     offset_width,
     row_shape,
 )
+from mistral_core.writing import write_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,6 +213,9 @@ class Trace:
         """Writes one safetensors file; its metadata holds a versioned JSON header.
 
         The file appears under its name only when complete.
+
+        Raises:
+            WriteError: the target is full, missing or not writable.
         """
         header = {
             "format": FORMAT,
@@ -231,9 +234,7 @@ class Trace:
         tensors = {f"{ARRAY}{name}": np.ascontiguousarray(array) for name, array in self.arrays.items()}
         for name in PER_TOKEN:
             tensors[name] = np.ascontiguousarray(getattr(self, name))
-        unfinished = Path(path).with_name(Path(path).name + ".part")
-        save_file(tensors, unfinished, metadata={"trace": json.dumps(header)})
-        os.replace(unfinished, path)
+        write_whole(path, lambda part: save_file(tensors, part, metadata={"trace": json.dumps(header)}))
 
     @classmethod
     def load(cls, path: str | Path) -> Trace:
