@@ -86,7 +86,7 @@ def test_influence_computes_so_that_far_cells_are_no_rounding(capsys):
     last, rough = (np.array(content["forward"]["change"][-1]) for content in (wide, narrow))
     assert (wide["dtype"], narrow["dtype"]) == ("float64", "float32")
     far = (last > 0) & (last < 1e-12)
-    assert far.any() and (last[far] > wide["rounding"]).all()
+    assert (last[far] > wide["rounding"]).any()
     assert rough[far].max() > 10 * last[far].max()  # rounding, and it says below which value
     assert rough[far].max() < narrow["rounding"]
 
