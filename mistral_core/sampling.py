@@ -25,6 +25,9 @@ from jaxtyping import Float
 
 from mistral_core.config import brief
 
+MAX_SEED = 2**64 - 1
+"""Of the generator of random numbers, whose key has 64 bits."""
+
 Logits = Float[np.ndarray, " vocab_size"]
 
 
@@ -223,8 +226,8 @@ def uniform(seed: int, position: int, stream: int = 0) -> float:
     Raises:
         ValueError: the seed is negative or does not fit 64 bits.
     """
-    if not 0 <= seed < 2**64:
-        raise ValueError(f"seed is {seed}; it must be from 0 to {2**64 - 1}")
+    if not 0 <= seed <= MAX_SEED:
+        raise ValueError(f"seed is {seed}; it must be from 0 to {MAX_SEED}")
     return float(np.random.Generator(np.random.Philox(key=seed, counter=position + (stream << 64))).random())
 
 

@@ -17,8 +17,7 @@ PACES = {"as fast as it can": 0.0, "20 tokens a second": 20.0, "5 tokens a secon
 
 def prompt_area(desk: Desk) -> str:
     """The prompt; counted as last committed (Ctrl+Enter, or leaving the field)."""
-    if state.value(state.PROMPT) is None:
-        state.put(state.PROMPT, desk.prompt)
+    state.begin(state.PROMPT, desk.prompt)
     typed = st.text_area(
         "Prompt", key=state.PROMPT, height=84, label_visibility="collapsed", placeholder="Write how the text begins …"
     )
@@ -87,9 +86,8 @@ def _buttons(desk: Desk) -> list[tuple[str, str, str, bool]]:
 
 
 def _next_run(desk: Desk) -> None:
-    for key, number in ((state.LENGTH, desk.length), (state.SEED, desk.seed)):
-        if state.value(key) is None:
-            state.put(key, number)
+    state.begin(state.LENGTH, desk.length)
+    state.begin(state.SEED, desk.seed)
     desk.length = st.number_input(
         "new tokens",
         0,

@@ -58,7 +58,7 @@ def write(desk: Desk, spec: RunSpec, *, pace: float = 0.0, paused: bool = False)
         return False
     if spec.name in desk.records and desk.records[spec.name].job is not None:
         desk.current = spec.name
-        if _written_to(desk.records[spec.name]) == "cancelled":
+        if _ended_by(desk.records[spec.name]) == "cancelled":
             return go_on(desk)
         desk.notice = (
             "This text is here already: same prompt, settings and seed. Change the seed for another one, "
@@ -93,7 +93,7 @@ def _started(desk: Desk, spec: RunSpec, shared: Trace | None, *, pace: float, pa
         return None
 
 
-def _written_to(record: Record) -> str:
+def _ended_by(record: Record) -> str:
     """Why the engine wrote no further: "length", "eos", "stop_string" or "cancelled"; empty if it may go on."""
     progress = progress_of(record)
     return progress.finish_reason if progress is not None and progress.status == "done" else ""
@@ -101,7 +101,7 @@ def _written_to(record: Record) -> str:
 
 def can_go_on(desk: Desk) -> bool:
     """Whether the shown run has ended and could be longer: it was stopped, or is as long as it was asked for."""
-    return desk.record is not None and _written_to(desk.record) in ("cancelled", "length")
+    return desk.record is not None and _ended_by(desk.record) in ("cancelled", "length")
 
 
 def go_on(desk: Desk) -> bool:
@@ -113,7 +113,7 @@ def go_on(desk: Desk) -> bool:
     record, trace = desk.record, trace_of(desk.record)
     if record is None or record.spec is None or not can_go_on(desk):
         return False
-    if _written_to(record) == "cancelled":
+    if _ended_by(record) == "cancelled":
         job = _started(desk, record.spec, trace, pace=desk.pace)
         record.job = job or record.job
         return job is not None

@@ -12,19 +12,12 @@ from app.session.actions import write
 from app.session.desk import Desk
 from app.session.files import open_recording
 from app.session.numbers import number, short, whole
-from app.session.runs import (
-    DEFAULT_NEW_TOKENS,
-    DEFAULT_SAMPLING,
-    MAX_NEW_TOKENS,
-    MAX_SEED,
-    MAX_SEED_ON_SCREEN,
-    SHORT,
-    RunSpec,
-)
+from app.session.runs import DEFAULT_NEW_TOKENS, DEFAULT_SAMPLING, MAX_NEW_TOKENS, MAX_SEED_ON_SCREEN, SHORT, RunSpec
 from app.session.sentence import sentence
 from app.shared.messages import Place
 from mistral_core.checkpoint import registry
 from mistral_core.checkpoint.registry import DEFAULT_MODEL
+from mistral_core.sampling import MAX_SEED
 
 FORCED = re.compile(r"[0-9]{1,9}:[0-9]{1,9}")
 

@@ -23,8 +23,7 @@ SAMPLING_FIELDS = tuple(field.name for field in fields(SamplingSettings))
 DEFAULT_SAMPLING = SamplingSettings(temperature=0.8, top_p=0.95)
 DEFAULT_NEW_TOKENS = 200
 MAX_NEW_TOKENS = 2000
-MAX_SEED = 2**64 - 1
-"""The engine's own bounds."""
+"""As the engine's `Limits`, which is not imported here before it is needed."""
 MAX_SEED_ON_SCREEN = 2**53 - 1
 """A field for numbers in a browser counts no further. A larger seed comes from an address or a file only."""
 SHORT = {"temperature": "temp", "top_k": "topk", "top_p": "topp", "min_p": "minp", "repetition_penalty": "rep"}

@@ -91,6 +91,12 @@ def put(key: str, new: Any) -> None:
     st.session_state[key] = new
 
 
+def begin(key: str, first: Any) -> None:
+    """What a widget says when it is drawn for the first time; one that was drawn before keeps what it says."""
+    if value(key) is None:
+        put(key, first)
+
+
 def component_state(key: str) -> dict[str, Any]:
     """What the component mounted under `key` last said, as a plain dictionary."""
     return dict(st.session_state.get(key) or {})

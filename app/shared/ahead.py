@@ -39,7 +39,6 @@ SCRIPT = """
 </script>"""
 
 
-@lru_cache
 def modules_of(page: str) -> tuple[str, ...]:
     """What the picture of a page imports, the entry first; paths below `app/`.
 
@@ -58,7 +57,6 @@ def modules_of(page: str) -> tuple[str, ...]:
     return tuple(modules)
 
 
-@lru_cache
 def look_of(page: str) -> dict[str, str]:
     """The files of a picture's look, as `kit/look.js` would fetch them: styles, markup and what that includes."""
     names = [*STYLE.findall(_text("kit/look.js")), f"{page}/picture.css", f"{page}/picture.html"]
@@ -74,8 +72,9 @@ def _text(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
+@lru_cache
 def asked_ahead(page: str) -> str:
-    """The script that does so; empty for a page without a picture."""
+    """The script that does so; empty for a page without a picture. Made once, as the files and the options stay."""
     if page not in typing.get_args(PictureName):
         return ""
     path = "/".join(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mistral_core.config import MistralConfig, brief
-from mistral_core.sampling import SamplingSettings
+from mistral_core.sampling import MAX_SEED, SamplingSettings
 
 FORMAT = "mistral-explorer-trace"
 VERSION = 1
@@ -89,7 +89,7 @@ def _settings(value: object, vocab_size: int) -> dict[str, Any]:
     readers: dict[str, Callable[[str, object], Any]] = {
         "max_new_tokens": lambda name, item: _whole(name, item, 0, MAX_TOKENS),
         "chunk_size": lambda name, item: _whole(name, item, 1, MAX_TOKENS),
-        "seed": lambda name, item: _whole(name, item, 0, 2**64 - 1),
+        "seed": lambda name, item: _whole(name, item, 0, MAX_SEED),
         "stop": lambda name, item: list(_texts(name, item, least=1)),
         "command": lambda name, item: _text(name, item, 2**20),
         "forced": lambda name, item: _forced(name, item, vocab_size),

@@ -156,28 +156,16 @@ def result(check: str, compared: str, error: float, bound: float, note: str = ""
 
 def skipped(check: str, compared: str, note: str) -> CheckResult:
     """A line for what this model does not have."""
-    return CheckResult(
-        check=check,
-        compared=compared,
-        max_abs_error=None,
-        bound=None,
-        ok=True,
-        applies=False,
-        note=f"does not apply: {note}",
-    )
+    return _unmeasured(check, compared, f"does not apply: {note}", ok=True, applies=False)
 
 
 def undecided(check: str, compared: str, note: str) -> CheckResult:
     """A line for what could be right or wrong: neither passed nor failed."""
-    return CheckResult(
-        check=check,
-        compared=compared,
-        max_abs_error=None,
-        bound=None,
-        ok=False,
-        proven=False,
-        note=f"not proven: {note}",
-    )
+    return _unmeasured(check, compared, f"not proven: {note}", ok=False, proven=False)
+
+
+def _unmeasured(check: str, compared: str, note: str, **verdict: bool) -> CheckResult:
+    return CheckResult(check=check, compared=compared, max_abs_error=None, bound=None, note=note, **verdict)
 
 
 def name_of(dtype: torch.dtype) -> str:

@@ -2,7 +2,6 @@
 
 import shutil
 from dataclasses import replace
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -20,22 +19,10 @@ from mistral_core.model import random_model
 from mistral_core.verification.checks import golden_logits
 from mistral_core.verification.operations import Substitutes
 from mistral_core.verification.subject import make_subject
+from tests.model.checkpoint.folders import BUNDLED, TINY
 
 torch.set_num_threads(1)
-BUNDLED = Path(__file__).parents[3] / "assets/models/storyteller"
 BOUND = 1e-4
-TINY = MistralConfig(
-    dim=16,
-    n_layers=2,
-    n_heads=4,
-    n_kv_heads=2,
-    head_dim=6,
-    hidden_dim=24,
-    vocab_size=4096,
-    norm_eps=1e-5,
-    rope_theta=500.0,
-    sliding_window=5,
-)
 
 
 def relative_error(golden, model):

@@ -11,9 +11,7 @@ from mistral_core.checkpoint.save import save_hugging_face
 from mistral_core.checkpoint.tensors import expected_shapes
 from mistral_core.config import MistralConfig
 from mistral_core.model import Transformer
-
-BUNDLED = Path(__file__).parents[3] / "assets/models/storyteller"
-TOKENIZER = BUNDLED / "tokenizer.model"
+from tests.model.checkpoint.folders import BUNDLED, TOKENIZER
 
 MEASURE = """
 import sys, torch

@@ -85,7 +85,7 @@ def test_what_the_model_ended_itself_cannot_go_on(monkeypatch):
     assert actions.write(desk, spec(5))
     wait(desk, lambda progress: progress.status == "done")
     assert actions.can_go_on(desk)
-    monkeypatch.setattr(actions, "_written_to", lambda record: "eos")
+    monkeypatch.setattr(actions, "_ended_by", lambda record: "eos")
     assert not actions.can_go_on(desk) and not actions.go_on(desk)
 
 
