@@ -2,7 +2,7 @@
 
 import { blend } from "../kit/colour.js";
 import { el, legend } from "../kit/dom.js";
-import { greenShare } from "./decades.js";
+import { raised } from "./decades.js";
 import { printed, wordAt } from "./words.js";
 
 /** @typedef {import("./reading.js").Reading} Reading */
@@ -33,9 +33,10 @@ export class Captions {
     page.part("grid-title").replaceChildren(...this.title(reading));
     page.part("text-title").replaceChildren(back ? "What it depends on" : "Which predictions change");
     page.part("strip-title").textContent = this.below(choice);
+    const from = `from 10${raised(-page.scale.decades)} on`;
     page.part("text-legend").textContent = back
-      ? "green: its influence (log scale)"
-      : "green: how much the next word changes (log scale)";
+      ? `green: its influence (log scale, ${from})`
+      : `green: how much the next word changes (log scale, ${from})`;
     const badge = run.meta.can_measure ? "model" : "no model";
     for (const name of ["grid-badge", "text-badge", "facts-badge"]) page.part(name).textContent = badge;
   }
@@ -65,14 +66,17 @@ export class Captions {
     const { page } = this;
     const { card, influence } = page.colour;
     const unit = UNITS[choice.reading];
-    const key = `${unit} ${card} ${page.zoom === "hops"}`;
+    const { decades, keeps } = page.scale;
+    const key = `${unit} ${card} ${page.zoom === "hops"} ${decades}`;
     if (this.drawn === key) return;
     this.drawn = key;
-    const steps = [-12, -9, -6, -3, 0].map((power) =>
-      el("i", { style: `background:${blend(card, influence, greenShare(10 ** power))}` }),
+    const steps = [1, 0.75, 0.5, 0.25, 0].map((share) =>
+      el("i", { style: `background:${blend(card, influence, page.scale.green(10 ** (-share * decades)))}` }),
     );
-    const scale = el("span", { class: "mx-entry mx-scale", title: unit }, "10⁻¹²", ...steps, `1  ${unit}`);
-    const nothing = choice.reading === "corridor" ? "allowed, below rounding" : "allowed, nothing measured";
+    const lowest = `10${raised(-decades)}`;
+    const scale = el("span", { class: "mx-entry mx-scale", title: unit }, lowest, ...steps, `1  ${unit}`);
+    const none = choice.reading === "corridor" ? "allowed, below rounding" : "allowed, nothing measured";
+    const nothing = keeps ? none : `allowed, less than ${lowest}: too little to notice`;
     const cell = "a cell: the largest of its tokens; empty: the text does not go that far";
     page.sizes.clear(); // a line more or less of it leaves the canvas another height
     page

@@ -4,7 +4,6 @@
 import { labelFont } from "../kit/measure.js";
 import { blend } from "../kit/colour.js";
 import { clamp } from "../kit/format.js";
-import { greenShare } from "./decades.js";
 import { explainBin } from "./explain.js";
 import { HopBins } from "./hops.js";
 
@@ -50,11 +49,11 @@ export class HopAxis {
    * @param {number} y
    * @param {number} high */
   drawCells(g, box, row, y, high) {
-    const { colour } = this.page;
+    const { colour, scale } = this.page;
     const bins = this.binsOf(box.reading);
     for (let hops = 0; hops < bins.count; hops++) {
-      const value = bins.peak(row, hops)?.value ?? NaN;
-      if (Math.abs(value) > 0) g.fillStyle = blend(colour.card, colour.influence, greenShare(value));
+      const green = scale.green(bins.peak(row, hops)?.value ?? NaN);
+      if (green) g.fillStyle = blend(colour.card, colour.influence, green);
       else if (bins.inside(row, hops)) g.fillStyle = bins.positions(hops) ? colour.cell : colour.card;
       else continue;
       g.fillRect(box.left + bins.column(hops) * box.wide, y, box.wide - 0.75, high);

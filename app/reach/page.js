@@ -6,6 +6,7 @@ import { ReachRun } from "./run.js";
 import { Reading } from "./reading.js";
 import { Side } from "./side.js";
 import { Strip } from "./strip.js";
+import { SCALES } from "./decades.js";
 import { Surface } from "../kit/surface.js";
 import { anchorOf, inReading, movedTo } from "./choice.js";
 import { clamp } from "../kit/format.js";
@@ -46,6 +47,9 @@ export default class ReachPage extends Surface {
     this.centre = null;
     /** @type {"change" | "probability"} */
     this.stripBy = "change";
+    /** How small a value is still drawn.
+     * @type {import("./decades.js").ScaleName} */
+    this.scaleName = "noticed";
     /** Of a corridor, that clicks move.
      * @type {import("./choice.js").End} */
     this.end = "target";
@@ -110,6 +114,10 @@ export default class ReachPage extends Surface {
   /** The token that arrows move and that the page calls the current one. */
   get anchor() {
     return this.reading ? anchorOf(this.reading.choice, this.end) : 0;
+  }
+
+  get scale() {
+    return SCALES[this.scaleName];
   }
 
   /** @param {{ header: ReachHeader, arrays: ReachArrays, bytes: number }} payload */
@@ -303,6 +311,7 @@ export default class ReachPage extends Surface {
       cut: choice.cut,
       window: choice.window ?? "",
       zoom: this.zoom,
+      scale: this.scaleName,
       asked: this.asked,
       fresh: fresh ? "1" : "0",
       hidden: this.hidden ? "1" : "0",

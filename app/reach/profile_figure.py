@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
+from app.shared.decades import NOTICED, decade_axis
 from app.theme import THEMES, figure_axis, figure_style, mix
 
 LOWEST = 1e-16
-"""Of the axis; what is smaller is cut off there, and an exact 0 is not drawn."""
+"""Of the deep axis."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,12 +35,14 @@ def profile_figure(
     reach: int | None,
     theme: str = "light",
     texts: Mapping[str, np.ndarray] = {},
+    lowest: float = NOTICED,
 ) -> go.Figure:
     """Mean relative change after every layer, the spread after the last one, random weights beside it.
 
     Args:
         untrained: the same for random weights. marks: W, 2W, 3W. reach: exact; `None` = unbounded.
         texts: by name, the mean after the last layer of each text, index = distance.
+        lowest: of the axis; an exact 0 is not drawn on any.
     """
     colours = THEMES[theme]
     figure = go.Figure()
@@ -103,20 +106,12 @@ def profile_figure(
             font={"color": colour, "size": 14},
         )
     axis = figure_axis(theme)
-    ticks = [1e-16, 1e-12, 1e-8, 1e-4, 1]
     figure.update_layout(
         meta={"provenance": "model"},
         height=420,
         margin={"l": 70, "r": 10, "t": 34, "b": 10},
         xaxis={**axis, "title": "tokens after the replaced one"},
-        yaxis={
-            **axis,
-            "type": "log",
-            "title": {"text": "relative change", "standoff": 8},
-            "range": [-16.5, 0.5],
-            "tickvals": ticks,
-            "ticktext": ["10⁻¹⁶", "10⁻¹²", "10⁻⁸", "10⁻⁴", "1"],
-        },
+        yaxis={**axis, **decade_axis(lowest), "title": {"text": "relative change", "standoff": 8}},
         legend={"orientation": "h", "y": -0.24, "x": 0},
         **figure_style(theme),
     )
@@ -125,4 +120,4 @@ def profile_figure(
 
 def _drawn(values: np.ndarray) -> list[float | None]:
     """From distance 1 on; a gap for an exact 0."""
-    return [max(float(value), LOWEST) if value > 0 else None for value in values[1:]]
+    return [float(value) if value > 0 else None for value in values[1:]]

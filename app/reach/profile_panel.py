@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.reach.profile import SOURCES, Compared, compared, table, texts_of
-from app.reach.profile_figure import Curves, profile_figure
+from app.reach.profile_figure import LOWEST, Curves, profile_figure
 from app.reach.state import ReachState
 from app.session import state
 from app.session.desk import Desk
 from app.shared.chart import chart
+from app.shared.decades import lowest_drawn
 from app.shared.examples import EXAMPLES
 from app.shared.work_panel import work_panel
 
@@ -45,6 +46,7 @@ def _result(comparison: Compared) -> None:
     widths = [window for window in comparison.config.windows if window is not None]
     marks = [k * max(widths) for k in (1, 2, 3)] if widths else []
     by_text = dict(zip(comparison.names, comparison.model.change_by_text, strict=True))
+    lowest = lowest_drawn(state.PROFILE_SCALE, LOWEST)
     chart(
         lambda theme: profile_figure(
             _curves(comparison.model),
@@ -53,9 +55,10 @@ def _result(comparison: Compared) -> None:
             comparison.config.exact_reach(),
             theme,
             by_text,
+            lowest,
         ),
         key=state.PROFILE_FIGURE,
-        alt="Mean relative change of the state against distance for each layer, beside random weights",
+        alt="Mean relative change of the state against distance for each layer, on a log scale, beside random weights",
     )
     st.dataframe(table(comparison), hide_index=True)
     st.caption(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from app.shared.decades import NOTICED, decade_axis
 from app.theme import OKABE_ITO, THEMES, figure_style, percent
 
 LOWEST = 1e-30
-"""Of the KL's axis; an exact 0 stands on it as an open mark."""
+"""Of the deep axis of the KL; an exact 0 stands on it as an open mark."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,7 @@ def push_back_figure(
     guess: int | None = None,
     theme: str = "light",
     typical: Sequence[Ordinary] = (),
+    lowest: float = NOTICED,
 ) -> go.Figure:
     """Probabilities of the answers above, KL on a log scale below, over the same distances.
 
@@ -50,6 +53,7 @@ def push_back_figure(
         points: nearest first. words: the word and its swap. answers: what each makes likely.
         marks: W, 2W, 3W. reach: exact; `None` = unbounded. guess: the visitor's; `None` = none.
         typical: ordinary words at the same distances, beside the chosen one.
+        lowest: of the axis of the KL.
     """
     colours = THEMES[theme]
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08, row_heights=[0.45, 0.55])
@@ -89,16 +93,7 @@ def push_back_figure(
     figure.update_xaxes(**grid, range=[0, last])
     figure.update_xaxes(title="tokens between the word and the question", row=2, col=1)
     figure.update_yaxes(**side, tickformat=".0%", rangemode="tozero", title="probability", row=1, col=1)
-    figure.update_yaxes(
-        **side,
-        type="log",
-        title="KL, nats",
-        range=[-31, 1.5],
-        row=2,
-        col=1,
-        tickvals=[1e-30, 1e-24, 1e-18, 1e-12, 1e-6, 1],
-        ticktext=["0", "10⁻²⁴", "10⁻¹⁸", "10⁻¹²", "10⁻⁶", "1"],
-    )
+    figure.update_yaxes(**side, **_kl_axis(lowest), title="KL, nats", row=2, col=1)
     figure.update_layout(
         meta={"provenance": "model"},
         height=520,
@@ -107,6 +102,12 @@ def push_back_figure(
         **figure_style(theme),
     )
     return figure
+
+
+def _kl_axis(lowest: float) -> dict[str, Any]:
+    """The deep one ends at 0, where exact zeros stand; from the other one what is less leaves through its lower end."""
+    axis = decade_axis(lowest)
+    return axis if lowest > LOWEST else {**axis, "ticktext": ["0", *axis["ticktext"][1:]]}
 
 
 def _add_ordinary(figure: go.Figure, typical: Sequence[Ordinary], colours: Mapping[str, str]) -> None:

@@ -9,12 +9,13 @@ import streamlit as st
 
 from app import compute
 from app.reach.push_back import GONE, beside_ordinary, faded_at, pushed_back
-from app.reach.push_back_figure import Ordinary, Point, push_back_figure
+from app.reach.push_back_figure import LOWEST, Ordinary, Point, push_back_figure
 from app.reach.state import ReachState
 from app.session import state
 from app.session.desk import Desk
 from app.session.sentence import sentence
 from app.shared.chart import chart
+from app.shared.decades import lowest_drawn
 from app.shared.work_panel import work_panel
 from app.theme import percent
 
@@ -114,13 +115,14 @@ def _result(experiment: PushBack, typical: Sequence[Typical], guess: int) -> Non
     )
     st.markdown(beside_ordinary(experiment, typical))
     rows = [Ordinary(distance=row.distance, median=row.median, mean=row.mean, count=row.count) for row in typical]
+    lowest = lowest_drawn(state.PUSH_SCALE, LOWEST)
     chart(
         lambda theme: push_back_figure(
-            points, case.words, case.answers, experiment.marks, experiment.reach, guess, theme, rows
+            points, case.words, case.answers, experiment.marks, experiment.reach, guess, theme, rows, lowest
         ),
         key=state.PUSH_FIGURE,
-        alt="Probabilities of the two answers, and KL falling over decades, against the distance of the swapped word; "
-        "median and mean of ordinary words beside it",
+        alt=f"Probabilities of the two answers, and KL on a log scale from {lowest:g} on, against the distance of the "
+        "swapped word; median and mean of ordinary words beside it",
     )
     st.caption(
         "model: measured now, in float64, one text a mark. Ordinary words: of the longest of these texts, felt at the "

@@ -1,8 +1,6 @@
 // One reading of a text: what is asked, what theory allows for it, and what was measured. It never changes; another
 // question or another answer makes another one.
 
-import { wordTint } from "./decades.js";
-
 /**
  * @typedef {import("./types.js").ChoiceHeader} Choice
  * @typedef {import("./types.js").ReachArrays} ReachArrays
@@ -106,8 +104,9 @@ export class Reading {
   }
 
   /** How strongly a word is coloured, in percent: the whole effect of, or on, its position.
-   * @param {number} position */
-  tint(position) {
-    return this.fresh ? wordTint(this.below(position)) : 0;
+   * @param {number} position
+   * @param {import("./decades.js").Scale} scale */
+  tint(position, scale) {
+    return this.fresh ? scale.tint(this.below(position)) : 0;
   }
 }

@@ -35,6 +35,12 @@ const STRIPS = [
   ["probability", "probability"],
 ];
 
+/** @type {[scale: import("./decades.js").ScaleName, label: string][]} */
+const DRAWN = [
+  ["noticed", "what can be noticed"],
+  ["deep", "down to 10⁻¹²"],
+];
+
 export class Side {
   /** @param {import("./page.js").default} page */
   constructor(page) {
@@ -65,6 +71,10 @@ export class Side {
     });
     segmented(page.part("end"), choice.reading === "corridor" ? ENDS : [], page.end, (end) => {
       page.end = end;
+      page.draw();
+    });
+    segmented(page.part("scale"), DRAWN, page.scaleName, (scale) => {
+      page.scaleName = scale;
       page.draw();
     });
     segmented(page.part("strip-by"), choice.reading === "backward" ? [] : STRIPS, page.stripBy, (stripBy) => {

@@ -85,7 +85,7 @@ export class Story {
     const chosen = position === page.anchor;
     const end = reading.ends.some(([at]) => at === position);
     const out = !page.hidden && this.outOfReach(position, reading);
-    const tint = chosen || page.hidden ? 0 : reading.tint(position);
+    const tint = chosen || page.hidden ? 0 : reading.tint(position, page.scale);
     const marks = `${chosen}${end}${out}${tint}`;
     if (token.marks === marks) return;
     token.marks = marks;

@@ -2,7 +2,6 @@
 // probability of the word that really follows, before and after.
 
 import { labelFont } from "../kit/measure.js";
-import { barShare } from "./decades.js";
 import { clamp } from "../kit/format.js";
 
 /** @typedef {import("./grid.js").Box} Box */
@@ -14,12 +13,9 @@ const SHARES = [
   [1, "100 %"],
 ];
 
-/** @type {[share: number, label: string][]} */
-const POWERS = [
-  [1 / 13, "10⁻¹²"],
-  [7 / 13, "10⁻⁶"],
-  [1, "1"],
-];
+/** A bar that is there is seen.
+ * @param {number} high */
+const tall = (high) => (high > 0 ? Math.max(2, high) : 0);
 
 export class Strip {
   /** @param {import("./page.js").default} page */
@@ -46,10 +42,10 @@ export class Strip {
     const floor = height - 2;
     const high = height - 0.6 * page.unit;
     const probabilities = this.probabilities(box);
-    this.drawScale(g, box, floor, high, probabilities ? SHARES : POWERS);
+    this.drawScale(g, box, floor, high, probabilities ? SHARES : page.scale.marks);
     if (page.hidden || !box.reading.fresh) return;
     if (probabilities) this.drawProbabilities(g, box, floor, high, probabilities);
-    else box.axis.drawBars(g, box, floor, (value) => (value > 0 ? Math.max(2, barShare(value) * high) : 0));
+    else box.axis.drawBars(g, box, floor, (value) => tall(page.scale.bar(value) * high));
   }
 
   /** Of the word that follows, before and after the swap; null = not asked for, or there are none.

@@ -3,7 +3,6 @@
 import { blend } from "../kit/colour.js";
 import { clamp, grouped, shorten } from "../kit/format.js";
 import { fit, labelFont } from "../kit/measure.js";
-import { greenShare } from "./decades.js";
 import { explainBelow, explainState } from "./explain.js";
 
 /**
@@ -63,7 +62,7 @@ export class TokenAxis {
    * @param {number} y
    * @param {number} high */
   drawCells(g, box, row, y, high) {
-    const { colour } = this.page;
+    const { colour, scale } = this.page;
     const { reading } = box;
     const gap = box.wide >= 5 ? 0.75 : 0;
     /** @type {number | null} */
@@ -82,7 +81,7 @@ export class TokenAxis {
         best = -1;
       }
       const value = reading.value(row, position);
-      if (value !== 0 && Number.isFinite(value)) best = Math.max(best, greenShare(value));
+      if (value !== 0 && Number.isFinite(value)) best = Math.max(best, scale.green(value));
       else if (reading.allowed(row, position)) best = Math.max(best, 0);
     }
     flush();

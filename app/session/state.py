@@ -45,6 +45,8 @@ ORIGIN = "origin"
 KV_BYTES_FIGURE = "kv bytes"
 PUSH_FIGURE = "push figure"
 PROFILE_FIGURE = "profile figure"
+PUSH_SCALE = "push scale"
+PROFILE_SCALE = "profile scale"
 STAIRCASE_FIGURE = "staircase"
 
 

@@ -217,3 +217,16 @@ def test_a_step_just_before_another_page_is_left_counts_here_too(visit):
     )
     assert wait(page, reading="backward", target=32)["row"] == "2"
     page.wait_for_url("**t=32*")
+
+
+def test_green_is_what_can_be_noticed_and_the_deep_scale_is_a_switch(visit):
+    page = visit("/reach")
+    page.wait_for_selector(f"{GRID}[data-fresh='1'][data-scale='noticed']", timeout=60_000)
+    green = "canvas => { const {width, height} = canvas; const d = canvas.getContext('2d').getImageData(0, 0, width, height).data; let n = 0; for (let i = 0; i < d.length; i += 4) n += d[i + 1] > d[i] + 12 ? 1 : 0; return n; }"
+    noticed = page.locator("[data-part='grid']").evaluate(green)
+    assert "less than 10⁻³: too little to notice" in page.locator("[data-part='grid-legend']").inner_text()
+    page.get_by_role("radio", name="down to 10⁻¹²").click()
+    page.wait_for_selector(f"{GRID}[data-scale='deep']")
+    deep = page.locator("[data-part='grid']").evaluate(green)
+    assert "10⁻¹²" in page.locator("[data-part='grid-legend']").inner_text()
+    assert 0 < noticed < 0.8 * deep, "most of the staircase is below what anybody would notice"

@@ -109,11 +109,13 @@ def test_a_slot_shows_who_read_it_and_its_real_numbers(visit):
     assert data(page)["reader"] == str(max(weights, key=weights.get))
     page.get_by_text("all the numbers").click()
     page.wait_for_selector(".th-table tbody tr")
-    rows = page.locator(".th-table tbody tr").all_inner_texts()
+    rows = page.locator(".th-table tbody tr").evaluate_all(
+        "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))"
+    )
     keys, values = run.keys(layer)[position], run.values(layer)[position]
     assert len(rows) == keys.shape[1]
     for i, row in enumerate(rows):
-        shown = [float(number.replace("−", "-")) for number in row.split()]
+        shown = [float(number.replace("−", "-")) for number in row]
         assert shown == pytest.approx([i, keys[0, i], values[0, i], keys[1, i], values[1, i]], abs=6e-5)
     strip = page.locator(".th-strip[data-kind='values'][data-group='1']")
     strip.hover(position={"x": strip.bounding_box()["width"] * 10.5 / 32, "y": 5})

@@ -1,41 +1,86 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { barShare, DECADES, greenShare, tiny, wordTint } from "../../../app/reach/decades.js";
+import { DEEP, NOTICED, SCALES, tiny } from "../../../app/reach/decades.js";
 
 const powers = Array.from({ length: 30 * 8 + 1 }, (_, i) => 10 ** (-24 + i / 8)); // 1e-24 to 1e6
+const { noticed, deep } = SCALES;
 
 test("an exact 0, and what was not measured, has no green at all", () => {
-  for (const value of [0, -0, NaN]) {
-    assert.equal(greenShare(value), 0);
-    assert.equal(wordTint(value), 0);
-  }
-});
-
-test("whatever is not 0 has some green, however small it is, and a larger value never has less", () => {
-  for (const scale of [greenShare, wordTint]) {
-    assert.ok(scale(Number.MIN_VALUE) > 0);
-    for (const [i, value] of powers.entries()) {
-      assert.ok(scale(value) > 0);
-      if (i) assert.ok(scale(value) >= scale(powers[i - 1]));
-      assert.equal(scale(-value), scale(value));
+  for (const scale of [noticed, deep])
+    for (const value of [0, -0, NaN]) {
+      assert.equal(scale.green(value), 0);
+      assert.equal(scale.tint(value), 0);
+      assert.equal(scale.bar(value), 0);
     }
+});
+
+test("a larger value never has less, and its sign does not matter", () => {
+  for (const scale of [noticed, deep])
+    for (const [i, value] of powers.entries()) {
+      if (i) {
+        assert.ok(scale.green(value) >= scale.green(powers[i - 1]));
+        assert.ok(scale.tint(value) >= scale.tint(powers[i - 1]));
+        assert.ok(scale.bar(value) >= scale.bar(powers[i - 1]));
+      }
+      assert.equal(scale.green(-value), scale.green(value));
+      assert.equal(scale.tint(-value), scale.tint(value));
+    }
+});
+
+test("what is too small to notice is not drawn, and what can be noticed is", () => {
+  assert.equal(NOTICED, 3);
+  for (const value of powers.filter((power) => power < 0.999e-3)) {
+    assert.equal(noticed.green(value), 0, `${value}`);
+    assert.equal(noticed.tint(value), 0);
+    assert.equal(noticed.bar(value), 0);
+  }
+  for (const value of powers.filter((power) => power > 0.999e-3)) {
+    assert.ok(noticed.green(value) > 0.08, `${value}`);
+    assert.ok(noticed.tint(value) > 5);
+    assert.ok(noticed.bar(value) > 0.2);
   }
 });
 
-test("the green covers twelve decades: it rises within them, is palest below, and full from 1 on", () => {
-  assert.equal(DECADES, 12);
-  for (let power = -11; power <= 0; power++) assert.ok(greenShare(10 ** power) > greenShare(10 ** (power - 1)));
-  assert.equal(greenShare(1e-12), greenShare(1e-20));
-  assert.equal(greenShare(1), 1);
-  assert.equal(greenShare(1000), 1);
+test("the deep scale gives some green to whatever is not 0, however small it is", () => {
+  for (const value of [Number.MIN_VALUE, ...powers]) {
+    assert.ok(deep.green(value) > 0);
+    assert.ok(deep.tint(value) > 0);
+  }
 });
 
-test("every decade makes a bar taller by the same, and 1e-12 still has one of them", () => {
-  for (let power = -12; power <= 0; power++)
-    assert.ok(Math.abs(barShare(10 ** power) - (power + 13) / 13) < 1e-12, `1e${power}`);
-  assert.equal(barShare(1e-30), 0);
-  assert.equal(barShare(50), 1);
+test("the green rises over the decades of its scale, is palest below, and full from 1 on", () => {
+  assert.equal(DEEP, 12);
+  for (const scale of [noticed, deep]) {
+    for (let power = 1 - scale.decades; power <= 0; power++)
+      assert.ok(scale.green(10 ** power) > scale.green(10 ** (power - 1)));
+    assert.equal(scale.green(1), 1);
+    assert.equal(scale.green(1000), 1);
+  }
+  assert.equal(deep.green(1e-12), deep.green(1e-20));
+});
+
+test("every decade makes a bar taller by the same, and the last one still has one of them", () => {
+  for (const scale of [noticed, deep]) {
+    const all = scale.decades + 1;
+    for (let power = -scale.decades; power <= 0; power++)
+      assert.ok(Math.abs(scale.bar(10 ** power) - (power + all) / all) < 1e-12, `1e${power}`);
+    assert.equal(scale.bar(50), 1);
+  }
+  assert.equal(deep.bar(1e-30), 0);
+});
+
+test("marks stand where a bar of that height ends", () => {
+  for (const scale of [noticed, deep])
+    for (const [share, label] of scale.marks) {
+      const power =
+        label === "1" ? 0 : -Number([...label.slice(3)].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹".indexOf(digit)).join(""));
+      assert.ok(Math.abs(scale.bar(10 ** power) - share) < 1e-12, label);
+    }
+  assert.deepEqual(
+    noticed.marks.map(([, label]) => label),
+    ["10⁻³", "10⁻²", "10⁻¹", "1"],
+  );
 });
 
 test("only an exact 0 is written as one, and what is not known as a dash", () => {

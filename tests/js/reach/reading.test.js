@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { inReading, movedTo } from "../../../app/reach/choice.js";
 import { firstWall } from "../../../app/reach/cut.js";
+import { SCALES } from "../../../app/reach/decades.js";
 import { Network } from "../../../app/reach/network.js";
 import { header, reaching, readingOf, touchedBy } from "./texts.js";
 
@@ -70,10 +71,10 @@ test("nothing is measured while a question waits, and the numbers of the last an
     { grid, kl: new Float32Array(COUNT).fill(1) },
   );
   assert.equal(answered.value(1, 3), 0.5);
-  assert.ok(answered.tint(3) > 0);
+  assert.ok(answered.tint(3, SCALES.deep) > 0);
   const waiting = answered.asking({ source: 5 });
   assert.ok(Number.isNaN(waiting.value(1, 3)));
-  assert.equal(waiting.tint(3), 0);
+  assert.equal(waiting.tint(3, SCALES.deep), 0);
   assert.equal(waiting.choice.source, 5);
 });
 

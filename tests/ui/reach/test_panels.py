@@ -4,10 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import compute
 from app.reach import profile
+from app.reach import profile_figure as ordinary
+from app.reach import push_back_figure as pushed
 from app.reach.profile import Compared, compared, table
 from app.reach.profile_figure import Curves, profile_figure
 from app.reach.push_back import beside_ordinary, faded_at
@@ -121,3 +124,25 @@ def test_the_chosen_word_is_told_beside_ordinary_ones_where_it_does_most():
     said = beside_ordinary(found, typical)
     assert "at 40 tokens" in said and "**2 nats**" in said and "9 other words" in said
     assert "0.004 (median), 0.04 (mean) and at most 0.4 nats" in said
+
+
+def test_charts_over_decades_begin_at_what_can_be_noticed_and_go_deep_on_demand():
+    point = Point(distance=20, kl=1e-20, first=(0.5, 0.1), swapped=(0.1, 0.5))
+    change = np.full((3, 14), 1e-9)
+    curves = Curves(mean=change, low=change, high=change)
+    words, answers = ("girl", "boy"), ("she", "he")
+    for deepest, shown, deep in (
+        (
+            pushed.LOWEST,
+            push_back_figure([point], words, answers, (16,), 120).layout.yaxis2,
+            push_back_figure([point], words, answers, (16,), 120, lowest=pushed.LOWEST).layout.yaxis2,
+        ),
+        (
+            ordinary.LOWEST,
+            profile_figure(curves, curves, (5,), 12).layout.yaxis,
+            profile_figure(curves, curves, (5,), 12, lowest=ordinary.LOWEST).layout.yaxis,
+        ),
+    ):
+        assert -3.2 < shown.range[0] <= -3 and shown.tickvals[0] == pytest.approx(1e-3)
+        assert deep.range[0] <= np.log10(deepest) and deep.tickvals[0] == pytest.approx(deepest)
+        assert deep.range[1] >= 0 and shown.range[1] >= 0

@@ -1,0 +1,54 @@
+"""How many decades of a measured change a chart shows: what can be noticed, or all that float64 tells apart.
+
+A log scale over all of them makes much of what nobody would notice, so it is a switch. The pictures draw by the
+same bound (`app/reach/decades.js`).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import streamlit as st
+
+NOTICED = 1e-3
+"""Nats, or a share of the state: what is less changes a probability by less than a thousandth of itself."""
+
+
+def lowest_drawn(key: str, deepest: float) -> float:
+    """The switch over a chart: the lower end of its axis, `NOTICED` at first.
+
+    Args:
+        deepest: lower end of the deep axis.
+    """
+    deep = f"down to {_power(deepest)}"
+    choice = st.segmented_control(
+        "Drawn",
+        [f"what can be noticed (from {_power(NOTICED)} on)", deep],
+        default=f"what can be noticed (from {_power(NOTICED)} on)",
+        key=key,
+        label_visibility="collapsed",
+    )
+    return deepest if choice == deep else NOTICED
+
+
+def decade_axis(lowest: float) -> dict[str, Any]:
+    """A plotly axis from `lowest` to a little more than 1; what is less leaves it through its lower end.
+
+    >>> decade_axis(1e-3)["ticktext"], decade_axis(1e-12)["ticktext"]
+    (['10⁻³', '10⁻²', '10⁻¹', '1'], ['10⁻¹²', '10⁻⁹', '10⁻⁶', '10⁻³', '1'])
+    """
+    decades = round(-math.log10(lowest))
+    step = next(size for size in (1, 2, 3, 4, 6, 10) if decades <= 5 * size and decades % size == 0)
+    ticks = [10.0**power for power in range(-decades, 1, step)]
+    return {
+        "type": "log",
+        "range": [-decades - decades / 40, decades / 40 + 0.3],
+        "tickvals": ticks,
+        "ticktext": [_power(tick) for tick in ticks],
+    }
+
+
+def _power(value: float) -> str:
+    power = round(math.log10(value))
+    return f"10{str(power).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}" if power else "1"
