@@ -71,6 +71,14 @@ export function legend(look, ...words) {
 }
 
 /**
+ * Samples with a space between them, so that they are apart where they are read or copied too.
+ *
+ * @param {Node[]} nodes
+ * @returns {(Node | string)[]}
+ */
+export const apart = (nodes) => nodes.flatMap((node, i) => (i ? [" ", node] : [node]));
+
+/**
  * A segmented control: radio buttons in behaviour, arrow keys included.
  *
  * @template {string} Value

@@ -1,4 +1,4 @@
-// The ring of one layer as two rails: above the order of the text, below the order of the slots (position mod W).
+// The ring of one layer as two rails: the order of the text above, or left, of the order of the slots (position mod W).
 // A slot holds a key and a value *made at* a position. The write pointer is orange; what it overwrote is struck.
 
 import { onCells } from "./cells.js";
@@ -55,7 +55,7 @@ export class RingPanel {
     this.last = t;
     if (window > RING_MAX || !ring) this.drawLong(slots, window, vertical, moved);
     else this.host.replaceChildren(this.rails(slots, window, vertical, moved));
-    this.legend(window);
+    this.legend(window, vertical);
   }
 
   /** Marks the hovered token without drawing the rails again. */
@@ -328,13 +328,17 @@ export class RingPanel {
     return `Layer ${layer + 1}, ${use}; position ${t} was written into slot ${t % window}.${lost}`;
   }
 
-  /** @param {number} window  of the layer; Infinity = none */
-  legend(window) {
+  /**
+   * @param {number} window  of the layer; Infinity = none
+   * @param {boolean} vertical  whether the rails stand upright
+   */
+  legend(window, vertical) {
     const { player } = this;
     const { run, t, layer } = player;
     const asker = quoted(shorten(run.labels[t], 14));
     const what = run.pattern ? `blue: attention from ${asker}, ${player.headName()}` : run.meta.note;
-    const order = Number.isFinite(window) ? "above: order of the text · below: order of the slots · " : "";
+    const [text, slots] = vertical ? ["left", "right"] : ["above", "below"];
+    const order = Number.isFinite(window) ? `${text}: order of the text · ${slots}: order of the slots · ` : "";
     const made = layer ? `made from the states after L${layer}` : "made from the token embeddings";
     player.part("ring-legend").textContent = `${order}${made} · ${what}`;
   }

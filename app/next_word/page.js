@@ -1,6 +1,6 @@
 // One player on the page: takes payloads, owns the playhead, lets every panel draw the same moment.
 
-import { el, legend, segmented } from "../kit/dom.js";
+import { apart, el, legend, segmented } from "../kit/dom.js";
 import { grouped, plural, shorten } from "../kit/format.js";
 import { GridPanel } from "../kit/grid.js";
 import { Memory } from "../kit/memory.js";
@@ -251,15 +251,23 @@ export default class NextWordPage extends Playhead {
         : this.text.colourBy === "hops"
           ? [
               "hops away: ",
-              sample("", "1", { "data-h": 1 }),
-              sample("", String(Math.ceil(run.layers / 2)), { "data-h": 4 }),
-              sample("", String(run.layers), { "data-h": 8 }),
+              ...apart(
+                [
+                  ...new Map([
+                    [1, 1],
+                    [Math.ceil(run.layers / 2), 4],
+                    [run.layers, 8],
+                  ]),
+                ].map(([hops, shade]) => sample("", String(hops), { "data-h": shade })),
+              ),
               " ",
               sample("mx-out", "out of reach"),
             ]
           : [
               "probability of each word: ",
-              ...["50 %", "20", "5", "1", "<1 %"].map((text, tint) => sample("", text, { "data-tint": tint })),
+              ...apart(
+                ["50 %", "20 %", "5 %", "1 %", "<1 %"].map((text, tint) => sample("", text, { "data-tint": tint })),
+              ),
             ]),
     );
     this.part("grid-legend").replaceChildren(

@@ -74,7 +74,7 @@ def ask(desk: Desk, event: Ask | AskFrom) -> None:
     place = desk.at.get(record.name)
     desk.at[record.name] = {
         "t": choice.anchor,
-        "layer": min(event["layer"], trace.config.n_layers - 1),
+        "layer": min(max(event["layer"] - 1, 0), trace.config.n_layers - 1),  # row 0 is below the first layer
         "head": place["head"] if place else -1,
     }
 

@@ -117,14 +117,13 @@ export class Facts {
    * @returns {Line} */
   verdict({ run, choice, network, back, fresh }, guess) {
     const distance = back ? choice.target - guess : guess - choice.source;
-    const exact = Number.isFinite(network.reach) ? network.reach : run.count;
     const { facts } = run.meta;
     const within = fresh && "within90" in facts ? facts.within90 : null;
     return [
       "You said ",
       bold(distance),
       " tokens. Theory: ",
-      bold(exact),
+      bold(Number.isFinite(network.reach) ? network.reach : "no edge"),
       ...(within === null ? [] : ["; 90 % of what is measured lies within ", bold(within)]),
       ".",
     ];

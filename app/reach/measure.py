@@ -102,7 +102,7 @@ def _forward(asked: _Asked, put: int) -> Measured:
         "kl_top_at": None,
     }
     beyond = min(source + _widest(asked.config), length - 1)
-    if beyond < length - 1:
+    if None not in asked.config.windows and beyond < length - 1:  # without a window nothing lies beyond it
         top = beyond + int(np.argmax(influence.kl[beyond:]))
         facts["kl_top"], facts["kl_top_at"] = float(influence.kl[top]), top
     reach = asked.config.exact_reach()

@@ -19,12 +19,15 @@ export function spreadFacts(reading) {
   const { run, choice, network, back } = reading;
   const facts = /** @type {ForwardFacts | BackwardFacts} */ (run.meta.facts); // of the reading that was asked for
   const side = back ? "back" : "on";
-  const exact = Number.isFinite(network.reach) ? network.reach : run.count - 1;
+  const { reach } = network;
+  const edge = Number.isFinite(reach);
   return [
-    ["can see: ", bold(grouped(exact)), ` tokens ${side} (theory)`],
-    ...used(facts, exact, back),
+    edge
+      ? ["can see: ", bold(grouped(reach)), ` tokens ${side} (theory)`]
+      : ["can see: ", bold("everything"), `, here ${plural(facts.room, "token")} ${side} (theory: no window)`],
+    ...used(facts, reach, back),
     ...beyond(facts),
-    ...(facts.room < exact && !run.meta.short ? [[ending(facts.room, back)]] : []),
+    ...(edge && facts.room < reach && !run.meta.short ? [[ending(facts.room, back)]] : []),
     ...(choice.reading === "forward" ? largest(reading, /** @type {ForwardFacts} */ (facts)) : []),
     ...(back ? [explained(reading, /** @type {BackwardFacts} */ (facts))] : []),
     ...(facts.left === undefined
@@ -34,14 +37,14 @@ export function spreadFacts(reading) {
 }
 
 /** @param {ForwardFacts | BackwardFacts} facts
- * @param {number} exact
+ * @param {number} reach  Infinity = no edge
  * @param {boolean} back
  * @returns {Line[]} */
-function used({ farthest, felt, within90, within99 }, exact, back) {
+function used({ farthest, felt, within90, within99 }, reach, back) {
   /** @type {Line[]} */
   const lines = [];
   if (farthest !== null) {
-    const edge = farthest === exact ? ", the very edge" : "";
+    const edge = farthest === reach ? ", the very edge" : "";
     lines.push([
       "farthest felt: ",
       bold(grouped(farthest)),

@@ -59,7 +59,8 @@ class ForwardFacts(Spread):
     """Numbers beside the forward reading."""
 
     kl_top: Annotated[
-        float | None, "largest change of a prediction beyond one window, nats; null = the text ends before"
+        float | None,
+        "largest change of a prediction beyond one window, nats; null = no window, or the text ends before",
     ]
     kl_top_at: Annotated[int | None, "its position"]
     surprise: NotRequired[
@@ -103,7 +104,7 @@ class ReachHeader(TypedDict):
     status: Annotated[Literal["running", "done"], "of the run"]
     message: Annotated[str, "one sentence; may be empty"]
     n_prompt: Annotated[int, "tokens that were given"]
-    layer: Annotated[int | None, "where the visitor was; null = not known"]
+    layer: Annotated[int | None, "row where the visitor was: after which layer; null = not known"]
     can_measure: Annotated[bool, "whether the model that wrote it is here"]
     model: Annotated[ReachModel, "the network that reads"]
     short: Annotated[ShortText | None, "null = there is room for the edge"]

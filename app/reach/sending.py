@@ -53,7 +53,7 @@ def reach_payload(desk: Desk) -> Payload:
         asked=questions.number,
         status="running" if visible.growing else "done",
         message=questions.message or problem,
-        layer=place["layer"] if place else None,
+        layer=place["layer"] + 1 if place else None,
         replacement=reply.replacement,
         options=options(trace, reply.choice.source) if not problem else (),
         can_measure=not problem,

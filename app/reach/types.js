@@ -59,7 +59,7 @@
  * @property {number} [outside]  positions beyond the edge
  * @property {number} [outside_top]  largest value there
  * @property {number} [left]  share that arrives although something is cut
- * @property {number | null} kl_top  largest change of a prediction beyond one window, nats; null = the text ends before
+ * @property {number | null} kl_top  largest change of a prediction beyond one window, nats; null = no window, or the text ends before
  * @property {number | null} kl_top_at  its position
  * @property {[number, number]} [surprise]  nats a token: as read here, and with the windows of the training
  */
@@ -110,7 +110,7 @@
  * @property {"running" | "done"} status  of the run
  * @property {string} message  one sentence; may be empty
  * @property {number} n_prompt  tokens that were given
- * @property {number | null} layer  where the visitor was; null = not known
+ * @property {number | null} layer  row where the visitor was: after which layer; null = not known
  * @property {boolean} can_measure  whether the model that wrote it is here
  * @property {ReachModel} model  the network that reads
  * @property {ShortText | null} short  null = there is room for the edge

@@ -72,6 +72,7 @@ class Theatre(TypedDict):
     single: Annotated[bool, "whether the numbers of one slot can be had on request"]
     kv_note: Annotated[str, "why keys and values are not sent; may be empty"]
     kv_bytes: Annotated[int | None, "bytes of keys and values that the run keeps of one position; null = none"]
+    kv_dtype: Annotated[str, "of those numbers; empty = none"]
     live: Annotated[bool, "whether the run can be written again, for what a recording lacks"]
     measurable: Annotated[bool, "whether the model that wrote it is here"]
     chunk_size: Annotated[int | None, "tokens of a chunk of the prompt; null = not recorded, or all at once"]

@@ -231,7 +231,7 @@ export default class RingPage extends Playhead {
     this.part("atlas-legend").replaceChildren(
       legend("th-key-write", "written in this step"),
       legend("mx-key-attention", run.pattern ? `attention from ${quoted(shorten(run.labels[t], 12))}` : run.meta.note),
-      legend("th-key-open", "slot shown beside it; click one"),
+      legend("th-key-open", "the chosen slot; click another"),
       ...(run.pattern && run.meta.note ? [el("span", {}, run.meta.note)] : []),
       ...(lost >= 0
         ? [

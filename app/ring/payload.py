@@ -80,6 +80,7 @@ def ring_parts(
         "single": single and not arrays,
         "kv_note": note,
         "kv_bytes": _bytes_a_token(trace),
+        "kv_dtype": trace[_names(config)[0]].dtype.name if records_slots(trace) else "",
         "live": live,
         "measurable": measurable,
         "chunk_size": trace.settings.get("chunk_size"),
@@ -113,7 +114,10 @@ def _keys_and_values(trace: Trace, start: int, stop: int, total: int) -> tuple[d
         return {}, NOT_RECORDED
     needed = total * config.n_layers * 2 * config.n_kv_heads * config.head_dim * 4
     if needed > KV_BUDGET:
-        return {}, f"Keys and values are not sent: {needed:,} bytes are too many, at most {KV_BUDGET:,} are allowed."
+        return (
+            {},
+            f"Keys and values are not sent: {needed:,} bytes (float32) are too many, at most {KV_BUDGET:,} can be.",
+        )
     layers = range(config.n_layers)
     keys = np.stack([trace.keys(layer)[start:stop] for layer in layers], axis=1)
     values = np.stack([trace.values(layer)[start:stop] for layer in layers], axis=1)

@@ -248,7 +248,8 @@ export class Scenes {
     lines.push([
       kv
         ? "This app can go back to any token only because the trace kept every key and value: " +
-          `${grouped(kv)} bytes a token, ${grouped(kv * run.count)} for this run.`
+          `${grouped(kv)} bytes a token (each number in ${run.meta.theatre.kv_dtype}), ` +
+          `${grouped(kv * run.count)} for this run.`
         : "This recording kept no keys and values: going back means reading the text again.",
     ]);
     player.part("rewind-words").replaceChildren(...lines.map((line) => el("p", {}, ...line)));

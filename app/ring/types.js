@@ -68,6 +68,7 @@
  * @property {boolean} single  whether the numbers of one slot can be had on request
  * @property {string} kv_note  why keys and values are not sent; may be empty
  * @property {number | null} kv_bytes  bytes of keys and values that the run keeps of one position; null = none
+ * @property {string} kv_dtype  of those numbers; empty = none
  * @property {boolean} live  whether the run can be written again, for what a recording lacks
  * @property {boolean} measurable  whether the model that wrote it is here
  * @property {number | null} chunk_size  tokens of a chunk of the prompt; null = not recorded, or all at once

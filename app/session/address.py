@@ -83,10 +83,15 @@ def address(desk: Desk) -> dict[str, str]:
         return {} if desk.model == DEFAULT_MODEL else {"model": desk.model}
     query = record.spec.query()
     if at := desk.at.get(record.name):
-        query |= {"t": str(at["t"]), "layer": str(at["layer"])}
+        query |= place_query(at["t"], at["layer"])
         if at["head"] >= 0:
-            query["head"] = str(at["head"])
+            query["head"] = str(at["head"] + 1)
     return query
+
+
+def place_query(t: int, layer: int) -> dict[str, str]:
+    """A place as an address spells it: positions from 0, layers and heads from 1, all as the screen counts them."""
+    return {"t": str(t), "layer": str(layer + 1)}
 
 
 def spec_from_query(query: Mapping[str, str], default_model: str) -> RunSpec | None:
@@ -113,7 +118,9 @@ def spec_from_query(query: Mapping[str, str], default_model: str) -> RunSpec | N
 
 
 def position_from_query(query: Mapping[str, str]) -> Place | None:
-    """Token, layer and head of a deep link; `None` where the URL names none.
+    """Token, layer and head of a deep link, counted from 0; `None` where the URL names none.
+
+    What is too large stops at the last one in the picture, and a layer or head 0 at the first.
 
     Raises:
         ValueError: a value that is no whole number, or none that a run could have.
@@ -122,8 +129,8 @@ def position_from_query(query: Mapping[str, str]) -> Place | None:
         return None
     return {
         "t": whole(query, "t"),
-        "layer": whole(query, "layer") if "layer" in query else 0,
-        "head": whole(query, "head") if query.get("head", "mean") != "mean" else -1,
+        "layer": max(whole(query, "layer") - 1, 0) if "layer" in query else 0,
+        "head": max(whole(query, "head") - 1, 0) if query.get("head", "mean") != "mean" else -1,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app import compute
+from app.session.address import place_query
 from app.session.files import RECORDING_NAME, spec_of_recording
 from app.session.runs import Record
 from app.start.example import example_query, load_example
@@ -22,5 +23,5 @@ def going_on(to: str) -> dict[str, str]:
     story = load_example(compute.EXAMPLE, trace)
     if spec is None or story is None:
         return {}
-    place = {"t": str(story["target"]), "layer": str(min(LAYER, trace.config.n_layers - 1))}
+    place = place_query(story["target"], min(LAYER, trace.config.n_layers - 1))
     return spec.query() | place | (example_query(compute.EXAMPLE) if to == "reach" else {})

@@ -46,6 +46,11 @@ def chromium() -> str | None:
     return None
 
 
+def counted(parts: dict[str, Any]) -> dict[str, Any]:
+    """Parts of an address: layers and heads are counted from 1 there, as on the screen; in a picture's data from 0."""
+    return {name: value + 1 if name in ("layer", "head") else value for name, value in parts.items()}
+
+
 class Server:
     """A running application."""
 

@@ -10,7 +10,7 @@ from mistral_core.generation import Run
 from mistral_core.model import random_model
 from mistral_core.trace.trace import NOTHING, RecordingPlan
 from tests.conftest import TINY, TINY_STD, ByteTokenizer
-from tests.e2e.browser import settled, wait_for_tokens
+from tests.e2e.browser import counted, settled, wait_for_tokens
 from tests.model.writing import asked
 
 pytestmark = pytest.mark.browser
@@ -24,7 +24,9 @@ PATHS = {"Next word": "next_word", "Attention": "attention", "Ring": "ring", "Re
 
 
 def link(title: str, **parts) -> str:
-    return f"/{PATHS[title]}?" + urlencode({"model": "storyteller", "text": PROMPT, "seed": 0, "n": 40, **parts})
+    return f"/{PATHS[title]}?" + urlencode(
+        {"model": "storyteller", "text": PROMPT, "seed": 0, "n": 40, **counted(parts)}
+    )
 
 
 def data(page, title: str) -> dict[str, str]:
@@ -67,12 +69,12 @@ def test_a_page_that_was_visited_before_follows_the_place_chosen_on_another(visi
     turn_to(page, other)
     page.wait_for_selector(at(other, 30, 2, 3))
     move(page, other, "ArrowLeft", "ArrowLeft", "ArrowUp", "]")
-    page.wait_for_url("**head=4*")
+    page.wait_for_url("**head=5*")
     settled(page)
     turn_to(page, "Next word")
     page.wait_for_selector(at("Next word", 28, 3, 4))
     move(page, "Next word", "ArrowLeft", "ArrowDown", "ArrowDown", "[")
-    page.wait_for_url("**head=3*")
+    page.wait_for_url("**head=4*")
     settled(page)
     turn_to(page, other)
     page.wait_for_selector(at(other, 27, 1, 3))

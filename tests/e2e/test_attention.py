@@ -153,7 +153,7 @@ def test_what_is_derived_says_so(visit):
 
 def test_a_link_restores_run_token_layer_and_head_and_a_growing_run_loses_nothing(visit):
     link = "/attention?" + urlencode(
-        {"model": "storyteller", "text": PROMPT, "seed": 3, "n": 90, "t": 60, "layer": 5, "head": 2}
+        {"model": "storyteller", "text": PROMPT, "seed": 3, "n": 90, "t": 60, "layer": 6, "head": 3}
     )
     page = visit(link)
     page.wait_for_selector(f"{ATLAS}[data-status='running'], {ATLAS}[data-status='done']")
@@ -165,7 +165,7 @@ def test_a_link_restores_run_token_layer_and_head_and_a_growing_run_loses_nothin
     page.wait_for_selector(f"{ATLAS}[data-status='done'][data-count='109'][data-extras$='/109']", timeout=60_000)
     assert (data(page)["step"], data(page)["layer"], data(page)["head"]) == ("60", "5", "2")
     page.locator(ATLAS).press("]")
-    page.wait_for_url("**head=3*")
+    page.wait_for_url("**head=4*")
     settled(page)
     page.get_by_role("link", name="Next word").first.click()
     desk = "[data-ready='1']:not(.mx-atlas)"

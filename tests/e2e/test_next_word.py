@@ -8,7 +8,7 @@ import pytest
 from app import compute
 from mistral_core.generation import GenerationRequest, Run
 from mistral_core.sampling import SamplingSettings
-from tests.e2e.browser import settled
+from tests.e2e.browser import counted, settled
 
 pytestmark = pytest.mark.browser
 PLAYER = "[data-ready='1']"
@@ -26,7 +26,7 @@ def story(page) -> str:
 
 
 def link(**parts) -> str:
-    return "/next_word?" + urlencode({"model": "storyteller", "text": PROMPT, "seed": 0, "n": 40, **parts})
+    return "/next_word?" + urlencode({"model": "storyteller", "text": PROMPT, "seed": 0, "n": 40, **counted(parts)})
 
 
 def done(page, run: str | None = None) -> dict[str, str]:
@@ -138,7 +138,7 @@ def test_reload_and_deep_link_restore_run_token_layer_and_head(visit):
     page.locator(PLAYER).press("ArrowRight")
     page.wait_for_url("**t=31**")
     found = parse_qs(urlparse(page.url).query)
-    assert (found["t"], found["layer"], found["head"], found["seed"]) == (["31"], ["2"], ["3"], ["0"])
+    assert (found["t"], found["layer"], found["head"], found["seed"]) == (["31"], ["3"], ["4"], ["0"])
     page.reload()
     page.wait_for_selector(f"{PLAYER}[data-run='{state['run']}'][data-step='31']", timeout=60_000)
     assert (data(page)["layer"], data(page)["head"]) == ("2", "3")

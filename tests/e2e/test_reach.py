@@ -230,3 +230,16 @@ def test_green_is_what_can_be_noticed_and_the_deep_scale_is_a_switch(visit):
     deep = page.locator("[data-part='grid']").evaluate(green)
     assert "10⁻¹²" in page.locator("[data-part='grid-legend']").inner_text()
     assert 0 < noticed < 0.8 * deep, "most of the staircase is below what anybody would notice"
+
+
+@pytest.mark.parametrize("reading", ["forward", "backward"])
+def test_without_a_window_there_is_no_edge_to_be_before(visit, reading):
+    page = visit("/reach?" + urlencode({**STORY, "model": "full-attention", "t": 20, "layer": 3, "reading": reading}))
+    page.get_by_text("no window, as trained").wait_for(
+        state="attached", timeout=60_000
+    )  # the recording stood here before
+    found = wait(page, reading=reading, status="done")
+    room = int(found["target"]) if reading == "backward" else int(found["count"]) - 1 - int(found["source"])
+    text = facts(page)
+    assert f"can see: everything, here {room} tokens {'back' if reading == 'backward' else 'on'}" in text
+    assert "edge" not in text and "beyond one window" not in text

@@ -13,7 +13,7 @@ from mistral_core.mask import allowed
 from mistral_core.sampling import SamplingSettings
 from mistral_core.trace.trace import RecordingPlan, Trace
 from tests.e2e import browser as harness
-from tests.e2e.browser import settled
+from tests.e2e.browser import counted, settled
 
 pytestmark = pytest.mark.browser
 THEATRE = "[data-ready='1']"
@@ -30,7 +30,7 @@ def said(page, part: str) -> str:
 
 
 def link(**parts) -> str:
-    return "/ring?" + urlencode({"model": "storyteller", "text": PROMPT, "seed": 0, "n": 70, **parts})
+    return "/ring?" + urlencode({"model": "storyteller", "text": PROMPT, "seed": 0, "n": 70, **counted(parts)})
 
 
 def done(page) -> dict[str, str]:
@@ -86,9 +86,9 @@ def test_deep_link_keys_and_the_slot_that_is_written(visit):
     theatre.press("ArrowRight")
     theatre.press("ArrowUp")
     theatre.press("]")
-    page.wait_for_url("**head=4**")  # the last of the three keys; on a slow machine each is told by itself
+    page.wait_for_url("**head=5**")  # the last of the three keys; on a slow machine each is told by itself
     found = parse_qs(urlparse(page.url).query)
-    assert (found["t"], found["layer"], found["head"]) == (["41"], ["3"], ["4"])
+    assert (found["t"], found["layer"], found["head"]) == (["41"], ["4"], ["5"])
     assert data(page)["held"] == "41" and data(page)["slot"] == str(41 % W)
     page.reload()
     page.wait_for_selector(f"{THEATRE}[data-step='41'][data-layer='3'][data-head='4']", timeout=60_000)

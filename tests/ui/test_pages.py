@@ -16,11 +16,11 @@ from app.models.state import ModelsState
 from app.navigation import ENTRIES
 from app.next_word.sending import next_word_payload
 from app.session import actions, state
-from app.session.address import position_from_query, spec_from_query
+from app.session.address import address, position_from_query, spec_from_query
 from app.session.desk import Desk
 from app.session.files import RECORDING_NAME, open_file, trace_bytes
 from app.session.progress import trace_of
-from app.session.runs import RunSpec
+from app.session.runs import Record, RunSpec
 from mistral_core.checkpoint import registry
 from mistral_core.sampling import SamplingSettings
 
@@ -197,7 +197,7 @@ def test_an_address_names_its_run():
         )
         spec = replace(spec, sampling=sampling, seed=draw.randrange(2**64))
         assert spec_from_query(spec.query(), "other") == spec
-    assert position_from_query({"t": "5", "layer": "2", "head": "3"}) == {"t": 5, "layer": 2, "head": 3}
+    assert position_from_query({"t": "5", "layer": "2", "head": "3"}) == {"t": 5, "layer": 1, "head": 2}
 
 
 @pytest.mark.parametrize(
@@ -308,3 +308,17 @@ def test_the_checks_run_from_the_models_page():
     work.task.join(120)
     at.run()
     assert not work.error and any("checks hold" in success.value for success in at.success)
+
+
+def test_an_address_counts_layers_and_heads_as_the_screen_does():
+    desk = Desk()
+    desk.records["r"] = Record(name="r", label="r", spec=RunSpec(model="storyteller", text="a"))
+    desk.current = "r"
+    for layer in range(8):
+        for head in range(-1, 8):
+            desk.at["r"] = {"t": 3, "layer": layer, "head": head}
+            query = address(desk)
+            assert query["layer"] == str(layer + 1), "its name on the screen is `layer 1` for the first"
+            assert query.get("head") == (str(head + 1) if head >= 0 else None)
+            assert position_from_query(query) == desk.at["r"]
+    assert position_from_query({"t": "0", "layer": "0", "head": "0"}) == {"t": 0, "layer": 0, "head": 0}

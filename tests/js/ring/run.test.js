@@ -32,6 +32,7 @@ const THEATRE = {
   single: false,
   kv_note: "",
   kv_bytes: null,
+  kv_dtype: "",
   live: false,
   measurable: false,
   chunk_size: null,

@@ -31,7 +31,7 @@ def test_a_place_that_is_heard_late_begins_there_unless_something_was_asked(reco
     reach_payload(desk)
     ask(desk, {"run": "recorded", "n": 1, "at": {"t": 62, "layer": 3, "head": 1}})
     header, _ = arrived(reach_payload(desk).parts)
-    assert (header["choice"]["reading"], header["choice"]["target"], header["layer"]) == ("backward", 62, 3)
+    assert (header["choice"]["reading"], header["choice"]["target"], header["layer"]) == ("backward", 62, 4)
     assert header["asked"] == 1 and desk.at["recorded"] == {"t": 62, "layer": 3, "head": 1}
     ask(desk, {"run": "recorded", "n": 2, "layer": 0, **QUESTION})
     ask(desk, {"run": "recorded", "n": 3, "at": {"t": 64, "layer": 3, "head": 1}})

@@ -92,6 +92,7 @@ def test_parts_of_a_growing_run_are_the_whole(tokenizer, tiny_model):
         array.nbytes for name, array in trace.arrays.items() if name.endswith(("hook_rot_k", "attention.hook_v"))
     )
     assert whole[0]["theatre"]["kv_bytes"] == kept_bytes // len(trace)
+    assert whole[0]["theatre"]["kv_dtype"] == trace.keys(0).dtype.name, "bytes say of which numbers they are"
 
 
 def test_what_cannot_be_shown_is_a_sentence(monkeypatch, tokenizer, tiny_model):
