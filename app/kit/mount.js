@@ -1,6 +1,7 @@
 // The entry of every picture: Streamlit calls it with each payload. The payload names its picture; the program of that
 // picture and its look are fetched once, and a View stays for each place in the page.
 
+import { onePerPage } from "./history.js";
 import { arrived } from "./leaving.js";
 import { lookOf } from "./look.js";
 import { unpack } from "./wire.js";
@@ -25,6 +26,8 @@ import { unpack } from "./wire.js";
  * @property {() => void} dispose
  */
 /** @typedef {{ View: new (host: HTMLElement | ShadowRoot, look: Look) => View, look: Look }} Program */
+
+onePerPage(history, location);
 
 /** @type {Map<string, Promise<Program>>} by picture */
 export const programs = new Map();

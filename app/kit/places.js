@@ -51,6 +51,19 @@ export function placeOf(id, at) {
 }
 
 /**
+ * Where a run opens that nobody has looked at, the same on every page: at the end while it grows; a finished one where
+ * its prompt is over and a word has left all rings.
+ *
+ * @param {{ count: number, windows: number[], meta: { n_prompt: number } }} run
+ * @param {string} status  of the run
+ */
+export function firstStep({ count, windows, meta }, status) {
+  const largest = Math.max(...windows);
+  const step = Number.isFinite(largest) ? Math.max(2 * largest - 2, meta.n_prompt + 4) : meta.n_prompt + 4;
+  return status === "running" ? count - 1 : Math.min(count - 1, step);
+}
+
+/**
  * Where a hand put the eye just before its page was left, too soon for Python to hear of it; null = nowhere.
  *
  * @param {string} id

@@ -123,6 +123,17 @@
  */
 
 /**
+ * One-shot. A button about a run, and where the visitor was in it.
+ *
+ * @typedef {Object} OfRunHere
+ * @property {string} run  its name
+ * @property {number} n  another number at every press
+ * @property {number} t  position of the token
+ * @property {number} layer  from 0
+ * @property {number} head  from 0; -1 = the mean of the heads
+ */
+
+/**
  * Where an array lies in a payload.
  *
  * @typedef {Object} ArraySpec

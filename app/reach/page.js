@@ -53,6 +53,9 @@ export default class ReachPage extends Surface {
     /** Of a corridor, that clicks move.
      * @type {import("./choice.js").End} */
     this.end = "target";
+    /** What was asked in each reading, since the visitor last chose a word.
+     * @type {Map<Choice["reading"], Choice>} */
+    this.readings = new Map();
     /** Whether the visitor chose a prediction by hand. */
     this.targeted = false;
     this.predicting = false;
@@ -134,6 +137,7 @@ export default class ReachPage extends Surface {
     this.show(reading);
     if (first || run.count !== before.run.count) this.side.story.reset();
     if (first) {
+      this.readings.clear();
       this.row = clamp(header.layer ?? 0, 0, reading.network.layers);
       this.centre = null;
       this.zoom = reading.network.large && run.count > reading.network.smallest ? "hops" : "all";
@@ -201,6 +205,7 @@ export default class ReachPage extends Surface {
     if (row !== undefined) this.row = row;
     const choice = movedTo(reading.choice, position, this.end);
     this.targeted ||= choice.target !== reading.choice.target;
+    this.readings.clear();
     this.ask(choice);
   }
 
@@ -209,7 +214,11 @@ export default class ReachPage extends Surface {
     if (!this.reading) return;
     const { run, network, choice } = this.reading;
     this.predict(false);
-    this.ask(inReading(choice, name, { count: run.count, reach: network.reach, targeted: this.targeted }));
+    this.readings.set(choice.reading, choice);
+    const { source, target, replacement } =
+      this.readings.get(name) ??
+      inReading(choice, name, { count: run.count, reach: network.reach, targeted: this.targeted });
+    this.ask({ reading: name, source, target, replacement });
   }
 
   /** @param {Partial<Choice>} change */

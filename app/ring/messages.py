@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 import numpy as np
 
-from app.shared.messages import Ack, At, Need, OfRun, RunArrays, RunHeader
+from app.shared.messages import Ack, At, Need, OfRun, OfRunHere, RunArrays, RunHeader
 from app.wire import Dims
 
 
@@ -118,8 +118,8 @@ class CancelMeasure(OfRun):
     """One-shot. The measurement is to end."""
 
 
-class WriteLive(OfRun):
-    """One-shot. The recorded run is to be written again."""
+class WriteLive(OfRunHere):
+    """One-shot. The recorded run is to be written again, and the visitor stays where he is in it."""
 
 
 HEADER, ARRAYS = RingHeader, RingArrays

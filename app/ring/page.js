@@ -11,7 +11,7 @@ import { SlotPanel } from "./slot.js";
 import { clamp, grouped, plural, quoted, shorten } from "../kit/format.js";
 import { span } from "./plans.js";
 import { el, legend, segmented } from "../kit/dom.js";
-import { keepPlace, placeOf, takePlace } from "../kit/places.js";
+import { firstStep, keepPlace, placeOf, takePlace } from "../kit/places.js";
 
 /** @import { RingPayload } from "./run.js" */
 /** @import { Events, RingHeader } from "./types.js" */
@@ -70,7 +70,14 @@ export default class RingPage extends Playhead {
           word: this.forgotten.word.value,
         }),
       cancel: () => this.trigger("cancel", { run: this.run.id, n: performance.now() }),
-      live: () => this.trigger("live", { run: this.run.id, n: performance.now() }),
+      live: () =>
+        this.trigger("live", {
+          run: this.run.id,
+          n: performance.now(),
+          t: this.t,
+          layer: this.layer,
+          head: Math.max(this.head, -1),
+        }),
     });
   }
 
@@ -92,20 +99,11 @@ export default class RingPage extends Playhead {
     else if (view) {
       this.goQuietly(view.end ? Math.min(run.count - 1, view.target ?? Infinity) : view.t, view.layer, view.head);
       this.target = view.target;
-    } else this.goQuietly(status === "running" ? run.count - 1 : this.firstStep(run), Math.floor(run.layers / 2), -1);
+    } else this.goQuietly(firstStep(run, status), Math.floor(run.layers / 2), -1);
     // a group of heads is known on this page only
     if (view && this.head === -1 && view.head < -1) this.head = view.head;
     this.chosenSlot = view?.chosenSlot ?? null;
     this.scene = view?.scene ?? "steps";
-  }
-
-  /** Where a finished run opens: a word has just left all rings, one with something to ask about.
-   * @param {RingRun} run */
-  firstStep(run) {
-    return Math.min(
-      run.count - 1,
-      Number.isFinite(run.largest) ? Math.max(2 * run.largest - 2, run.meta.n_prompt + 4) : run.count - 1,
-    );
   }
 
   remember() {

@@ -144,11 +144,14 @@
  */
 
 /**
- * One-shot. The recorded run is to be written again.
+ * One-shot. The recorded run is to be written again, and the visitor stays where he is in it.
  *
  * @typedef {Object} WriteLive
  * @property {string} run  its name
  * @property {number} n  another number at every press
+ * @property {number} t  position of the token
+ * @property {number} layer  from 0
+ * @property {number} head  from 0; -1 = the mean of the heads
  */
 
 /**

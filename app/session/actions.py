@@ -16,7 +16,7 @@ from app.session.files import spec_of_recording
 from app.session.progress import progress_of, trace_of
 from app.session.runs import DEFAULT_NEW_TOKENS, Record, RunSpec
 from app.session.sentence import sentence
-from app.shared.messages import At, OfRun
+from app.shared.messages import At, OfRunHere
 
 if TYPE_CHECKING:
     from mistral_core.serving.engine import Job
@@ -170,8 +170,8 @@ def press(desk: Desk, button: str) -> None:
         desk.notice = sentence(error)
 
 
-def write_recorded(desk: Desk, event: OfRun) -> None:
-    """Writes a recorded run once more, now with keys and values."""
+def write_recorded(desk: Desk, event: OfRunHere) -> None:
+    """Writes a recorded run once more, now with keys and values; the visitor stays where he was in it."""
     record = desk.records.get(event["run"])
     spec = spec_of_recording(record) if record is not None else None
     if record is None or spec is None:
@@ -179,8 +179,9 @@ def write_recorded(desk: Desk, event: OfRun) -> None:
         return
     if spec.name in desk.records:
         desk.current = spec.name
-    elif write(desk, spec) and record.name in desk.at:
-        desk.at[spec.name] = desk.at[record.name]
+    elif not write(desk, spec):
+        return
+    settle(desk, {"run": spec.name, "t": event["t"], "layer": event["layer"], "head": event["head"]})
 
 
 def settle(desk: Desk, event: At) -> None:

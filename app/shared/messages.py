@@ -128,3 +128,7 @@ class OfRun(TypedDict):
 
     run: Annotated[str, "its name"]
     n: Annotated[float, "another number at every press"]
+
+
+class OfRunHere(OfRun, Place):
+    """One-shot. A button about a run, and where the visitor was in it."""

@@ -82,6 +82,35 @@ def test_a_page_that_was_visited_before_follows_the_place_chosen_on_another(visi
     page.wait_for_selector(at("Next word", 27, 1, 3))
 
 
+def test_every_page_opens_a_run_at_the_same_place_before_anybody_has_stepped(visit):
+    page = visit("/next_word")
+    page.wait_for_selector(ROOTS["Next word"])
+    settled(page)
+    step = data(page, "Next word")["step"]
+    assert 0 < int(step) < int(data(page, "Next word")["count"]) - 1, "the last token has nothing to be compared with"
+    for title in ("Ring", "Attention", "Next word"):
+        turn_to(page, title)
+        page.wait_for_selector(ROOTS[title] + f"[data-step='{step}']")
+
+
+def test_back_is_one_press_for_each_page_however_many_steps_were_made_there(visit):
+    page = visit(link("Next word", t=30, layer=2, head=3))
+    page.wait_for_selector(ROOTS["Next word"] + "[data-status='done']", timeout=60_000)
+    for title, steps in (("Next word", 3), ("Ring", 2), ("Attention", 2)):
+        if title != "Next word":
+            turn_to(page, title)
+            page.wait_for_selector(ROOTS[title] + "[data-status='done']")
+        for _ in range(steps):
+            now = int(data(page, title)["step"])
+            move(page, title, "ArrowRight")
+            page.wait_for_url(f"**t={now + 1}*")
+            settled(page)
+    for title, step in (("Ring", 35), ("Next word", 33)):
+        page.go_back()
+        page.wait_for_selector(ROOTS[title] + f"[data-step='{step}']", timeout=20_000)
+        settled(page)
+
+
 @pytest.mark.parametrize(("title", "other"), [("Next word", "Ring"), ("Ring", "Attention"), ("Attention", "Next word")])
 def test_a_step_just_before_the_page_is_left_counts_too(visit, title, other):
     """The address is written when the hand has come to rest; the page may be left before that."""

@@ -243,3 +243,13 @@ def test_without_a_window_there_is_no_edge_to_be_before(visit, reading):
     text = facts(page)
     assert f"can see: everything, here {room} tokens {'back' if reading == 'backward' else 'on'}" in text
     assert "edge" not in text and "beyond one window" not in text
+
+
+def test_the_chosen_word_stays_when_the_reading_changes_and_comes_back(visit):
+    page = visit("/reach")
+    before = wait(page, reading="forward")
+    for _ in range(2):
+        for reading in ("backward", "corridor", "forward"):
+            page.locator(f"[data-part=reading] [data-value={reading}]").click()
+            wait(page, reading=reading)
+        assert data(page)["source"] == before["source"], "nobody chose another word"

@@ -73,6 +73,7 @@ def test_the_recording_has_no_numbers_until_it_is_written_live(visit):
     page.get_by_role("button", name="Write the same run live").click()
     page.wait_for_selector(f"{THEATRE}[data-kv='1'][data-status='done']", timeout=60_000)
     assert data(page)["run"] != before["run"] and data(page)["count"] == before["count"]
+    assert data(page)["step"] == before["step"] != data(page)["count"], "one stays where one was"
     assert "KV head 2" in said(page, "slot-numbers")
 
 

@@ -259,7 +259,8 @@ def test_the_recorded_run_is_written_again_with_its_keys_and_values():
     at = app("ring")
     found = kept(at)
     recorded = compute.recording()
-    write_recorded(found, {"run": found.current, "n": 1})
+    write_recorded(found, {"run": found.current, "n": 1, "t": 35, "layer": 4, "head": -1})
+    assert found.at[found.current] == {"t": 35, "layer": 4, "head": -1}, "one stays where one was"
     job = found.record.job
     until = time.monotonic() + 60
     while compute.engine().poll(job).status not in ("done", "failed") and time.monotonic() < until:
