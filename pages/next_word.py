@@ -5,12 +5,11 @@ import streamlit as st
 from app.next_word.controls import controls, prompt_area
 from app.next_word.file_popover import file_popover
 from app.next_word.picture import next_word_picture
-from app.next_word.sending import branch, choose, next_word_payload, set_sampling
+from app.next_word.sending import branch, busy, choose, next_word_payload, set_sampling
 from app.next_word.state import NextWordState
 from app.session import state
 from app.session.actions import settle
 from app.session.address import arrive
-from app.session.progress import writing
 from app.shared.frame import closing, notice
 from app.shared.live import live_picture
 
@@ -27,7 +26,7 @@ st.caption(
     "A language model writes one token at a time: each step reads one token and gives every possible next one a "
     "probability. Step through the text and see what the model could see."
 )
-polling = writing(desk)  # asked before the buttons are drawn: what ends in between makes the picture draw them anew
+polling = busy(desk)  # asked before the buttons are drawn: what ends in between makes the picture draw them anew
 left, right = st.columns([0.58, 0.42], gap="medium")
 with left:
     prompt_area(desk)
@@ -41,7 +40,7 @@ live_picture(
     next_word_payload,
     key=state.NEXT_WORD_PICTURE,
     every=0.08,
-    busy=writing,
+    busy=busy,
     polling=polling,
     delivery=desk.page_state(NextWordState).delivery,
     acts={"at": settle, "sampling": set_sampling, "branch": branch, "open": choose},

@@ -7,7 +7,7 @@ from app.attention.payload import Extras, attention_parts, derive
 from app.attention.scores import scores_name
 from app.attention.state import AttentionState
 from app.session.desk import Desk
-from app.session.progress import writing
+from app.session.progress import coming
 from app.session.visible import Payload, VisibleRun, visible_run
 
 STRIDE = 32
@@ -19,27 +19,28 @@ EXTRAS = "extras"
 def attention_payload(desk: Desk) -> Payload:
     """What the browser does not hold yet of the shown run; the last picture stays until there is something."""
     visible = visible_run(desk)
-    record, trace, growing = visible.record, visible.trace, visible.growing
+    record, trace = visible.record, visible.trace
     page = desk.page_state(AttentionState)
     delivery, extras = page.delivery, _extras(page, visible)
-    lacks = extras is not None and not delivery.missing_from(record.name, growing=growing, part=EXTRAS, key=extras.key)
+    lacks = extras is not None and not delivery.held(record.name, part=EXTRAS, key=extras.key)
+    start, stop = delivery.span(record.name, len(trace))
     parts = attention_parts(
         trace,
         run=record.name,
-        start=min(delivery.missing_from(record.name, growing=growing), len(trace)),
+        start=start,
+        stop=stop,
         extras=extras if lacks else None,
         finding=finding(page.searches, record, trace),
         at=desk.at.get(record.name),
         **visible.growth(),
     )
-    delivery.sent(record.name, len(trace), **({} if extras is None else {EXTRAS: (extras.key, 1)}))
     return Payload(parts, visible.waiting)
 
 
 def busy(desk: Desk) -> bool:
     """Whether the page has to look again: a text grows, or something is worked on."""
     page = desk.page_state(AttentionState)
-    return writing(desk) or page.searches.running or page.scores.running
+    return coming(desk, page.delivery) or page.searches.running or page.scores.running
 
 
 def _extras(page: AttentionState, visible: VisibleRun) -> Extras | None:

@@ -13,8 +13,8 @@ from app.next_word.payload import next_word_parts
 from app.next_word.stages import LabelOf, StageBlock, recorded_block, stage_block
 from app.next_word.state import NextWordState
 from app.session import actions
-from app.session.delivery import Delivery
 from app.session.desk import Desk
+from app.session.progress import coming
 from app.session.runs import SAMPLING_FIELDS, Record
 from app.session.sentence import sentence
 from app.session.visible import Payload, VisibleRun, visible_run
@@ -31,12 +31,13 @@ def next_word_payload(desk: Desk) -> Payload:
     visible = visible_run(desk)
     record, trace = visible.record, visible.trace
     delivery = desk.page_state(NextWordState).delivery
-    key = _stages_key(desk, trace)
-    stages = _stages(desk, visible, key, delivery)
+    start, stop = delivery.span(record.name, len(trace))
+    stages = _stages(desk, visible, stop)
     parts = next_word_parts(
         trace,
         run=record.name,
-        start=min(delivery.missing_from(record.name, growing=visible.growing), len(trace)),
+        start=start,
+        stop=stop,
         stages=stages,
         sampling=_sliders(desk.sampling) if LOGITS in trace.arrays else None,
         branches=[_entry(other) for other in desk.records.values()],
@@ -44,8 +45,12 @@ def next_word_payload(desk: Desk) -> Payload:
         follow=desk.follow,
         **visible.growth(),
     )
-    delivery.sent(record.name, len(trace), **({} if key is None else {STAGES: (key, len(trace))}))
     return Payload(parts, visible.waiting)
+
+
+def busy(desk: Desk) -> bool:
+    """Whether the page has to look again: a text grows, or much of it is still to be sent."""
+    return coming(desk, desk.page_state(NextWordState).delivery)
 
 
 def set_sampling(desk: Desk, event: Sliders) -> None:
@@ -77,21 +82,29 @@ def _stages_key(desk: Desk, trace: Trace) -> str | None:
     return "/".join(f"{getattr(desk.sampling, name):g}" for name in SAMPLING_FIELDS)
 
 
-def _stages(desk: Desk, visible: VisibleRun, key: str | None, delivery: Delivery) -> StageBlock | None:
-    """The alternatives that the browser lacks."""
-    trace = visible.trace
+def _stages(desk: Desk, visible: VisibleRun, stop: int) -> StageBlock | None:
+    """The alternatives that the browser lacks of the steps before `stop`; kept for when they are sent again."""
+    page, record, trace = desk.page_state(NextWordState), visible.record, visible.trace
+    key = _stages_key(desk, trace)
     if key is None:
         return None
-    start = delivery.missing_from(visible.record.name, growing=visible.growing, part=STAGES, key=key)
-    if start >= len(trace):
+    start = page.delivery.held(record.name, part=STAGES, key=key)
+    if start >= stop:
         return None
+    wanted = (record.name, key, start, stop)
+    if page.block is None or page.block[0] != wanted:
+        page.block = wanted, _block(desk, trace, key, start, stop)
+    return page.block[1]
+
+
+def _block(desk: Desk, trace: Trace, key: str, start: int, stop: int) -> StageBlock:
     if TOP_IDS in trace.arrays:
-        return recorded_block(trace, start, len(trace))
+        return recorded_block(trace, start, stop)
 
     def stages_of(logits: np.ndarray, history: Sequence[int]) -> list[Stage]:
         return sampling_stages(logits, desk.sampling, history)
 
-    return stage_block(trace, stages_of, key=key, start=start, stop=len(trace), label_of=_labels(trace))
+    return stage_block(trace, stages_of, key=key, start=start, stop=stop, label_of=_labels(trace))
 
 
 def _entry(record: Record) -> BranchEntry:

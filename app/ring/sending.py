@@ -8,7 +8,7 @@ from app.ring.slots import model_is_there, slot_of
 from app.ring.state import RingState
 from app.session.desk import Desk
 from app.session.files import spec_of_recording
-from app.session.progress import writing
+from app.session.progress import coming
 from app.session.visible import Payload, visible_run
 
 
@@ -19,10 +19,12 @@ def ring_payload(desk: Desk) -> Payload:
     page = desk.page_state(RingState)
     live = spec_of_recording(record) is not None and record.job is None
     measurable = model_is_there(trace)
+    start, stop = page.delivery.span(record.name, len(trace))
     parts = ring_parts(
         trace,
         run=record.name,
-        start=min(page.delivery.missing_from(record.name, growing=visible.growing), len(trace)),
+        start=start,
+        stop=stop,
         at=desk.at.get(record.name),
         live=live,
         measurable=measurable,
@@ -31,11 +33,10 @@ def ring_payload(desk: Desk) -> Payload:
         slot=slot_of(page, record, trace),
         **visible.growth(),
     )
-    page.delivery.sent(record.name, len(trace))
     return Payload(parts, visible.waiting)
 
 
 def busy(desk: Desk) -> bool:
     """Whether the page has to look again: a text grows, or something is worked on."""
     page = desk.page_state(RingState)
-    return writing(desk) or page.measurements.running or page.layers.running
+    return coming(desk, page.delivery) or page.measurements.running or page.layers.running

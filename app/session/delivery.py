@@ -11,9 +11,8 @@ is missing (`need`). Payloads and what is said may be lost, come twice, or in an
 - Streamlit's browser side leaves out payloads that come close upon each other (more than half of them, and
   several in a row, while a text is written at 60 tokens a second): so each begins where the browser
   certainly is, and whichever arrives can be shown;
-- only where that would be long (`MANY`), what was sent before the latest payload counts too while a run grows,
-  or a long text would be sent many times over before the first answer: one lost payload is then healed
-  by the next, more make the browser ask;
+- a payload has `MOST` tokens at most, so that one is soon made, soon there and soon answered, and sending
+  it again costs little: a long text comes in several, each after the answer to the one before;
 - everything that is said carries the browser's clock, so that what comes late changes nothing.
 """
 
@@ -29,16 +28,15 @@ TOKENS = "tokens"
 Held = tuple[str, int]
 """Key of a part, and how much of it, from 0. The tokens have the key ""."""
 NOTHING: Held = ("", 0)
-MANY = 256
-"""Tokens that may be on their way and are sent once more all the same: under 1 MB for the model at hand."""
+MOST = 512
+"""Tokens of one payload: 1.3 MB, and a third of a second of work, for the model at hand."""
 
 
 @dataclass
 class Transfer:
-    """One run on its way: what was acknowledged, and how far the last two payloads went, older first."""
+    """One run on its way: what was acknowledged, and when, by the browser's clock."""
 
     acknowledged: Mapping[str, Held] = field(default_factory=dict)
-    sent: list[Mapping[str, Held]] = field(default_factory=list)
     clock: float = float("-inf")
 
 
@@ -48,19 +46,19 @@ class Delivery:
     def __init__(self) -> None:
         self._runs: defaultdict[str, Transfer] = defaultdict(Transfer)
 
-    def missing_from(self, run: str, *, growing: bool, part: str = TOKENS, key: str = "") -> int:
-        """How much of a part the browser has under a key, so where the next payload begins."""
-        transfer = self._runs[run]
-        acknowledged = _held(transfer.acknowledged, part, key)
-        if not growing or len(transfer.sent) < 2:
-            return acknowledged
-        before, latest = (_held(parts, part, key) for parts in transfer.sent)
-        return acknowledged if latest - acknowledged <= MANY else max(acknowledged, before)
+    def held(self, run: str, part: str = TOKENS, key: str = "") -> int:
+        """How much of a part the browser has under a key: a payload contains what follows."""
+        held_key, to = self._runs[run].acknowledged.get(part, NOTHING)
+        return to if held_key == key else 0
 
-    def sent(self, run: str, tokens: int, **parts: Held) -> None:
-        """Notes how far a payload went: its tokens, and what else the browser has once it arrives."""
-        transfer = self._runs[run]
-        transfer.sent = [*transfer.sent[-1:], {TOKENS: ("", tokens), **parts}]
+    def span(self, run: str, length: int) -> tuple[int, int]:
+        """Which tokens of so many go with the next payload: `[start, stop)`."""
+        start = min(self.held(run), length)
+        return start, min(length, start + MOST)
+
+    def behind(self, run: str, length: int) -> bool:
+        """Whether a text comes in several payloads, and the last of them is not acknowledged yet."""
+        return self.held(run) < length and length > MOST
 
     def acknowledge(self, event: Ack) -> None:
         """The browser says what it holds."""
@@ -73,7 +71,6 @@ class Delivery:
     def send_again(self, event: Need) -> None:
         """The browser lacks tokens from some position on; they go with the next payload."""
         transfer = self._runs[event["run"]]
-        transfer.sent = []
         if event["n"] > transfer.clock:
             transfer.acknowledged = {**transfer.acknowledged, TOKENS: ("", int(event["from"]))}
             transfer.clock = event["n"]
@@ -81,8 +78,3 @@ class Delivery:
     def forget(self, run: str) -> None:
         """Another run may come under this name."""
         self._runs.pop(run, None)
-
-
-def _held(parts: Mapping[str, Held], part: str, key: str) -> int:
-    held_key, to = parts.get(part, NOTHING)
-    return to if held_key == key else 0

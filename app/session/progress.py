@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app import compute
+from app.session.delivery import Delivery
 from app.session.desk import Desk
 from app.session.runs import Record
 from mistral_core.trace.trace import Trace
@@ -29,6 +30,15 @@ def trace_of(record: Record | None) -> Trace | None:
         return None
     progress = progress_of(record)
     return record.trace if progress is None else progress.trace
+
+
+def coming(desk: Desk, delivery: Delivery) -> bool:
+    """Whether a picture lacks some of the shown run: it is being written, or long and on its way."""
+    record = desk.record
+    if record is None or writing(desk):
+        return record is not None
+    trace = trace_of(record)
+    return trace is not None and delivery.behind(record.name, len(trace))
 
 
 def writing(desk: Desk) -> bool:

@@ -19,6 +19,7 @@ from app.session import progress, visible
 from app.session.delivery import Delivery
 from app.session.desk import Desk
 from app.session.runs import Record
+from app.session.visible import Payload
 from app.wire import Parts, pack, unpack
 from mistral_core.generation import Run
 from tests.model.writing import FULL, asked
@@ -167,23 +168,23 @@ def test_sliders_that_move_while_the_lines_are_bad_end_with_the_last_settings(se
     assert difference("next_word", browser, desk, trace) == []
 
 
+def _what_was_sent_counts(self, run: str, length: int) -> tuple[int, int]:
+    """A span that begins where the last one ended, whether that arrived or not."""
+    sent = self.__dict__.setdefault("sent", {})
+    start, sent[run] = min(sent.get(run, 0), length), length
+    return start, length
+
+
 @pytest.mark.parametrize(
     "broken",
-    [
-        {"acknowledge": lambda self, event: None},
-        {
-            "missing_from": lambda self, run, **part: (
-                self._runs[run].sent[-1]["tokens"][1] if self._runs[run].sent else 0
-            )
-        },
-    ],
+    [{"acknowledge": lambda self, event: None}, {"span": _what_was_sent_counts}],
     ids=["deaf", "what was sent counts as held"],
 )
 def test_the_test_of_bad_lines_can_fail(broken, growing, trace, monkeypatch):
     """Without healing something is missing in the end, or is sent for ever."""
     for name, function in broken.items():
         monkeypatch.setattr(Delivery, name, function)
-    if "missing_from" in broken:
+    if "span" in broken:
         monkeypatch.setattr(Delivery, "send_again", lambda self, event: None)
     desk, grow = growing
     browser = play("ring", desk, grow, len(trace), random.Random(1))
@@ -215,23 +216,43 @@ def test_of_a_growing_run_whichever_payload_arrives_can_be_shown(page, growing, 
             tell(desk, page, said)
 
 
-def test_a_long_run_is_not_sent_again_and_again_before_the_first_answer(growing, trace, monkeypatch):
-    """Where much is on its way each payload overlaps the one before, so that one may be lost; more is not sent twice."""
-    monkeypatch.setattr(delivery_module, "MANY", 6)
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_long_run_comes_in_several_payloads_each_after_the_answer_to_the_one_before(
+    page, seed, growing, trace, monkeypatch
+):
+    """So the first of it is soon on screen, while it is written and when all of it is there at once."""
+    monkeypatch.setattr(delivery_module, "MOST", 6)
     desk, grow = growing
-    starts = []
-    for length in range(3, 40, 4):
-        grow(length)
-        starts.append((PAGES["ring"][0](desk).parts.header["from"], length))
-    assert starts[:5] == [(0, 3), (0, 7), (3, 11), (7, 15), (11, 19)]
+    spans = []
+    payload = PAGES[page][0]
+
+    def noted(desk: Desk) -> Payload:
+        made = payload(desk)
+        spans.append((made.parts.header["from"], made.parts.header["to"]))
+        return made
+
+    monkeypatch.setitem(PAGES, page, (noted, PAGES[page][1]))
+    for begun in (3, len(trace)):
+        desk.page_state(PAGES[page][1]).delivery.forget("r")
+        spans.clear()
+        grow(begun)
+        delivery = desk.page_state(PAGES[page][1]).delivery
+        assert delivery.behind("r", len(trace)) and not delivery.behind("r", 6), "one payload needs no second look"
+        browser = play(page, desk, grow, len(trace), random.Random(seed))
+        assert max(stop - start for start, stop in spans) == 6
+        assert not delivery.behind("r", len(trace)) and spans[-1][0] == len(trace)
+        monkeypatch.setattr(delivery_module, "MOST", 512)
+        assert difference(page, browser, desk, trace) == []
+        monkeypatch.setattr(delivery_module, "MOST", 6)
 
 
 def test_another_run_under_the_same_name_is_delivered_whole():
     delivery = Delivery()
     delivery.acknowledge({"run": "r", "to": 9, "parts": {}, "n": 1.0})
-    assert delivery.missing_from("r", growing=False) == 9
+    assert delivery.held("r") == 9
     delivery.forget("r")
-    assert delivery.missing_from("r", growing=False) == 0
+    assert delivery.held("r") == 0
 
 
 def test_a_desk_forgets_a_run_on_all_its_pages(growing):
@@ -239,4 +260,4 @@ def test_a_desk_forgets_a_run_on_all_its_pages(growing):
     for page in PAGES:
         tell(desk, page, [("ack", {"run": "r", "to": 3, "parts": {}, "n": 1.0})])
     desk.forget("r")
-    assert all(desk.page_state(kind).delivery.missing_from("r", growing=False) == 0 for _, kind in PAGES.values())
+    assert all(desk.page_state(kind).delivery.held("r") == 0 for _, kind in PAGES.values())
