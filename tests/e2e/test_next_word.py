@@ -326,3 +326,20 @@ def test_a_list_of_runs_has_a_place_of_its_own_in_the_columns(visit, width, colu
     assert page.locator(PLAYER).evaluate(COLUMNS) == [columns, 0]
     page.locator(".st-key-button-stop button").click()
     done(page)
+
+
+def test_a_long_text_is_seen_growing_and_not_only_at_its_end(visit):
+    sentence = "She went out every day to look for berries and came back in the evening. "
+    page = visit(link(text=sentence * 130, n=60))
+    page.wait_for_selector(PLAYER)
+    page.locator(PLAYER).evaluate(
+        """element => {
+          globalThis.counts = [];
+          new MutationObserver(() => counts.push(Number(element.dataset.count)))
+            .observe(element, { attributes: true, attributeFilter: ["data-count"] });
+        }"""
+    )
+    state = done(page)
+    counts = sorted(set(page.evaluate("counts")))
+    assert counts[-1] == int(state["count"]) > 2000
+    assert max(after - before for before, after in zip(counts[:-1], counts[1:], strict=True)) <= 512, counts
