@@ -74,8 +74,8 @@ GRAPHIC_ROLES = ("graphic", "query", "attention", "influence", "surprise", "posi
 OKABE_ITO: tuple[Hex, ...] = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 """Categories (heads, groups, models), distinguishable under the common colour-vision deficiencies."""
 
-GROUPS: tuple[Hex, ...] = tuple(OKABE_ITO[i] for i in (3, 1, 4, 2, 0, 6, 5))
-"""Of the key/value heads; those least like the colours of query and attention come first."""
+GROUPS: tuple[Hex, ...] = (*(OKABE_ITO[i] for i in (3, 1, 4, 2, 0, 6, 5)), "#858585")
+"""Of the key/value heads; those least like the colours of query and attention come first, and grey last."""
 
 SURPRISE_STEPS = (0.0, 0.10, 0.20, 0.32, 0.44)
 """How strongly a token's background is tinted: likely (50 % and up) ... unlikely (below 1 %)."""

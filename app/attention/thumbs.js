@@ -1,13 +1,17 @@
 // Layers x heads: each head's attention over the whole run as a picture of its own, drawn pixel by pixel.
 
 import { onCells } from "../kit/cells.js";
+import { clamp, plural } from "../kit/format.js";
 import { penOf } from "../kit/dom.js";
 import { fit, labelFont } from "../kit/measure.js";
-import { plural } from "../kit/format.js";
 import { rgb, shade } from "../kit/colour.js";
 
 /** @import AttentionPage from "./page.js" */
 /** @typedef {ReturnType<ThumbPanel["layout"]>} Box  where the heads lie, css pixels */
+
+/** Queries that a head's picture has: each a line of its own, where all of a long text would be texture. */
+const ROWS = 40;
+const STRIDE = 10;
 
 export class ThumbPanel {
   /** @param {AttentionPage} player */
@@ -32,6 +36,14 @@ export class ThumbPanel {
   heads() {
     const { run } = this.player;
     return run.pattern ? run.heads : 0;
+  }
+
+  /** The queries that are drawn: those around the chosen one, the first of them, and one past the last. */
+  queries() {
+    const { run, values } = this.player;
+    const first = Math.floor((values.query() - ROWS / 2) / STRIDE) * STRIDE;
+    const from = clamp(first, 0, Math.max(0, run.count - ROWS));
+    return { from, to: Math.min(run.count, from + ROWS) };
   }
 
   /** @param {number} width @param {number} height */
@@ -92,12 +104,13 @@ export class ThumbPanel {
     const { player } = this;
     const { run } = player;
     const { theme } = player.root.dataset;
-    const look = [run.id, player.shape, player.values.hides() ? 1 : 0, theme, width, height].join();
+    const { from, to } = this.queries();
+    const look = [run.id, player.shape, player.values.hides() ? 1 : 0, theme, width, height, from].join();
     const same = look === this.look;
-    if (same && run.count === this.drawn) return;
+    if (same && to === this.drawn) return;
     const now = performance.now();
     if (same && run.meta.status === "running" && now - this.since < 250) return;
-    Object.assign(this, { look, drawn: run.count, since: now });
+    Object.assign(this, { look, drawn: to, since: now });
     this.image.width = width;
     this.image.height = height;
     const ratio = devicePixelRatio || 1;
@@ -119,17 +132,19 @@ export class ThumbPanel {
    * @param {number} layer @param {number} head @param {number} w @param {number} h pixels */
   cells(layer, head, w, h) {
     const { run, shape, values } = this.player;
-    const n = run.count;
-    const width = Math.min(run.windows[layer], run.width, n);
+    const { from, to } = this.queries();
+    const n = to - from;
+    const width = Math.min(run.windows[layer], run.width, run.count);
     const band = shape === "band";
-    const columns = band ? width : n;
+    const firstKey = Math.max(0, from - width + 1);
+    const columns = band ? width : to - firstKey;
     const cells = new Float32Array(w * h).fill(-1);
-    for (let query = 0; query < n; query++) {
-      const top = Math.floor((query * h) / n);
-      const bottom = Math.max(top + 1, Math.floor(((query + 1) * h) / n));
+    for (let query = from; query < to; query++) {
+      const top = Math.floor(((query - from) * h) / n);
+      const bottom = Math.max(top + 1, Math.floor(((query - from + 1) * h) / n));
       for (let offset = 0; offset < width && offset <= query; offset++) {
         const weight = values.weight(query, layer, head, offset);
-        const column = band ? offset : query - offset;
+        const column = band ? offset : query - offset - firstKey;
         const left = Math.floor((column * w) / columns);
         const right = Math.max(left + 1, Math.floor(((column + 1) * w) / columns));
         for (let y = top; y < bottom; y++)
@@ -200,10 +215,11 @@ export class ThumbPanel {
   drawQuery(g, box) {
     const { player } = this;
     const { run, colour, unit } = player;
-    const query = player.values.query();
+    const { from, to } = this.queries();
+    const place = (player.values.query() - from + 0.5) / (to - from);
     g.fillStyle = colour.query;
     for (let layer = 0; layer < run.layers; layer++) {
-      const y = box.y(layer) + ((query + 0.5) * box.high) / run.count;
+      const y = box.y(layer) + place * box.high;
       for (let head = 0; head < box.heads; head++) g.fillRect(box.x(head) - 2, y - 0.5, 3, 1.5);
     }
     g.strokeStyle = colour.ink;
@@ -216,11 +232,10 @@ export class ThumbPanel {
     g.textAlign = "left";
     g.textBaseline = "bottom";
     const height = box.y(0) + box.high + box.bottom + 2;
+    const across = player.shape === "band" ? "tokens back, 0 at the left" : "position of the key";
     g.fillText(
       fit(
-        player.shape === "band"
-          ? "across: looks at (key), 0 tokens back at the left · down: from (query)"
-          : "across: looks at (key), position · down: from (query)",
+        `down: from (query) ${from} to ${to - 1} · across: ${across}`,
         player.size(this.canvas).width - box.left,
         g.font,
       ),
@@ -262,8 +277,9 @@ export class ThumbPanel {
 
   describe() {
     const { run, shape, layer } = this.player;
+    const { from, to } = this.queries();
     const { n_layers: layers, n_heads: heads, n_kv_heads: shared } = run.meta.model;
-    const size = `${plural(layers, "layer")} with ${plural(heads, "head")} each over ${plural(run.count, "token")}`;
+    const size = `${plural(layers, "layer")} with ${plural(heads, "head")} each, from ${plural(to - from, "token")} around the chosen one`;
     this.canvas.setAttribute(
       "aria-label",
       `Attention of ${size}, as ` +

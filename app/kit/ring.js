@@ -218,7 +218,8 @@ export class RingPanel {
           `position ${slot.position}; attention ${percent(weight)}`,
       );
       parts.push(tip);
-      const small = thick < 2 * unit;
+      const place = `@${slot.position}`;
+      const small = thick < Math.max(2, 0.55 * place.length) * unit;
       /** @type {(dx: number, dy: number, text: string) => SVGElement} */
       const label = (dx, dy, text) =>
         svg(
@@ -232,11 +233,11 @@ export class RingPanel {
           },
           text,
         );
-      if (flip) parts.push(label(0, 0.27 * unit, `K,V @${slot.position}`));
+      if (flip) parts.push(label(0, 0.27 * unit, `K,V ${place}`));
       else if (thick > 1.6 * unit)
         parts.push(
           label(0, -0.2 * unit, small ? "KV" : "K,V"),
-          label(0, 0.85 * unit, small ? String(slot.position) : `@${slot.position}`),
+          label(0, 0.85 * unit, small ? String(slot.position) : place),
         );
     }
     parts.push(

@@ -31,7 +31,7 @@ const ROLES = /** @type {const} */ ([
   "influence",
   "error",
 ]);
-const GROUPS = 7;
+const GROUPS = 8;
 const HATCH_PX = 10; // lines far enough apart that a hatched half of a picture stays quiet
 
 /**

@@ -229,6 +229,7 @@ export class TextPanel {
       entry.ink.dataset.tint = String(tint);
       entry.node.tabIndex = distance === 0 ? 0 : -1;
       if (distance === 0) this.name(entry.node, run, position);
+      else entry.node.removeAttribute("aria-current");
     }
   }
 
@@ -239,7 +240,8 @@ export class TextPanel {
    */
   name(node, run, position) {
     node.setAttribute("role", "button");
-    node.setAttribute("aria-label", `${run.labels[position]}, position ${position}, current token`);
+    node.setAttribute("aria-current", "true");
+    node.setAttribute("aria-label", `${run.labels[position]}, position ${position}`);
   }
 
   /**

@@ -10,7 +10,7 @@ from app.session import actions, state
 from app.session.desk import Desk
 from app.session.progress import writing
 from app.session.runs import MAX_NEW_TOKENS, MAX_SEED_ON_SCREEN, RunSpec
-from app.shared.examples import EXAMPLES
+from app.shared.examples import examples_of
 
 PACES = {"as fast as it can": 0.0, "20 tokens a second": 20.0, "5 tokens a second": 5.0, "1 token a second": 1.0}
 
@@ -50,7 +50,7 @@ def controls(desk: Desk) -> None:
             )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.popover("Examples", icon=":material/menu_book:", type="tertiary"):
-            for label, text in EXAMPLES.items():
+            for label, text in examples_of(desk.model).items():
                 st.button(label, on_click=_use_example, args=(desk, text), key=state.example(label), width="stretch")
                 st.caption(text)
         with st.popover("Length, seed, pace", icon=":material/tune:", type="tertiary"):

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.reach.profile import SOURCES, Compared, compared, table, texts_of
+from app.reach.profile import SOURCES, Compared, compared, in_words, table, texts_of
 from app.reach.profile_figure import LOWEST, Curves, profile_figure
 from app.reach.state import ReachState
 from app.session import state
 from app.session.desk import Desk
 from app.shared.chart import chart
 from app.shared.decades import lowest_drawn
-from app.shared.examples import EXAMPLES
+from app.shared.examples import examples_of
 from app.shared.work_panel import work_panel
 
 if TYPE_CHECKING:
@@ -24,18 +24,19 @@ def can_see_does_use(desk: Desk) -> None:
     """The comparison, on demand, over the bundled examples and the texts of this session that the model wrote."""
     st.subheader("Can see, does use: a typical word")
     texts = texts_of(desk)
+    model = desk.model
+    examples = examples_of(model)
     st.write(
-        f"The girl was chosen for effect. What does an ordinary word do? Words of {len(EXAMPLES)} example texts, "
+        f"The girl was chosen for effect. What does an ordinary word do? Words of {len(examples)} example texts, "
         "written on by the model, and of your own are replaced one at a time, and the change is averaged by distance. "
         "The same is done with random weights: what is left then comes from the shape of the network alone."
     )
-    model = desk.model
     comparison = work_panel(
         desk.page_state(ReachState).profiles,
         f"{model} {hash(texts)}",
-        lambda report: compared(model, texts, EXAMPLES, report),
+        lambda report: compared(model, texts, examples, report),
         key=state.PROFILE,
-        label=f"Measure {SOURCES * (len(texts) + len(EXAMPLES))} words",
+        label=f"Measure {SOURCES * (len(texts) + len(examples))} words",
         icon=":material/analytics:",
     )
     if comparison is not None:
@@ -60,6 +61,7 @@ def _result(comparison: Compared) -> None:
         key=state.PROFILE_FIGURE,
         alt="Mean relative change of the state against distance for each layer, on a log scale, beside random weights",
     )
+    st.markdown(in_words(comparison))
     st.dataframe(table(comparison), hide_index=True)
     st.caption(
         f"model: measured now, in float64: {len(comparison.model.replaced)} words of {len(comparison.names)} texts "

@@ -25,6 +25,9 @@ export class Scenes {
       this.query = null;
       player.draw();
     });
+    this.size.addEventListener("change", () => {
+      this.size.value = String(this.chunkSize());
+    });
     this.size.addEventListener("keydown", (event) => event.stopPropagation());
     this.back = player.part("back", HTMLInputElement);
     this.back.addEventListener("input", () => player.draw());
@@ -43,6 +46,11 @@ export class Scenes {
     this.chunk += step;
     this.query = null;
     this.player.draw();
+  }
+
+  /** Tokens in a chunk: what the field says, as far as a prompt can be cut so. */
+  chunkSize() {
+    return clamp(Math.round(Number(this.size.value)) || 1, 1, this.player.run.meta.n_prompt);
   }
 
   /** @param {"chunks" | "rewind"} scene */
@@ -101,7 +109,7 @@ export class Scenes {
       return player.part("chunk-words").replaceChildren();
     }
     this.size.max = String(prompt);
-    const size = clamp(Math.round(Number(this.size.value)) || 1, 1, prompt);
+    const size = this.chunkSize();
     const chunks = Math.ceil(prompt / size);
     this.chunk = clamp(this.chunk, 0, chunks - 1);
     const start = this.chunk * size;

@@ -211,10 +211,11 @@ export class QuestionCard {
     const window = Math.max(...run.windows);
     const far = story.target - story.position;
     if (far > 96) return [];
-    const back = Math.min(t - story.position, far);
+    const back = t - story.position;
     const cells = Array.from({ length: far + 1 }, (_, i) => far - i).map((d) =>
       el("i", { class: [d < window ? "mn-open" : "mn-gone", d === back ? "mn-at" : ""].join(" ") }),
     );
+    if (back > far) cells.unshift(el("i", { class: "mn-gone mn-at" }), el("b", { class: "mn-gap" }, "…"));
     return [
       el(
         "div",
@@ -224,7 +225,7 @@ export class QuestionCard {
       el(
         "div",
         { class: "mn-ends" },
-        el("span", {}, `${far} tokens back`),
+        el("span", {}, `${Math.max(far, back)} tokens back`),
         el("span", {}, `the window: ${window} tokens`),
         el("span", {}, "now"),
       ),

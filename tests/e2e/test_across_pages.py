@@ -308,3 +308,27 @@ def test_forty_fast_keys_on_reach_are_forty_tokens(visit):
     assert root.get_attribute(f"data-{end}") == "40"
     page.wait_for_selector(f"{reach}[data-{end}='40'][data-fresh='1']", timeout=60_000)
     stop(page)
+
+
+def test_one_word_only_is_the_current_one_however_many_were_visited(visit):
+    page = visit(link("Next word", t=30))
+    page.wait_for_selector(ROOTS["Next word"] + "[data-status='done'][data-step='30']", timeout=60_000)
+    move(page, "Next word", "ArrowRight", "ArrowRight", "ArrowLeft")
+    page.wait_for_selector(ROOTS["Next word"] + "[data-step='31']")
+    now = page.locator("[data-part='story'] [aria-current]")
+    assert now.evaluate_all("words => words.map(word => [word.dataset.p, word.ariaCurrent])") == [["31", "true"]]
+    assert page.locator("[data-part='story'] [aria-label*='current']").count() == 0
+
+
+def test_what_has_the_focus_in_the_menu_is_seen(visit):
+    page = visit("/models")
+    link = page.get_by_role("link", name="Ring", exact=True)
+    link.wait_for()
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if link.evaluate("element => element === document.activeElement"):
+            break
+    style = link.evaluate(
+        "element => { const s = getComputedStyle(element); return [s.outlineStyle, s.outlineWidth]; }"
+    )
+    assert style == ["solid", "3px"]

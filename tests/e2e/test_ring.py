@@ -240,3 +240,33 @@ def test_a_narrow_first_screen_shows_the_picture_over_a_low_timeline(visit):
     done(page)
     settled(page)
     harness.check_narrow_first_screen(page, ".th-atlas")
+
+
+@pytest.mark.parametrize(("typed", "kept"), [("0", "1"), ("999", "19"), ("", "1"), ("7", "7"), ("-3", "1")])
+def test_the_field_of_the_chunk_says_the_size_that_is_used(visit, typed, kept):
+    page = visit(link(n=1))
+    done(page)
+    page.get_by_role("radio", name="prompt, chunk by chunk").click()
+    field = page.locator("[data-part='chunk-size']")
+    field.fill(typed)
+    field.press("Tab")
+    assert field.input_value() == kept
+    first = min(int(kept), 19)
+    assert f"positions 0 to {first - 1}" in said(page, "chunk-range")
+
+
+def test_the_chosen_query_can_be_read_when_the_chunk_would_destroy_it_too(visit):
+    page = visit(link(n=1))
+    done(page)
+    page.get_by_role("radio", name="prompt, chunk by chunk").click()
+    field = page.locator("[data-part='chunk-size']")
+    field.fill("19")
+    field.press("Tab")
+    for query in (0, 1, 18):
+        cell = page.locator(f"[data-part='chunks'] [data-query='{query}']")
+        cell.click()
+        colours = cell.evaluate(
+            "e => { const s = getComputedStyle(e); return [s.color, s.backgroundColor, s.backgroundImage]; }"
+        )
+        ink, ground, image = colours
+        assert ink != ground and image == "none" and ground not in ("rgba(0, 0, 0, 0)", "rgb(255, 255, 255)"), colours

@@ -152,3 +152,17 @@ def test_how_the_recording_was_made_comes_when_it_is_asked_for(visit):
     page.wait_for_selector("[data-testid='stCode']")
     commands = page.locator("[data-testid='stCode']").all_inner_texts()
     assert len(commands) == 2 and all("python -m mistral_core" in text for text in commands)
+
+
+def test_a_word_farther_back_than_the_question_is_drawn_apart_and_with_its_distance(visit):
+    page = visit("/")
+    page.wait_for_selector("[data-ready='1']")
+    root = page.locator("[data-ready='1']")
+    slide = page.locator(".mn-slide")
+    while int(root.get_attribute("data-step")) < 58:
+        root.press("ArrowRight")
+    page.wait_for_selector("[data-ready='1'][data-step='58']")
+    word = int(page.locator(".mn-watched").get_attribute("data-p"))
+    assert slide.get_attribute("aria-label").startswith(f"{58 - word} tokens back")
+    assert page.locator(".mn-ends span").first.inner_text() == f"{58 - word} tokens back"
+    assert page.locator(".mn-gap").count() == 1

@@ -11,7 +11,7 @@ from app import compute
 from app.reach import profile
 from app.reach import profile_figure as ordinary
 from app.reach import push_back_figure as pushed
-from app.reach.profile import Compared, compared, table
+from app.reach.profile import Compared, compared, in_words, table
 from app.reach.profile_figure import Curves, profile_figure
 from app.reach.push_back import beside_ordinary, faded_at
 from app.reach.push_back_figure import Ordinary, Point, push_back_figure
@@ -49,6 +49,9 @@ def test_the_profile_tells_where_most_of_it_lies_and_draws_no_zero():
     assert [row["90 %, text by text"] for row in rows] == ["2 to 3 tokens", "2 tokens", "nothing is felt", "2 tokens"]
     assert [rows[0]["90 % within"], rows[0]["99 % within"]] == ["2 tokens", "4 tokens"]
     assert rows[2]["90 % within"] == "nothing is felt"
+    said = in_words(Compared(model=measured, untrained=silent, config=TINY, names=("a", "b")))
+    assert "within **2 tokens**, though it could go **12**" in said and "random" not in said
+    assert "Nothing is felt" in in_words(Compared(model=silent, untrained=silent, config=TINY, names=("a", "b")))
     curves = Curves(mean=change, low=change, high=change)
     figure = profile_figure(curves, curves, (5, 10, 15), 12)
     assert list(figure.data[3].y) == [8, 1, 0.5, 0.5] + [None] * 9 and figure.data[3].x[0] == 1
