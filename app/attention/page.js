@@ -84,6 +84,7 @@ export default class AttentionPage extends Playhead {
         this.trigger("scores", { run: this.run.id, n: performance.now() });
       },
       sink: () => this.set({ hidden: !this.hidden }),
+      save: () => this.values.save(),
     });
   }
 

@@ -1,5 +1,6 @@
 // What a query gives a key, in the picture that is chosen: the run's own weights, or what was derived from them.
 
+import { csv, save } from "../kit/csv.js";
 import { percent } from "../kit/format.js";
 
 /** @import { AttentionRun, Extras } from "./run.js" */
@@ -81,6 +82,22 @@ export class Values {
     const band = extras?.bands[picture];
     if (!band || query >= band.rows) return NaN;
     return offset < band.width ? band.data[query * band.width + offset] / 65535 : 0;
+  }
+
+  /** What the picture shows of the whole run, as a file: a line for each query and each key that it sees. */
+  save() {
+    const { run, picture, layer, head } = this.choice;
+    /** @type {import("../kit/csv.js").Cell[][]} */
+    const rows = [];
+    for (let query = 0; query < run.count; query++) {
+      for (let offset = 0; offset < this.width() && offset <= query; offset++) {
+        const score = picture === "head" && head >= 0 && !this.hides() ? this.rawScore(query, offset) : null;
+        const key = query - offset;
+        rows.push([query, run.labels[query], key, run.labels[key], this.value(query, offset), score]);
+      }
+    }
+    const name = picture === "head" ? `layer${layer + 1}-${head < 0 ? "mean" : `head${head + 1}`}` : picture;
+    save(`attention-${name}.csv`, csv(["query", "token", "key", "key token", "weight", "score"], rows));
   }
 
   /** In words; a weight that is too small for 16 bits is small, not 0.

@@ -69,6 +69,8 @@ export default class RingPage extends Playhead {
           step: this.t,
           word: this.forgotten.word.value,
         }),
+      "save-slot": () => this.slotPanel.saveTable(),
+      "save-mask": () => this.scenes.saveMask(),
       cancel: () => this.trigger("cancel", { run: this.run.id, n: performance.now() }),
       live: () =>
         this.trigger("live", {

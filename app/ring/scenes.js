@@ -1,5 +1,6 @@
 // Two scenes computed from positions alone: the prompt read chunk by chunk, and going back. Theory: no weights.
 
+import { csv, save } from "../kit/csv.js";
 import { clamp, grouped, plural, shorten } from "../kit/format.js";
 import { closest, el } from "../kit/dom.js";
 import { chunkPlan, rewindPlan, span } from "./plans.js";
@@ -163,6 +164,26 @@ export class Scenes {
       missing: [...missing].join(","),
     });
     this.chunkWords(plan, { query, start, end, window, seen, missing });
+  }
+
+  /** Which query of the chunk sees which key: those of the ring before, by slot, then those of the chunk. */
+  saveMask() {
+    const { run, layer } = this.player;
+    const window = run.windows[layer];
+    if (!Number.isFinite(window)) return;
+    const start = this.chunk * this.chunkSize();
+    const end = Math.min(run.meta.n_prompt, start + this.chunkSize());
+    const plan = chunkPlan(start, end, window);
+    const keys = [...plan.before, ...span(start, end)];
+    const names = keys.map((p, i) => {
+      const place = i < window ? `slot ${i}` : "chunk";
+      return p < 0 ? `${place}: empty` : `${place}: position ${p}`;
+    });
+    const rows = span(start, end).map((query) => {
+      const seen = new Set(plan.sees(query));
+      return [query, run.labels[query], ...keys.map((p) => Number(seen.has(p)))];
+    });
+    save(`mask-layer${layer + 1}-chunk${this.chunk + 1}.csv`, csv(["query", "token", ...names], rows));
   }
 
   /** @param {ChunkPlan} plan @param {ChunkView} view */

@@ -1,6 +1,7 @@
 // One slot: when it was written, when it goes, who read it, and the numbers in it.
 
 import { blend, shade } from "../kit/colour.js";
+import { csv, save } from "../kit/csv.js";
 import { clamp, percent, plural, shorten } from "../kit/format.js";
 import { closest, el, penOf, svg } from "../kit/dom.js";
 import { settled } from "../kit/timing.js";
@@ -281,6 +282,7 @@ export class SlotPanel {
       pointed,
       scaleNote,
       el("details", { open: this.tableOpen }, el("summary", {}, "all the numbers"), table),
+      el("button", { type: "button", class: "mx-link", "data-act": "save-slot" }, "save them as CSV"),
     );
     return { strips, signs, scaleNote, pointed, table };
   }
@@ -288,6 +290,17 @@ export class SlotPanel {
   /** @param {number} value */
   number(value) {
     return value < 0 ? `−${(-value).toFixed(4)}` : value.toFixed(4);
+  }
+
+  /** The key and value that are shown, as a file. */
+  saveTable() {
+    if (!this.drawn || this.position < 0) return;
+    const { run, layer } = this.player;
+    const { strips } = this.drawn;
+    const vectors = strips.map(({ kind, group }) => run.vector(kind, this.position, layer, group) ?? []);
+    const names = strips.map(({ kind, group }) => `${kind === "keys" ? "K" : "V"}${group + 1}`);
+    const rows = Array.from(vectors[0], (_, i) => [i, ...vectors.map((vector) => vector[i])]);
+    save(`kv-layer${layer + 1}-position${this.position}.csv`, csv(["i", ...names], rows));
   }
 
   fillTable() {

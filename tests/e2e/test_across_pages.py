@@ -332,3 +332,15 @@ def test_what_has_the_focus_in_the_menu_is_seen(visit):
         "element => { const s = getComputedStyle(element); return [s.outlineStyle, s.outlineWidth]; }"
     )
     assert style == ["solid", "3px"]
+
+
+def test_the_link_to_the_next_page_is_a_whole_sentence_on_a_phone_too(visit):
+    page = visit("/ring", width=390, height=844)
+    page.wait_for_selector(ROOTS["Ring"])
+    page.locator("[data-act='presenter']").click()
+    foot = page.locator("[data-testid='stPageLink']").last
+    foot.scroll_into_view_if_needed()
+    cut = foot.locator("*").evaluate_all(
+        "all => all.filter(one => one.scrollWidth > one.clientWidth + 1 && one.clientWidth).map(one => one.textContent)"
+    )
+    assert cut == []

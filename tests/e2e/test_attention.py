@@ -1,5 +1,6 @@
 """The attention page in a real browser: cells, keys, words, table, links, a growing run, the search."""
 
+import csv
 import re
 from urllib.parse import urlencode
 
@@ -212,3 +213,19 @@ def test_it_fits_a_narrow_screen_and_large_type(visit):
 def test_a_narrow_first_screen_shows_the_picture_over_a_low_timeline(visit):
     page = opened(visit, width=390, height=844)
     harness.check_narrow_first_screen(page, ".mx-all")
+
+
+def test_the_picture_is_saved_as_numbers(visit):
+    page = opened(visit)
+    trace, state = compute.recording(), data(page)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="save as CSV").click()
+    layer, head = int(state["layer"]), int(state["head"])
+    assert saved.value.suggested_filename == f"attention-layer{layer + 1}-head{head + 1}.csv"
+    with open(saved.value.path(), newline="", encoding="utf-8") as lines:
+        names, *rows = csv.reader(lines)
+    assert names == ["query", "token", "key", "key token", "weight", "score"]
+    assert len(rows) == sum(min(query + 1, 16) for query in range(len(trace)))
+    for query, _, key, word, weight, score in rows:
+        should = float(trace.pattern(layer)[int(query), head, int(query) - int(key)])
+        assert float(weight) == pytest.approx(should, abs=1 / 65535) and word == trace.token_labels[int(key)] and not score

@@ -1,8 +1,10 @@
 """The cache theatre in a real browser: steps, slots, numbers, chunks, going back, and the measured answer."""
 
+import csv
 from functools import cache
 from urllib.parse import parse_qs, urlencode, urlparse
 
+import numpy as np
 import pytest
 import torch
 
@@ -118,6 +120,11 @@ def test_a_slot_shows_who_read_it_and_its_real_numbers(visit):
     for i, row in enumerate(rows):
         shown = [float(number.replace("−", "-")) for number in row]
         assert shown == pytest.approx([i, keys[0, i], values[0, i], keys[1, i], values[1, i]], abs=6e-5)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="save them as CSV").click()
+    assert saved.value.suggested_filename == "kv-layer5-position50.csv"
+    table = np.loadtxt(saved.value.path(), delimiter=",", skiprows=1, dtype=np.float32)
+    assert np.array_equal(table[:, 1:].T, np.stack((keys[0], values[0], keys[1], values[1]))), "to the last bit"
     strip = page.locator(".th-strip[data-kind='values'][data-group='1']")
     strip.hover(position={"x": strip.bounding_box()["width"] * 10.5 / 32, "y": 5})
     assert f"V, KV head 2, number 10: {values[1, 10]:.4f}".replace("-", "−") == page.locator(".th-pointed").inner_text()
@@ -253,6 +260,14 @@ def test_the_field_of_the_chunk_says_the_size_that_is_used(visit, typed, kept):
     assert field.input_value() == kept
     first = min(int(kept), 19)
     assert f"positions 0 to {first - 1}" in said(page, "chunk-range")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="save the mask as CSV").click()
+    with open(saved.value.path(), newline="", encoding="utf-8") as lines:
+        names, *rows = csv.reader(lines)
+    mask = np.array([[int(cell) for cell in row[2:]] for row in rows])
+    assert mask.shape == (first, W + first) and names[2 + W] == "chunk: position 0"
+    dense = allowed(torch.arange(first)[None], torch.arange(first)[None], W)[0].numpy()
+    assert not mask[:, :W].any() and np.array_equal(mask[:, W:], dense), "the ring before the first chunk is empty"
 
 
 def test_the_chosen_query_can_be_read_when_the_chunk_would_destroy_it_too(visit):
