@@ -10,5 +10,8 @@ Streamlit 1.67; RFC 896 and RFC 1122, 4.2.3.2, meet there).
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-app = st.App(Path(__file__).parent / "main.py")
+from app.origin import SameOrigin
+
+app = st.App(Path(__file__).parent / "main.py", middleware=[Middleware(SameOrigin)])

@@ -228,4 +228,6 @@ def test_the_picture_is_saved_as_numbers(visit):
     assert len(rows) == sum(min(query + 1, 16) for query in range(len(trace)))
     for query, _, key, word, weight, score in rows:
         should = float(trace.pattern(layer)[int(query), head, int(query) - int(key)])
-        assert float(weight) == pytest.approx(should, abs=1 / 65535) and word == trace.token_labels[int(key)] and not score
+        assert (
+            float(weight) == pytest.approx(should, abs=1 / 65535) and word == trace.token_labels[int(key)] and not score
+        )
