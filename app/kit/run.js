@@ -1,5 +1,6 @@
 // What the browser holds of each run. Payloads overlap and may be lost; a run only ever grows at its end.
 
+import { nameBytes } from "./bytes.js";
 import { later } from "./later.js";
 import { Windows } from "./windows.js";
 
@@ -52,7 +53,9 @@ export class Run extends Windows {
     this.meta = later();
     /** @type {string[]} */
     this.texts = [];
-    /** @type {string[]} */
+    /** @type {string[]} of the vocabulary, that the tokens are */
+    this.pieces = [];
+    /** @type {string[]} by which the tokens are called */
     this.labels = [];
     /** @type {number[]} */
     this.ids = [];
@@ -108,7 +111,7 @@ export class Run extends Windows {
    */
   truncate(count) {
     this.count = count;
-    for (const list of [this.texts, this.labels, this.ids]) list.length = count;
+    for (const list of [this.texts, this.pieces, this.labels, this.ids]) list.length = count;
     this.hashes.length = count + 1;
   }
 
@@ -123,9 +126,11 @@ export class Run extends Windows {
       hash = (Math.imul(hash, 31) + id + 1) >>> 0;
       this.hashes.push(hash);
       this.texts.push(text);
+      this.pieces.push(label);
       this.labels.push(label);
       this.ids.push(id);
     }
+    nameBytes(this.texts, this.pieces, this.labels, this.count);
     this.probability.write(this.count, arrays.probability.subarray(skip));
     this.rank.write(this.count, arrays.rank.subarray(skip));
     this.entropy.write(this.count, arrays.entropy.subarray(skip));

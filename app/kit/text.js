@@ -1,5 +1,6 @@
 // The text panel: one span per token, coloured by hops or by probability, with a popover and a strip map.
 
+import { BYTE_MARK, isByte } from "./bytes.js";
 import { closest, el } from "./dom.js";
 import { clamp, plural } from "./format.js";
 import { rem } from "./measure.js";
@@ -181,7 +182,8 @@ export class TextPanel {
     const text = run.texts[position];
     const word = text.trimStart();
     const space = text.slice(0, text.length - word.length);
-    const ink = el("span", { class: "mx-w" }, word || (text ? "" : run.labels[position]));
+    const held = !text && run.pieces[position]; // a byte whose character is not complete, or a control token
+    const ink = el("span", { class: "mx-w" }, word || (held ? (isByte(held) ? BYTE_MARK : held) : ""));
     const node = el("span", { class: "mx-tok", "data-p": position }, space.replace(/\n/g, ""), ink);
     if (/\n/.test(text)) {
       ink.textContent = "↵";

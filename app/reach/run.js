@@ -1,5 +1,6 @@
 // The text that is read: the whole of it comes with every payload.
 
+import { nameBytes } from "../kit/bytes.js";
 import { grouped } from "../kit/format.js";
 import { Network } from "./network.js";
 
@@ -11,6 +12,7 @@ export class ReachRun {
     this.count = header.tokens.length;
     this.texts = header.tokens.map(([text]) => text);
     this.labels = header.tokens.map(([, label]) => label);
+    nameBytes(this.texts, [...this.labels], this.labels, 0);
   }
 
   /**

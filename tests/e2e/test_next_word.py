@@ -344,3 +344,15 @@ def test_a_long_text_is_seen_growing_and_not_only_at_its_end(visit):
     counts = sorted(set(page.evaluate("counts")))
     assert counts[-1] == int(state["count"]) > 2000
     assert max(after - before for before, after in itertools.pairwise(counts)) <= 512, counts
+
+
+def test_the_bytes_of_one_character_stand_together_and_are_called_by_it(visit):
+    page = visit(link(text="Das Mädchen lief", n=3, t=4))
+    done(page)
+    words = page.locator("[data-part='story'] [data-p]").evaluate_all("all => all.map(one => one.textContent)")
+    ids = compute.tokenizer("storyteller").encode("Das Mädchen lief")
+    labels = [compute.tokenizer("storyteller").label(token) for token in ids]
+    first = labels.index("<0xC3>")
+    assert words[first : first + 2] == ["▪", "ä"] and "<0x" not in "".join(words)
+    page.locator(f"[data-part='story'] [data-p='{first}']").hover()
+    assert "ä 1/2" in page.locator("[data-part='pop']").inner_text()
