@@ -29,3 +29,12 @@ def test_the_entry_is_recognised_as_a_server():
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert "app.server" in found.stdout or "server:app" in found.stdout, found.stdout + found.stderr
+
+
+def test_every_message_is_sent_whole():
+    """Of one that it has sent before Streamlit would send the name alone, and a page left quickly has forgotten it."""
+    found = subprocess.run(
+        [sys.executable, "-c", "from streamlit import config; print(config.get_option('global.minCachedMessageSize'))"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert float(found.stdout.split()[-1]) > 2**31
