@@ -110,7 +110,7 @@ def test_a_first_tap_says_what_a_cell_holds_and_a_second_goes_there(visit):
     grid = page.locator("[data-part='grid']")
     grid.scroll_into_view_if_needed()
     before = page.locator(READY).get_attribute("data-step")
-    place = {"x": grid.bounding_box()["width"] * 0.8, "y": 40}
+    place = {"x": grid.bounding_box()["width"] * 0.25, "y": 40}
     grid.tap(position=place)
     pop = page.locator("[data-part='pop']")
     pop.wait_for(state="visible")
