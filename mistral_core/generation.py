@@ -236,6 +236,11 @@ class Run:
         if not self.finish_reason:
             self._end("cancelled")
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it holds: what is recorded, and the cache."""
+        return self.recorder.nbytes + self.kv_cache.nbytes
+
     def trace(self) -> Trace:
         """The run so far. Shares the memory of the recorded rows, which no longer change."""
         n = self.n_read

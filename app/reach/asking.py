@@ -14,7 +14,7 @@ from app.reach.messages import Act, Ask, AskFrom
 from app.reach.question import Choice, choice_from_query, first_choice
 from app.reach.room import too_short
 from app.reach.state import ReachState, RunQuestions
-from app.session.actions import press, settle, write
+from app.session.actions import choose, press, settle, write
 from app.session.desk import Desk
 from app.session.files import spec_of_recording
 from app.session.runs import Record, RunSpec
@@ -117,7 +117,7 @@ def _write_on(desk: Desk, record: Record, trace: Trace, questions: RunQuestions)
     if record.name in desk.at:
         desk.at[spec.name] = desk.at[record.name]
     if spec.name in desk.records:
-        desk.current = spec.name
+        choose(desk, spec.name)
     else:
         write(desk, spec)
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from app import compute
+from app.session import budget
 from app.session.desk import Desk
 from app.session.files import spec_of_recording
 from app.session.progress import progress_of, trace_of
@@ -86,6 +87,9 @@ def _started(desk: Desk, spec: RunSpec, shared: Trace | None, *, pace: float, pa
     engine = compute.engine()
     try:
         request = spec.request(tuple(compute.tokenizer(spec.model).encode(spec.text)))
+        if problem := budget.refusal(desk, spec, len(request.prompt_ids)):
+            desk.notice = problem
+            return None
         pause_others(desk)
         return engine.submit(desk.session, spec.model, request, parent=shared, pace=pace or math.inf, paused=paused)
     except (RefusalError, ValueError) as error:
@@ -119,7 +123,7 @@ def go_on(desk: Desk) -> bool:
         return job is not None
     more = replace(record.spec, new_tokens=record.spec.new_tokens + (desk.length or DEFAULT_NEW_TOKENS))
     if more.name in desk.records:
-        desk.current = more.name
+        choose(desk, more.name)
         return True
     begun = _submit(desk, more, parent=record, pace=desk.pace, label=_label(more))
     if begun and record.name in desk.at:
@@ -146,7 +150,7 @@ def branch(desk: Desk, run: str, position: int, token: int) -> None:
         return
     new = spec.branch(position, token)
     if new.name in desk.records:
-        desk.current = new.name
+        choose(desk, new.name)
         return
     label = compute.tokenizer(new.model).label(token)
     _submit(desk, new, parent=record, pace=desk.pace, label=label, branched_at=position, branched_to=label)
@@ -178,7 +182,7 @@ def write_recorded(desk: Desk, event: OfRunHere) -> None:
         desk.notice = "The model of this recording is not here, so it cannot be written again."
         return
     if spec.name in desk.records:
-        desk.current = spec.name
+        choose(desk, spec.name)
     elif not write(desk, spec):
         return
     settle(desk, {"run": spec.name, "t": event["t"], "layer": event["layer"], "head": event["head"]})
@@ -190,9 +194,12 @@ def settle(desk: Desk, event: At) -> None:
 
 
 def choose(desk: Desk, run: str) -> None:
-    """Shows another run of this session."""
-    if run in desk.records:
-        desk.current = run
+    """Shows another run of this session; one that was let go to make room is written again."""
+    if run not in desk.records:
+        return
+    desk.current, record = run, desk.records[run]
+    if record.spec is not None and record.job is None and record.trace is None:
+        record.job = _started(desk, record.spec, None, pace=0.0)
 
 
 def _label(spec: RunSpec) -> str:

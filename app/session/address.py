@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.session import state
-from app.session.actions import write
+from app.session.actions import choose, write
 from app.session.desk import Desk
 from app.session.files import open_recording
 from app.session.numbers import number, short, whole
@@ -45,7 +45,7 @@ def _open_address(desk: Desk, query: Mapping[str, str]) -> None:
         choose_model(desk, asked.get("model", desk.model))
         return
     if spec.name in desk.records:
-        desk.current = spec.name
+        choose(desk, spec.name)
     elif write(desk, spec):
         desk.model, desk.prompt, desk.length = spec.model, spec.text, spec.new_tokens
         desk.seed = spec.seed if spec.seed <= MAX_SEED_ON_SCREEN else desk.seed

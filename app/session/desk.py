@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
 from app.session.runs import DEFAULT_NEW_TOKENS, DEFAULT_SAMPLING, Record
+from app.session.work import Workshop
 from app.shared.messages import Place
 from mistral_core.checkpoint.registry import DEFAULT_MODEL
 from mistral_core.sampling import SamplingSettings
@@ -38,6 +39,12 @@ class PageState:
 
     def forget(self, run: str) -> None:
         """Lets go of all that is remembered of a run: another one may come under its name."""
+
+    def end(self) -> None:
+        """The visitor has left: ends the work that is under way."""
+        for value in vars(self).values():
+            if isinstance(value, Workshop):
+                value.cancel()
 
 
 State = TypeVar("State", bound=PageState)
@@ -101,9 +108,19 @@ class Desk:
             if name != self.current and not writing:
                 self.forget(name)
 
+    def clear(self) -> None:
+        """The visitor has left: nothing is held any more, and what is under way ends."""
+        for name in list(self.records):
+            self.forget(name)
+        for state in self._pages.values():
+            state.end()
+        self._pages.clear()
+
     def forget(self, run: str) -> None:
         """Lets a run go, with all that the pages remember of it: another one may come under its name."""
-        self.records.pop(run, None)
+        record = self.records.pop(run, None)
+        if record is not None and record.job is not None:
+            record.job.leave()
         self.at.pop(run, None)
         for state in self._pages.values():
             state.forget(run)

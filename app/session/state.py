@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.session import visitors
 from app.session.desk import Desk
 
 DESK = "desk"
@@ -79,6 +80,7 @@ def desk() -> Desk:
     """The desk of this session; made at the first visit."""
     if DESK not in st.session_state:
         st.session_state[DESK] = Desk()
+        visitors.enter(st.session_state[DESK])
     made: Desk = st.session_state[DESK]
     return made
 

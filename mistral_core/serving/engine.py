@@ -26,6 +26,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from mistral_core.analysis.accounting import kv_cache_bytes
+from mistral_core.config import MistralConfig
 from mistral_core.generation import GenerationRequest, ModelCard, Run, shared_length
 from mistral_core.trace.trace import RecordingPlan, Trace
 
@@ -101,6 +103,10 @@ class Job:
         self.allowance = math.inf  # tokens that may be written before it pauses
         self.polled = self.due = 0.0
         self.written_at: deque[float] = deque(maxlen=24)
+
+    def leave(self) -> None:
+        """Nobody will ask for it any more: the engine drops it when it looks next."""
+        self.polled = -math.inf
 
     def speed(self) -> float:
         """Tokens per second over the last two dozen tokens."""
@@ -185,6 +191,21 @@ class Engine:
             tokens_per_second=job.speed(),
         )
 
+    def price(self, config: MistralConfig, total: int) -> int:
+        """Bytes that a run of so many tokens will hold: what is recorded of it, and its keys and values.
+
+        Source: `RecordingPlan.cost`; keys and values as in `mistral_core.analysis.accounting.kv_cache_bytes`.
+        """
+        kept, _ = self._plan.fit(config, total, total)
+        cost = self._plan.cost(config, total, total)
+        return sum(cost[name] for name in kept) + kv_cache_bytes(config, total, 4, allocated=True)
+
+    def held(self, job: Job) -> int:
+        """Bytes that a job holds now; does not renew its lease."""
+        if job.run is not None:
+            return job.run.nbytes
+        return 0 if job.beginning is None else job.beginning.nbytes
+
     def pause(self, job: Job) -> None:
         """Stops before the next token; the job can be resumed or stepped."""
         with self._wake:
@@ -268,8 +289,12 @@ class Engine:
                     soonest = min((job.due - now for job in jobs), default=1.0)
                     self._wake.wait(timeout=min(max(soonest, 0.001), 1.0))
                     continue
-            for job in due:
-                self._advance(job)
+            self._round(due)
+            del jobs, due  # what has ended is held by nobody while the worker waits
+
+    def _round(self, due: list[Job]) -> None:
+        for job in due:
+            self._advance(job)
 
     def _let_go(self) -> None:
         """Drops jobs that ended, and those whose session has gone."""

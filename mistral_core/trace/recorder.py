@@ -67,6 +67,11 @@ class Recorder:
         self.flush()
         return self._arrays
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays: all of them are there from the beginning."""
+        return sum(array.nbytes for array in self._arrays.values())
+
     def begin(self, start: int) -> None:
         """Says which position the first column of the next call has."""
         self._start = start

@@ -158,6 +158,12 @@ class Trace:
     def __len__(self) -> int:
         return len(self.token_ids)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        arrays = (self.token_ids, self.positions, self.probability, self.rank, *self.arrays.values())
+        return sum(array.nbytes for array in arrays)
+
     def __getitem__(self, name: str) -> np.ndarray:
         """The recorded array called `name`.
 

@@ -1,0 +1,84 @@
+"""Who is here: the desks of all sessions. What a session held is let go when its visitor has left.
+
+Streamlit keeps a session that lost its connection for two minutes, in case the browser comes back, and then until
+something else happens to that list; and nothing tells the application. So a thread looks now and then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import threading
+import time
+import weakref
+from collections.abc import Callable
+
+from app.session.desk import Desk
+
+GRACE = 150.0
+"""Seconds without a connection after which a visitor has left: more than Streamlit waits for him (120)."""
+EVERY = 15.0
+"""Seconds between two looks."""
+
+_desks: weakref.WeakValueDictionary[str, Desk] = weakref.WeakValueDictionary()
+_lock = threading.Lock()
+
+
+def enter(desk: Desk) -> None:
+    """Notes a new session; outside a server (a test, a script) there is nobody to leave."""
+    from streamlit import runtime
+    from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+    context = get_script_run_ctx(suppress_warning=True)
+    with _lock:
+        first = not _desks
+        _desks[desk.session if context is None else context.session_id] = desk
+    if first and runtime.exists():
+        threading.Thread(target=_watch, args=(runtime.get_instance().is_active_session,), daemon=True).start()
+
+
+def here() -> list[Desk]:
+    """The desks of all sessions."""
+    with _lock:
+        return list(_desks.values())
+
+
+def _watch(is_here: Callable[[str], bool]) -> None:
+    last_seen: dict[str, float] = {}
+    while True:
+        time.sleep(EVERY)
+        if not look(is_here, last_seen, time.monotonic()):
+            return
+
+
+def look(is_here: Callable[[str], bool], last_seen: dict[str, float], now: float) -> bool:
+    """Lets go of what those hold who have left; says whether anybody is there still.
+
+    Args:
+        is_here: whether a session has a connection. last_seen: by session, when it had one; changed.
+    """
+    with _lock:
+        desks = dict(_desks)
+    gone = []
+    for session in desks:
+        if is_here(session) or session not in last_seen:
+            last_seen[session] = now
+        elif now - last_seen[session] > GRACE:
+            gone.append(session)
+    for session in gone:
+        desks.pop(session).clear()
+        del last_seen[session]
+        with _lock:
+            _desks.pop(session, None)
+    if gone:
+        give_back()
+    with _lock:
+        return bool(_desks)
+
+
+def give_back() -> None:
+    """Memory that nobody holds goes back to the system: glibc keeps it otherwise, in parts of every size."""
+    gc.collect()
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
