@@ -12,7 +12,7 @@ import { Values } from "./values.js";
 import { WordPanel } from "./words.js";
 import { clamp, grouped, percent, plural, quoted, shorten } from "../kit/format.js";
 import { el, legend, segmented } from "../kit/dom.js";
-import { firstStep, keepPlace, placeOf, takePlace } from "../kit/places.js";
+import { coming, firstStep, keepPlace, placeOf, takePlace } from "../kit/places.js";
 
 /** @import { AttentionPayload, Extras } from "./run.js" */
 /** @import { AttentionHeader, EdgeOfFinding, Events } from "./types.js" */
@@ -107,7 +107,11 @@ export default class AttentionPage extends Playhead {
     if (place)
       takePlace(this, place); // another page may have moved the place; what was shown how stays
     else if (view) this.goQuietly(view.end ? last : view.t, view.layer, view.head);
-    else this.goQuietly(firstStep(run, status), Math.floor(run.layers / 2), 0);
+    else {
+      const step = firstStep(run, status);
+      this.goQuietly(step, Math.floor(run.layers / 2), 0);
+      this.target = coming(run, step);
+    }
     if (!run.meta.pattern || run.meta.pattern.mean) this.head = -1;
   }
 

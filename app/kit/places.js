@@ -54,13 +54,13 @@ export function placeOf(id, at) {
  * Where a run opens that nobody has looked at, the same on every page: at the end while it grows; a finished one where
  * its prompt is over and a word has left all rings.
  *
- * @param {{ count: number, windows: number[], meta: { n_prompt: number } }} run
+ * @param {{ count: number, total: number, windows: number[], meta: { n_prompt: number } }} run
  * @param {string} status  of the run
  */
-export function firstStep({ count, windows, meta }, status) {
+export function firstStep({ count, total, windows, meta }, status) {
   const largest = Math.max(...windows);
   const step = Number.isFinite(largest) ? Math.max(2 * largest - 2, meta.n_prompt + 4) : meta.n_prompt + 4;
-  return status === "running" ? count - 1 : Math.min(count - 1, step);
+  return status === "running" ? count - 1 : Math.min(total - 1, step);
 }
 
 /**
@@ -74,6 +74,14 @@ export function unreported(id) {
 }
 
 /**
+ * A position of a long text that is still on its way, to be gone to when it has come; null = it is here.
+ *
+ * @param {{ count: number }} run
+ * @param {number} t
+ */
+export const coming = ({ count }, t) => (t >= count ? t : null);
+
+/**
  * Puts a picture there; what Python has not heard yet (the page was left too soon) it hears now.
  *
  * @param {Placed} picture
@@ -82,12 +90,9 @@ export function unreported(id) {
 export function takePlace(picture, place) {
   const { run } = picture;
   const last = run.count - 1;
-  picture.goQuietly(
-    place.end ? Math.min(last, place.target ?? Infinity) : (place.t ?? last),
-    place.layer ?? Math.floor(run.layers / 2),
-    place.head ?? -1,
-  );
-  picture.target = place.target ?? null;
+  const t = place.end ? Math.min(last, place.target ?? Infinity) : (place.t ?? last);
+  picture.goQuietly(t, place.layer ?? Math.floor(run.layers / 2), place.head ?? -1);
+  picture.target = place.target ?? coming(run, t);
   picture.moved = true;
   if (unreported(run.id)) picture.settle();
 }
@@ -112,8 +117,8 @@ export function keepPlace(picture) {
  */
 export function reportedPlace(picture) {
   if (leaving()) return null;
-  const { run, t, layer, head } = picture;
-  const at = { run: run.id, t, layer, head: Math.max(head, -1) };
+  const { run, t, layer, head, target } = picture;
+  const at = { run: run.id, t: Math.max(t, target ?? 0), layer, head: Math.max(head, -1) }; // there soon, if not yet
   const known = places.get(run.id);
   if (known) known.reported = spot(at);
   return at;

@@ -4,7 +4,7 @@ import { apart, el, legend, segmented } from "../kit/dom.js";
 import { grouped, plural, shorten } from "../kit/format.js";
 import { GridPanel } from "../kit/grid.js";
 import { Memory } from "../kit/memory.js";
-import { firstStep, keepPlace, placeOf, takePlace } from "../kit/places.js";
+import { coming, firstStep, keepPlace, placeOf, takePlace } from "../kit/places.js";
 import { Playhead } from "../kit/playhead.js";
 import { showPopover } from "../kit/popover.js";
 import { RingPanel } from "../kit/ring.js";
@@ -126,7 +126,11 @@ export default class NextWordPage extends Playhead {
     else if (before && typeof split === "number") {
       this.goQuietly(split, this.layer, this.head);
       this.target = split;
-    } else this.goQuietly(mode === "start" ? 0 : firstStep(run, status), Math.floor(run.layers / 2), -1);
+    } else {
+      const step = mode === "start" ? 0 : firstStep(run, status);
+      this.goQuietly(step, Math.floor(run.layers / 2), -1);
+      this.target = coming(run, step);
+    }
     if (mode === "start") this.begin(run);
   }
 

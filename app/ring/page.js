@@ -11,7 +11,7 @@ import { SlotPanel } from "./slot.js";
 import { clamp, grouped, plural, quoted, shorten } from "../kit/format.js";
 import { span } from "./plans.js";
 import { el, legend, segmented } from "../kit/dom.js";
-import { firstStep, keepPlace, placeOf, takePlace } from "../kit/places.js";
+import { coming, firstStep, keepPlace, placeOf, takePlace } from "../kit/places.js";
 
 /** @import { RingPayload } from "./run.js" */
 /** @import { Events, RingHeader } from "./types.js" */
@@ -101,7 +101,11 @@ export default class RingPage extends Playhead {
     else if (view) {
       this.goQuietly(view.end ? Math.min(run.count - 1, view.target ?? Infinity) : view.t, view.layer, view.head);
       this.target = view.target;
-    } else this.goQuietly(firstStep(run, status), Math.floor(run.layers / 2), -1);
+    } else {
+      const step = firstStep(run, status);
+      this.goQuietly(step, Math.floor(run.layers / 2), -1);
+      this.target = coming(run, step);
+    }
     // a group of heads is known on this page only
     if (view && this.head === -1 && view.head < -1) this.head = view.head;
     this.chosenSlot = view?.chosenSlot ?? null;
