@@ -279,10 +279,10 @@ export class ThumbPanel {
     const { run, shape, layer } = this.player;
     const { from, to } = this.queries();
     const { n_layers: layers, n_heads: heads, n_kv_heads: shared } = run.meta.model;
-    const size = `${plural(layers, "layer")} with ${plural(heads, "head")} each, from ${plural(to - from, "token")} around the chosen one`;
+    const size = `${plural(layers, "layer")} with ${plural(heads, "head")} each`;
     this.canvas.setAttribute(
       "aria-label",
-      `Attention of ${size}, as ` +
+      `Attention of ${size}, from ${plural(to - from, "token")} around the chosen one, as ` +
         `${shape === "band" ? "bands by tokens back" : "triangles"}; ${heads / shared} heads share a key/value head. ` +
         `Chosen: layer ${layer + 1}, ${this.player.headName()}.`,
     );

@@ -11,8 +11,7 @@ from app.reach.profile_figure import LOWEST, Curves, profile_figure
 from app.reach.state import ReachState
 from app.session import state
 from app.session.desk import Desk
-from app.shared.chart import chart
-from app.shared.decades import lowest_drawn
+from app.shared.chart import chart, lowest_drawn
 from app.shared.examples import examples_of
 from app.shared.work_panel import work_panel
 

@@ -14,8 +14,7 @@ from app.reach.state import ReachState
 from app.session import state
 from app.session.desk import Desk
 from app.session.sentence import sentence
-from app.shared.chart import chart
-from app.shared.decades import lowest_drawn
+from app.shared.chart import chart, lowest_drawn
 from app.shared.work_panel import work_panel
 from app.theme import percent
 

@@ -1,4 +1,4 @@
-"""A plotly figure on a page."""
+"""A plotly figure on a page, and the switch of one that goes over many decades."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import streamlit as st
+
+from app.shared.decades import NOTICED, power
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -19,3 +21,20 @@ def chart(draw: Callable[[str], Figure], *, key: str, alt: str) -> None:
     """
     figure = draw("dark" if st.context.theme.type == "dark" else "light")
     st.plotly_chart(figure, key=key, theme=None, config={"displayModeBar": False}, alt=alt)
+
+
+def lowest_drawn(key: str, deepest: float) -> float:
+    """The switch over a chart: the lower end of its axis, `NOTICED` at first.
+
+    Args:
+        deepest: lower end of the deep axis.
+    """
+    deep = f"down to {power(deepest)}"
+    choice = st.segmented_control(
+        "Drawn",
+        [f"what can be noticed (from {power(NOTICED)} on)", deep],
+        default=f"what can be noticed (from {power(NOTICED)} on)",
+        key=key,
+        label_visibility="collapsed",
+    )
+    return deepest if choice == deep else NOTICED

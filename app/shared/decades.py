@@ -9,27 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import streamlit as st
-
 NOTICED = 1e-3
 """Nats, or a share of the state: what is less changes a probability by less than a thousandth of itself."""
-
-
-def lowest_drawn(key: str, deepest: float) -> float:
-    """The switch over a chart: the lower end of its axis, `NOTICED` at first.
-
-    Args:
-        deepest: lower end of the deep axis.
-    """
-    deep = f"down to {_power(deepest)}"
-    choice = st.segmented_control(
-        "Drawn",
-        [f"what can be noticed (from {_power(NOTICED)} on)", deep],
-        default=f"what can be noticed (from {_power(NOTICED)} on)",
-        key=key,
-        label_visibility="collapsed",
-    )
-    return deepest if choice == deep else NOTICED
 
 
 def decade_axis(lowest: float) -> dict[str, Any]:
@@ -40,15 +21,16 @@ def decade_axis(lowest: float) -> dict[str, Any]:
     """
     decades = round(-math.log10(lowest))
     step = next(size for size in (1, 2, 3, 4, 6, 10) if decades <= 5 * size and decades % size == 0)
-    ticks = [10.0**power for power in range(-decades, 1, step)]
+    ticks = [10.0**exponent for exponent in range(-decades, 1, step)]
     return {
         "type": "log",
         "range": [-decades - decades / 40, decades / 40 + 0.3],
         "tickvals": ticks,
-        "ticktext": [_power(tick) for tick in ticks],
+        "ticktext": [power(tick) for tick in ticks],
     }
 
 
-def _power(value: float) -> str:
-    power = round(math.log10(value))
-    return f"10{str(power).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}" if power else "1"
+def power(value: float) -> str:
+    """A power of ten as it is written."""
+    exponent = round(math.log10(value))
+    return f"10{str(exponent).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}" if exponent else "1"
