@@ -15,6 +15,7 @@ without any such word. It is no filter for what is true or kind.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
@@ -69,6 +70,11 @@ def holds_unsaid(text: str) -> bool:
     (False, True)
     """
     return _WORD.search(text.casefold()) is not None
+
+
+def list_fingerprint() -> str:
+    """Names the list: texts that another one was applied to are other texts."""
+    return hashlib.sha256(" ".join((*sorted(STEMS), "|", *sorted(WHOLE))).encode()).hexdigest()[:16]
 
 
 class Unsaid:
