@@ -13,8 +13,9 @@ Reading order, which is the order in which data meets the files:
  9. `block.py`         two corrections to the residual stream
 10. `model.py`         the whole network
 11. `hooks.py`         how one call is watched without touching the others
-12. `sampling.py`      from logits to a token, stage by stage
-13. `generation.py`    reading a prompt, writing a text
+12. `unsaid.py`        words that a text is not made to say
+13. `sampling.py`      from logits to a token, stage by stage
+14. `generation.py`    reading a prompt, writing a text
 
 These files are the network and running it. Around them, a folder each; its `__init__.py` says what is in it:
 

@@ -28,10 +28,11 @@ import torch
 from mistral_core.hooks import watching
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import Transformer
-from mistral_core.sampling import SamplingSettings, choose, rank_of, sampling_stages, softmax, uniform
+from mistral_core.sampling import SamplingSettings, draw, rank_of, sampling_stages, softmax, uniform
 from mistral_core.tokenizer import StreamingDecoder, Tokenizer
 from mistral_core.trace.recorder import Recorder
 from mistral_core.trace.trace import KEYS, LOGITS, NOTHING, VALUES, RecordingPlan, Trace, layer_hook
+from mistral_core.unsaid import unsaid_of
 
 DEFAULT_CHUNK = 256
 """Tokens of a prompt read at once; bounds the memory of the scores at chunk x (W + chunk)."""
@@ -48,6 +49,8 @@ class GenerationRequest:
         stop: strings that end the text once they appear in what was written.
         chunk_size: tokens of the prompt read at once.
         forced: (position, token) pairs: there the token is set, not drawn.
+        unsaid: whether no token is drawn that completes a word of `mistral_core.unsaid`; what is given
+            or forced may.
 
     Raises:
         ValueError: an empty prompt or a number out of bounds.
@@ -60,6 +63,7 @@ class GenerationRequest:
     stop: tuple[str, ...] = ()
     chunk_size: int = DEFAULT_CHUNK
     forced: tuple[tuple[int, int], ...] = ()
+    unsaid: bool = False
 
     def __post_init__(self) -> None:
         if not self.prompt_ids:
@@ -172,6 +176,7 @@ class Run:
         self.logits = np.zeros(0, np.float32)
         self._decoder = StreamingDecoder(tokenizer)
         self._forced = dict(request.forced)
+        self._unsaid = unsaid_of(tokenizer) if request.unsaid else None
         for token in (*request.prompt_ids, *self._forced.values()):
             if not 0 <= token < model.config.vocab_size:
                 raise ValueError(f"token {token} is outside the vocabulary; ids are 0 to {model.config.vocab_size - 1}")
@@ -204,10 +209,12 @@ class Run:
             raise ValueError(f"no step can be made: {why}")
         started = time.perf_counter()
         position = self.n_read
-        stages = sampling_stages(self.logits, self.request.sampling, self.token_ids[:position])
+        history = self.token_ids[:position]
+        held_back = self._unsaid.held_back(history) if self._unsaid is not None else None
+        stages = sampling_stages(self.logits, self.request.sampling, history, held_back)
         drawn_from = stages[-1].probs
         forced = position in self._forced
-        token = self._forced[position] if forced else choose(drawn_from, uniform(self.request.seed, position))
+        token = self._forced[position] if forced else draw(stages, self.request.seed, position)
         self._read((token,))
         self._finish(position, token)
         self.timings.decode_seconds += time.perf_counter() - started
@@ -337,7 +344,7 @@ def shared_length(parent: Trace, request: GenerationRequest) -> int:
     differ from some position on, which is where the branch starts.
     """
     same = {key: value for key, value in request.settings().items() if key not in ("forced", "max_new_tokens")}
-    given = {key: parent.settings.get(key) for key in same}
+    given = {"unsaid": False} | {key: parent.settings.get(key) for key in same if key in parent.settings}
     prompt = tuple(parent.token_ids[: parent.n_prompt].tolist())
     needed = {LOGITS} | {layer_hook(i, kind) for i in range(parent.config.n_layers) for kind in (KEYS, VALUES)}
     if given != same or prompt != request.prompt_ids or needed - parent.arrays.keys():

@@ -1,6 +1,6 @@
 """From logits to the next token, stage by stage, every stage a value one can look at.
 
-    logits -> repetition penalty -> temperature -> top-k -> top-p -> min-p -> choice
+    logits -> repetition penalty -> temperature -> top-k -> top-p -> min-p -> unsaid -> choice
 
 Each stage is a pure function on logits; what it cuts becomes -inf. Everything is numpy in
 float64: the same functions serve the running model and a recorded trace, and need no torch.
@@ -9,6 +9,11 @@ The order matters: top-p depends on temperature. Randomness is counter-based: th
 for position `p` under seed `s` is a function of `(s, p)` alone, so any step can be repeated, and
 a branch that keeps the seed meets the same numbers.
 
+The stage "unsaid" stands last, and a token is drawn from what is before it; only if that one is to be left unsaid, a
+second number draws from what remains. A token then has p + P p / (1 - P) = p / (1 - P), with P the sum of what was
+taken away: exactly the renormalised distribution, and a text in which no such token is met is the very same as without
+the stage.
+
 Source: top-p: Holtzman et al. 2020 (arXiv 1904.09751); min-p: Nguyen et al. 2024 (arXiv
 2407.01082); repetition penalty: Keskar et al. 2019 (arXiv 1909.05858); Philox: Salmon et al. 2011.
 """
@@ -16,19 +21,25 @@ Source: top-p: Holtzman et al. 2020 (arXiv 1904.09751); min-p: Nguyen et al. 202
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from mistral_core.config import brief
 
 MAX_SEED = 2**64 - 1
 """Of the generator of random numbers, whose key has 64 bits."""
 
+AGAIN = 1
+"""Stream of the numbers that draw a second time (see `draw`)."""
+UNSAID = "unsaid"
+"""Name of the stage that leaves words unsaid (`mistral_core.unsaid` says which tokens it takes away)."""
+
 Logits = Float[np.ndarray, " vocab_size"]
+Held = Int[np.ndarray, " held"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +92,7 @@ class Stage:
     """The distribution after one stage.
 
     Attributes:
-        name: "model", "repetition penalty", "temperature", "top-k", "top-p" or "min-p".
+        name: "model", "repetition penalty", "temperature", "top-k", "top-p", "min-p" or "unsaid".
         logits: -inf where cut.
     """
 
@@ -183,21 +194,40 @@ def _only(logits: Logits, ids: np.ndarray) -> Logits:
     return out
 
 
+def hold_back(logits: Logits, ids: Held) -> Logits:
+    """Cuts these tokens; the very same array where all of them are cut already.
+
+    >>> hold_back(np.array([1.0, 3.0, 2.0]), np.array([1])).tolist()
+    [1.0, -inf, 2.0]
+    """
+    if not np.isfinite(logits[ids]).any():
+        return logits
+    out = logits.copy()
+    out[ids] = -np.inf
+    return out
+
+
 def sampling_stages(
-    logits: np.ndarray, settings: SamplingSettings, history: Iterable[int] | np.ndarray = ()
+    logits: np.ndarray,
+    settings: SamplingSettings,
+    history: Iterable[int] | np.ndarray = (),
+    held_back: Held | None = None,
 ) -> list[Stage]:
     """Every stage from the model's distribution to the one that is drawn from.
 
-    The first stage is always "model", the last one is what `choose` draws from. A stage that is
-    switched off is present too (it equals the one before), so that all steps have the same list;
-    only the repetition penalty is listed just when it is on.
+    The first stage is always "model", the last one is the distribution of what `draw` draws. A stage
+    that is switched off is present too (it equals the one before), so that all steps have the same list;
+    only the repetition penalty and "unsaid" are listed just when they are on. Where the other stages
+    leave nothing but what is to be left unsaid (at temperature 0, say), the last one is what all of
+    them make of the other tokens.
 
     Args:
         logits: `[vocab_size]`, any float type; computed in float64.
         history: ids of the text so far, for the repetition penalty.
+        held_back: tokens that would complete a word that is left unsaid; `None` = nothing is.
 
     Raises:
-        ValueError: a logit is NaN or +inf, or none is finite.
+        ValueError: a logit is NaN or +inf, none is finite, or all that are finite are held back.
     """
     wide = np.asarray(logits, dtype=np.float64)
     if not np.isfinite(wide.max()):  # NaN if one is NaN, -inf if all are
@@ -205,6 +235,14 @@ def sampling_stages(
             f"the largest logit is {wide.max()}; the model's numbers overflowed, so nothing is drawn. "
             f"Check the weights, or run in float32 instead of a half precision"
         )
+    stages = _stages(wide, settings, history)
+    if held_back is not None:
+        stages.append(Stage(UNSAID, _said(stages[-1].logits, wide, settings, history, held_back)))
+    return stages
+
+
+def _stages(wide: Logits, settings: SamplingSettings, history: Iterable[int] | np.ndarray) -> list[Stage]:
+    """All but the last, in their order."""
     steps = [("model", wide)]
     if settings.repetition_penalty != 1:
         penalized = penalize_repetition(wide, history, settings.repetition_penalty)
@@ -214,6 +252,22 @@ def sampling_stages(
     steps.append(("top-p", keep_top_p(steps[-1][1], settings.top_p)))
     steps.append(("min-p", keep_min_p(steps[-1][1], settings.min_p)))
     return [Stage(name, values) for name, values in steps]
+
+
+def _said(
+    left: Logits, wide: Logits, settings: SamplingSettings, history: Iterable[int] | np.ndarray, held_back: Held
+) -> Logits:
+    """What is left without the tokens held back; if that is nothing, what all stages make of the others."""
+    said = hold_back(left, held_back)
+    if np.isfinite(said.max()):
+        return said
+    others = hold_back(wide, held_back)
+    if not np.isfinite(others.max()):
+        raise ValueError(
+            f"each of the {np.count_nonzero(np.isfinite(wide))} tokens that the model leaves would complete a word "
+            f"that is left unsaid; allow such words (--no-unsaid), or take another text"
+        )
+    return _stages(others, settings, history)[-1].logits
 
 
 def uniform(seed: int, position: int, stream: int = 0) -> float:
@@ -243,6 +297,14 @@ def choose(probs: Float[np.ndarray, " vocab_size"], u: float) -> int:
     ends = np.cumsum(probs)
     token = int(np.searchsorted(ends, u * ends[-1], side="right"))
     return min(token, int(alive[-1]))  # u * total can round up to the total
+
+
+def draw(stages: Sequence[Stage], seed: int, position: int) -> int:
+    """The token of a position: as the stages before "unsaid" draw it, once more if it is one of those taken away."""
+    last = stages[-1]
+    asked = stages[-2] if last.name == UNSAID and last.logits is not stages[-2].logits else last
+    token = choose(asked.probs, uniform(seed, position))
+    return token if last.probs[token] > 0 else choose(last.probs, uniform(seed, position, stream=AGAIN))
 
 
 def rank_of(logits: np.ndarray, token: int) -> int:

@@ -66,6 +66,9 @@ class Tokenizer(Protocol):
     def label(self, token_id: int) -> str:
         """Printable form for a chip; not unique (see `SentencePieceTokenizer.label`)."""
 
+    def __hash__(self) -> int:
+        """Two that are equal are the same one: what is computed of a tokenizer is kept for it."""
+
 
 class SentencePieceTokenizer:
     """A `tokenizer.model` behind the protocol.

@@ -15,7 +15,8 @@ from app.shared.live import live_picture
 
 SOURCE = (
     "Mistral 7B (arXiv 2310.06825), section 2. Code: mistral_core/generation.py (the step), "
-    "mistral_core/sampling.py (the stages), mistral_core/kv_cache.py (the ring), mistral_core/mask.py (the window)."
+    "mistral_core/sampling.py (the stages), mistral_core/unsaid.py (the words of the last one), "
+    "mistral_core/kv_cache.py (the ring), mistral_core/mask.py (the window)."
 )
 
 desk = state.desk()

@@ -50,9 +50,19 @@ def facts(name: str, config: MistralConfig) -> None:
     )
 
 
+UNSAID = (
+    "Old stories hold slurs. While a bundled model writes here, it completes no word of a short list "
+    "(mistral_core/unsaid.py, each with its reason); “Next word” shows where that took something away. What you type "
+    "or choose yourself may be any word. The command line allows all with --no-unsaid."
+)
+SAID = "This is no bundled model: it may write whatever it has read. `generate --unsaid` leaves slurs out."
+
+
 def card(name: str) -> None:
-    """The model's own card: what it was trained on, what it cannot do."""
-    path = registry.resolve_browser(name) / "MODEL_CARD.md"
+    """What it leaves unsaid, and the model's own card: what it was trained on, what it cannot do."""
+    folder = registry.resolve_browser(name)
+    st.caption(UNSAID if registry.is_bundled(folder) else SAID)
+    path = folder / "MODEL_CARD.md"
     if path.is_file():
         with st.expander("Model card: where it comes from, what it cannot do"):
             st.markdown(path.read_text(encoding="utf-8"))

@@ -2,6 +2,7 @@
 
 import { closest, el, segmented } from "../kit/dom.js";
 import { grouped, percent, plural, quoted, shorten } from "../kit/format.js";
+import { changes } from "./run.js";
 
 /** @typedef {import("./page.js").default} Page */
 /** @typedef {import("./run.js").NextWordRun} NextWordRun */
@@ -20,11 +21,13 @@ import { grouped, percent, plural, quoted, shorten } from "../kit/format.js";
 /** @typedef {Record<"word" | "outline" | "fill" | "before" | "after", HTMLElement>} Cells */
 /** @typedef {Cells & { node: HTMLButtonElement }} Row  what stands in it, and the row itself */
 
+const UNSAID = "unsaid";
+
 export class BarsPanel {
   /** @param {Page} player */
   constructor(player) {
     this.player = player;
-    /** @type {string | null} of sampling */
+    /** @type {string | null} of sampling; null = the last, from which is drawn */
     this.stage = null;
     this.host = player.part("bars");
     this.host.addEventListener("click", (event) => {
@@ -44,16 +47,16 @@ export class BarsPanel {
     const step = run.steps[t];
     if (!step) return this.empty(run);
     const names = step.names;
-    const visible = names.filter((name) => !this.idle(name));
-    if (this.stage === null || !visible.includes(this.stage)) this.stage = visible[visible.length - 1];
-    const at = names.indexOf(this.stage);
+    const visible = names.filter((name) => !this.idle(name, step));
+    const stage = this.stage !== null && visible.includes(this.stage) ? this.stage : visible[visible.length - 1];
+    const at = names.indexOf(stage);
     const stale = step.key !== run.stageKey;
     segmented(
       player.part("stages"),
       visible.map((name) => [name, name]),
-      this.stage,
+      stage,
       (value) => {
-        this.stage = value;
+        this.stage = value === visible[visible.length - 1] ? null : value;
         player.draw();
       },
     );
@@ -85,11 +88,13 @@ export class BarsPanel {
   }
 
   /**
-   * Stages without a slider are shown only if the run uses them.
+   * Stages without a slider are shown only if the run uses them, "unsaid" only where it takes something away.
    *
    * @param {string} name
+   * @param {Step} step
    */
-  idle(name) {
+  idle(name, step) {
+    if (name === UNSAID) return !changes(step, name);
     const { settings, sampling } = this.player.run.meta;
     /** @type {Record<string, number | undefined>} */
     const used = { ...settings, ...sampling };
@@ -191,6 +196,7 @@ export class BarsPanel {
     }
     if (at > 0)
       parts.push(`after ${step.names[at]}: ${grouped(step.left[at])} of ${plural(run.meta.model.vocab, "token")} left`);
+    if (step.names[at] === UNSAID) parts.push("what would complete a word of a short list of slurs is taken away");
     this.player.part("bars-note").textContent = parts.join(" · ");
   }
 }

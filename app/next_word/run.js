@@ -16,6 +16,18 @@ import { Run } from "../kit/run.js";
  * @property {Int32Array} left  [stages] how many of all tokens are left
  */
 
+/**
+ * Whether a stage leaves something else than the one before it.
+ *
+ * @param {Step} step
+ * @param {string} name  of the stage, not the first
+ */
+export function changes({ names, ids, probs, left }, name) {
+  const [at, k] = [names.indexOf(name), ids.length];
+  const before = probs.subarray((at - 1) * k, at * k);
+  return left[at] !== left[at - 1] || before.some((value, i) => value !== probs[at * k + i]);
+}
+
 /** @extends {Run<NextWordPayload>} */
 export class NextWordRun extends Run {
   /** @param {string} id */

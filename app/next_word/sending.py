@@ -19,8 +19,10 @@ from app.session.runs import SAMPLING_FIELDS, Record
 from app.session.sentence import sentence
 from app.session.visible import Payload, VisibleRun, visible_run
 from mistral_core.sampling import SamplingSettings, Stage, sampling_stages
+from mistral_core.tokenizer import Tokenizer
 from mistral_core.trace.compact import TOP_IDS
 from mistral_core.trace.trace import LOGITS, Trace
+from mistral_core.unsaid import unsaid_of
 
 STAGES = "stages"
 """The alternatives, as a part of what is delivered; their key is the settings that were applied."""
@@ -101,10 +103,14 @@ def _block(desk: Desk, trace: Trace, key: str, start: int, stop: int) -> StageBl
     if TOP_IDS in trace.arrays:
         return recorded_block(trace, start, stop)
 
-    def stages_of(logits: np.ndarray, history: Sequence[int]) -> list[Stage]:
-        return sampling_stages(logits, desk.sampling, history)
+    tokenizer = _tokenizer(trace)
+    unsaid = unsaid_of(tokenizer) if trace.settings.get("unsaid") and tokenizer is not None else None
 
-    return stage_block(trace, stages_of, key=key, start=start, stop=stop, label_of=_labels(trace))
+    def stages_of(logits: np.ndarray, history: Sequence[int]) -> list[Stage]:
+        held_back = None if unsaid is None else unsaid.held_back(history)
+        return sampling_stages(logits, desk.sampling, history, held_back)
+
+    return stage_block(trace, stages_of, key=key, start=start, stop=stop, label_of=_labels(trace, tokenizer))
 
 
 def _entry(record: Record) -> BranchEntry:
@@ -117,13 +123,18 @@ def _entry(record: Record) -> BranchEntry:
     }
 
 
-def _labels(trace: Trace) -> LabelOf:
+def _tokenizer(trace: Trace) -> Tokenizer | None:
+    """Of the model that wrote a run; `None` where it is not here."""
     try:
         tokenizer = compute.tokenizer(trace.model_name)
-        if tokenizer.vocab_size == trace.config.vocab_size:
-            return tokenizer.label
     except ValueError:
-        pass
+        return None
+    return tokenizer if tokenizer.vocab_size == trace.config.vocab_size else None
+
+
+def _labels(trace: Trace, tokenizer: Tokenizer | None) -> LabelOf:
+    if tokenizer is not None:
+        return tokenizer.label
     known = dict(zip(trace.token_ids.tolist(), trace.token_labels, strict=True))
     return lambda token: known.get(token, f"#{token}")  # a foreign model's vocabulary is not here
 

@@ -52,7 +52,7 @@ def refusal(desk: Desk, spec: RunSpec, n_prompt: int) -> str:
     """
     wanted = compute.engine().price(compute.config(spec.model), n_prompt + spec.new_tokens)
     make_room(desk, wanted)
-    mine, all_of_them = held(desk), sum(map(held, visitors.here()))
+    mine, all_of_them = held(desk), sum(map(held, visitors.desks()))
     if mine + wanted > SESSION_BYTES:
         return (
             f"This text would hold {size(wanted)}, and your other texts hold {size(mine)} of at most "

@@ -12,6 +12,7 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING
 
+from mistral_core.checkpoint.registry import is_bundled, resolve_browser
 from mistral_core.sampling import SamplingSettings
 
 if TYPE_CHECKING:
@@ -56,10 +57,10 @@ class RunSpec:
         return replace(self, forced=(*earlier, (position, token_id)))
 
     def request(self, prompt_ids: tuple[int, ...]) -> GenerationRequest:
-        """For the engine.
+        """For the engine. A bundled model leaves words unsaid, whatever a recording did that is gone on from.
 
         Raises:
-            ValueError: settings out of bounds.
+            ValueError: settings out of bounds, or no such model.
         """
         from mistral_core.generation import GenerationRequest
 
@@ -69,6 +70,7 @@ class RunSpec:
             sampling=self.sampling,
             seed=self.seed,
             forced=self.forced,
+            unsaid=is_bundled(resolve_browser(self.model)),
         )
 
     def query(self) -> dict[str, str]:

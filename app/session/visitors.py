@@ -20,6 +20,8 @@ GRACE = 150.0
 """Seconds without a connection after which a visitor has left: more than Streamlit waits for him (120)."""
 EVERY = 15.0
 """Seconds between two looks."""
+WATCH = "who has left"
+"""Name of the thread that looks."""
 
 _desks: weakref.WeakValueDictionary[str, Desk] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
@@ -32,13 +34,13 @@ def enter(desk: Desk) -> None:
 
     context = get_script_run_ctx(suppress_warning=True)
     with _lock:
-        first = not _desks
         _desks[desk.session if context is None else context.session_id] = desk
-    if first and runtime.exists():
-        threading.Thread(target=_watch, args=(runtime.get_instance().is_active_session,), daemon=True).start()
+        if runtime.exists() and not any(thread.name == WATCH for thread in threading.enumerate()):
+            watch = (runtime.get_instance().is_active_session,)
+            threading.Thread(target=_watch, args=watch, name=WATCH, daemon=True).start()
 
 
-def here() -> list[Desk]:
+def desks() -> list[Desk]:
     """The desks of all sessions."""
     with _lock:
         return list(_desks.values())
@@ -48,33 +50,30 @@ def _watch(is_here: Callable[[str], bool]) -> None:
     last_seen: dict[str, float] = {}
     while True:
         time.sleep(EVERY)
-        if not look(is_here, last_seen, time.monotonic()):
-            return
+        look(is_here, last_seen, time.monotonic())
 
 
-def look(is_here: Callable[[str], bool], last_seen: dict[str, float], now: float) -> bool:
-    """Lets go of what those hold who have left; says whether anybody is there still.
+def look(is_here: Callable[[str], bool], last_seen: dict[str, float], now: float) -> None:
+    """Lets go of what those hold who have left.
 
     Args:
         is_here: whether a session has a connection. last_seen: by session, when it had one; changed.
     """
     with _lock:
-        desks = dict(_desks)
+        present = dict(_desks)
     gone = []
-    for session in desks:
+    for session in present:
         if is_here(session) or session not in last_seen:
             last_seen[session] = now
         elif now - last_seen[session] > GRACE:
             gone.append(session)
     for session in gone:
-        desks.pop(session).clear()
+        present.pop(session).clear()
         del last_seen[session]
         with _lock:
             _desks.pop(session, None)
     if gone:
         give_back()
-    with _lock:
-        return bool(_desks)
 
 
 def give_back() -> None:

@@ -98,6 +98,11 @@ def resolve_command_line(name_or_path: str) -> Path:
     raise ValueError(f"{name_or_path!r} is neither a model nor a folder; available models are {_names(models)}")
 
 
+def is_bundled(folder: Path) -> bool:
+    """Whether a model's folder lies among those that come with the repository: their texts leave words unsaid."""
+    return folder.resolve().parent == bundled_root()
+
+
 def _roots() -> list[Path]:
     user = user_root()
     return [bundled_root()] if user is None else [bundled_root(), user]

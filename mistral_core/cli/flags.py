@@ -20,6 +20,15 @@ TopK = Annotated[int, typer.Option(help="Keep the k likeliest; 0 = off.", rich_h
 TopP = Annotated[float, typer.Option(help="Keep this much probability; 1 = off.", rich_help_panel=_SAMPLING)]
 MinP = Annotated[float, typer.Option(help="Least share of the likeliest; 0 = off.", rich_help_panel=_SAMPLING)]
 Penalty = Annotated[float, typer.Option(help="Above 1 avoids tokens of the text; 1 = off.", rich_help_panel=_SAMPLING)]
+Unsaid = Annotated[
+    bool | None,
+    typer.Option(
+        "--unsaid/--no-unsaid",
+        help="Write no word of a short list of slurs.",
+        show_default="--unsaid for bundled models",
+        rich_help_panel=_SAMPLING,
+    ),
+]
 TextSeed = Annotated[int, typer.Option(help="The same seed gives the same text.", rich_help_panel=_SAMPLING)]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same result.")]
 Stop = Annotated[

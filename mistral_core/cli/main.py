@@ -46,6 +46,7 @@ from mistral_core.cli.flags import (
     TextSeed,
     TopK,
     TopP,
+    Unsaid,
 )
 from mistral_core.cli.influence import register as register_influence
 from mistral_core.cli.relay import register as register_relay
@@ -105,6 +106,7 @@ def generate(
     top_p: TopP = 0.95,
     min_p: MinP = 0.0,
     repetition_penalty: Penalty = 1.0,
+    unsaid: Unsaid = None,
     seed: TextSeed = 0,
     chunk_size: ChunkSize = 256,
     dtype: Dtype = "float32",
@@ -133,6 +135,7 @@ def generate(
         seed=seed,
         chunk_size=chunk_size,
         sampling=settings,
+        unsaid=unsaid,
     )
     finish(run, show=stream)
     if as_json:
@@ -154,6 +157,7 @@ def trace(
     top_p: TopP = 0.95,
     min_p: MinP = 0.0,
     repetition_penalty: Penalty = 1.0,
+    unsaid: Unsaid = None,
     seed: TextSeed = 0,
     hook: Annotated[
         list[str] | None,
@@ -189,6 +193,7 @@ def trace(
         seed=seed,
         chunk_size=chunk_size,
         sampling=settings,
+        unsaid=unsaid,
         plan=plan,
     )
     if compact and run.recorder.omitted:  # before the time is spent

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mistral_core.checkpoint.registry import available_models, resolve_command_line
+from mistral_core.checkpoint.registry import available_models, is_bundled, resolve_command_line
 from mistral_core.config import MISTRAL_7B, MistralConfig
 
 if TYPE_CHECKING:
@@ -104,9 +104,14 @@ def start(
     seed: int,
     chunk_size: int,
     sampling: SamplingSettings,
+    unsaid: bool | None,
     plan: RecordingPlan | None = None,
 ) -> Run:
-    """A run of the request that the flags describe; nothing is read yet."""
+    """A run of the request that the flags describe; nothing is read yet.
+
+    Args:
+        unsaid: whether words are left unsaid; `None` = as it is usual for the model.
+    """
     from mistral_core.generation import GenerationRequest, ModelCard, Run
     from mistral_core.trace.trace import NOTHING
 
@@ -117,6 +122,7 @@ def start(
         seed=seed,
         stop=stop,
         chunk_size=chunk_size,
+        unsaid=is_bundled(loaded.folder) if unsaid is None else unsaid,
     )
     card = ModelCard(loaded.name, loaded.model_hash)
     return Run(loaded.model, loaded.tokenizer, request, plan=plan or NOTHING, card=card)
@@ -146,12 +152,13 @@ def store(run: Run, out: Path, command: str, compact: bool) -> tuple[Trace, tupl
         What was written, and a sentence for each tensor that did not fit the budget.
     """
     from mistral_core.trace.compact import distil
+    from mistral_core.unsaid import unsaid_of
 
     trace = run.trace()
     missing = trace.omitted  # a compact trace also names what it drops on purpose
     trace = replace(trace, settings={**trace.settings, "command": command})
     if compact:
-        trace = distil(trace, run.tokenizer.label)
+        trace = distil(trace, run.tokenizer.label, held_back=unsaid_of(run.tokenizer).held_back)
     trace.save(out)
     return trace, missing
 

@@ -48,6 +48,7 @@ def train(
     ] = None,
     corpus: Annotated[Path | None, _flag("Where the tokens go; runs can share them.", _TEXT, "OUT/corpus")] = None,
     tokenizer: Annotated[Path | None, _flag("An existing tokenizer.model.", _TEXT, "learned from the text")] = None,
+    clean: Annotated[bool | None, _flag("Leave out lines with slurs.", _TEXT, "as begun, or --clean")] = None,
     prepare_only: Annotated[
         bool, typer.Option("--prepare-only", help="Only make the tokens.", rich_help_panel=_TEXT)
     ] = False,
@@ -139,9 +140,11 @@ def train(
             settings = replace(settings, seed=unmet_seed(start.folder))
     asked = keep_result(out, name=name, licence=licence, prompts=prompt or [])
     target = _target(out, asked["name"])
-    read = _corpus(data, out, corpus, settings, tokenizer, start)
+    read = _corpus(data, out, corpus, settings, tokenizer, start, clean)
     if prepare_only:
-        typer.echo(f"{read.folder}: {sum(source.tokens for source in read.sources.values()):,} tokens")
+        left_out = sum(read.facts.get("left_out", {}).values())
+        tokens_read = sum(source.tokens for source in read.sources.values())
+        typer.echo(f"{read.folder}: {tokens_read:,} tokens; {left_out:,} lines left out (see mistral_core/unsaid.py)")
         return
     from mistral_core.training.export import check_target
 
@@ -276,6 +279,7 @@ def _corpus(
     settings: Settings,
     tokenizer: Path | None,
     start: LoadedModel | None,
+    clean: bool | None,
 ) -> Corpus:
     """The tokens: made from the texts, or as they are.
 
@@ -284,7 +288,7 @@ def _corpus(
     Raises:
         ValueError: neither texts nor tokens, or tokens of other texts or another vocabulary than wanted.
     """
-    from mistral_core.training.corpus import HEADER, open_corpus, prepare_corpus
+    from mistral_core.training.corpus import CLEANED, HEADER, open_corpus, prepare_corpus
     from mistral_core.training.run_file import read_run
     from mistral_core.training.texts import find_texts
 
@@ -300,6 +304,7 @@ def _corpus(
             progress=lambda line: print(line, file=sys.stderr),
             rebuild=shared is None and begun is None,
             wanted=begun["corpus"] if begun else None,
+            clean=clean if clean is not None else not begun or CLEANED in begun["corpus"],
         )
     elif (folder / HEADER).is_file():
         corpus = open_corpus(folder)

@@ -21,13 +21,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mistral_core.sampling import SamplingSettings, entropy_bits, sampling_stages
+from mistral_core.sampling import Held, SamplingSettings, entropy_bits, sampling_stages
 from mistral_core.trace.arrays import TOP_ENTROPY, TOP_IDS, TOP_KEPT, TOP_PROBS
 from mistral_core.trace.header import TOP_LABELS, TOP_STAGES
 from mistral_core.trace.trace import PATTERN, Trace, layer_hook
 
 
-def distil(trace: Trace, label_of: Callable[[int], str], k: int = 20) -> Trace:
+def distil(
+    trace: Trace, label_of: Callable[[int], str], k: int = 20, held_back: Callable[[np.ndarray], Held] | None = None
+) -> Trace:
     """The trace with its logits reduced to the `k` likeliest tokens of each step, and attention in float16.
 
     The stages are those of the run's own sampling settings.
@@ -36,19 +38,25 @@ def distil(trace: Trace, label_of: Callable[[int], str], k: int = 20) -> Trace:
         trace: a run with logits and attention recorded.
         label_of: printable form of a token id, `tokenizer.label`.
         k: alternatives to keep, 1 to the vocabulary's size.
+        held_back: of the ids so far, `Unsaid.held_back`; needed by a run that left words unsaid.
 
     Raises:
-        ValueError: `k` is out of bounds.
+        ValueError: `k` is out of bounds, or `held_back` is missing.
         KeyError: logits or attention were not recorded.
     """
     if not 1 <= k <= trace.config.vocab_size:
         raise ValueError(f"k is {k}; the vocabulary has 1 to {trace.config.vocab_size} tokens to keep")
     names = [field.name for field in dataclasses.fields(SamplingSettings)]
     settings = SamplingSettings(**{name: trace.settings[name] for name in names})
+    unsaid = trace.settings.get("unsaid", False)
+    if unsaid and held_back is None:
+        raise ValueError("this run left words unsaid, and held_back is None; give that of its tokenizer's Unsaid")
     ids, probs, choices, entropy = [], [], [], []
     stage_names: tuple[str, ...] = ()
     for step, row in enumerate(trace.logits):
-        stages = sampling_stages(row, settings, trace.token_ids[: step + 1])
+        history = trace.token_ids[: step + 1]
+        held = held_back(history) if unsaid and held_back is not None else None
+        stages = sampling_stages(row, settings, history, held)
         stage_names = tuple(stage.name for stage in stages)
         top = np.argsort(-stages[0].logits, kind="stable")[:k]  # the lower id first on ties
         ids.append(top)

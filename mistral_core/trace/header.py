@@ -93,6 +93,7 @@ def _settings(value: object, vocab_size: int) -> dict[str, Any]:
         "stop": lambda name, item: list(_texts(name, item, least=1)),
         "command": lambda name, item: _text(name, item, 2**20),
         "forced": lambda name, item: _forced(name, item, vocab_size),
+        "unsaid": _switch,
         TOP_STAGES: _stages,
         TOP_LABELS: lambda name, item: _labels(name, item, vocab_size),
         **dict.fromkeys(_SAMPLING, _number),
@@ -160,6 +161,12 @@ def _text(name: str, value: object, most: int, least: int = 0) -> str:
 def _whole(name: str, value: object, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ValueError(f"{name} is {brief(value)}; it must be a whole number from {low} to {high}")
+    return value
+
+
+def _switch(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is {brief(value)}; it must be true or false")
     return value
 
 

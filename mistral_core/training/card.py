@@ -146,12 +146,21 @@ def _data(facts: CardFacts) -> str:
         *rows,
         f"| held out ({valid['chosen']}) | {valid['documents']:,} | {valid['bytes']:,} | | never trained on |",
         "",
+        *_left_out(facts),
         *_licences(facts),
         "",
         "Held-out text is of the same kind and often from the same books as the training text, so the number above "
         "says how well the model continues those, not how well it reads the language at large.",
     ]
     return "\n".join(lines)
+
+
+def _left_out(facts: CardFacts) -> list[str]:
+    counts = facts.trainer.corpus.facts.get("left_out")
+    if counts is None:
+        return []
+    each = ", ".join(f"{count:,} of {name}" for name, count in counts.items())
+    return [f"Lines left out because they hold a word of `mistral_core/unsaid.py`: {each}.", ""]
 
 
 def _licences(facts: CardFacts) -> list[str]:

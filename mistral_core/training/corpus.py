@@ -26,12 +26,15 @@ import numpy as np
 
 from mistral_core.analysis.evaluation import read_documents
 from mistral_core.tokenizer import SentencePieceTokenizer
-from mistral_core.training.texts import Texts, hold_out
+from mistral_core.training.texts import Texts, hold_out, without_unsaid
 from mistral_core.training.vocabulary import learn_vocabulary
+from mistral_core.unsaid import list_fingerprint
 
 SHARD_TOKENS = 2**25
 """Of one file: 64 MB."""
 HEADER, VALID, TOKENIZER = "corpus.json", "valid.txt", "tokenizer.model"
+CLEANED = "left_out"
+"""In `made_from`: which list of words was taken out; absent where none was."""
 TOKEN = np.dtype("<u2")
 Progress = Callable[[str], None]
 
@@ -88,6 +91,7 @@ def prepare_corpus(
     progress: Progress = lambda line: None,
     rebuild: bool = False,
     wanted: dict[str, Any] | None = None,
+    clean: bool = False,
 ) -> Corpus:
     """Makes a corpus, or opens the one that is there already and still fits the texts.
 
@@ -101,6 +105,7 @@ def prepare_corpus(
         progress: told what is being done.
         rebuild: whether a corpus of other texts in the folder is replaced.
         wanted: `made_from` of the corpus that a run was begun with, where there is such a run.
+        clean: whether lines that hold a word of `mistral_core.unsaid` are left out of what is trained on.
 
     Raises:
         ValueError: text that cannot be read, a vocabulary that does not fit, a full disk, a folder that holds
@@ -108,11 +113,12 @@ def prepare_corpus(
             the folder stays.
     """
     folder = Path(folder)
-    made_from = _made_from(texts, vocab_size, tokenizer)
+    made_from = _made_from(texts, vocab_size, tokenizer) | ({CLEANED: list_fingerprint()} if clean else {})
     if wanted is not None and made_from != wanted:
         raise ValueError(
-            f"the texts in {texts.folder} or the vocabulary are not those that this run was begun with; leave --data "
-            f"and --tokenizer out to go on with the tokens that are there, or begin another run with --out"
+            f"the texts in {texts.folder}, the vocabulary or what --clean leaves out are not those that this run was "
+            f"begun with; leave --data and --tokenizer out to go on with the tokens that are there, or begin another "
+            f"run with --out"
         )
     if _fits(folder, made_from, rebuild):
         return open_corpus(folder)
@@ -167,8 +173,9 @@ def _fits(folder: Path, made_from: dict[str, Any], rebuild: bool) -> bool:
         raise ValueError(f"{folder} is not a complete corpus ({error}); remove it, and it is made anew") from error
     if held != made_from and not rebuild:
         raise ValueError(
-            f"the tokens in {folder} were made from other texts or with another vocabulary, and other runs may read "
-            f"them; name another folder with --corpus, or leave --data out to train on the tokens that are there"
+            f"the tokens in {folder} were made from other texts, with another vocabulary or another --clean, and other "
+            f"runs may read them; name another folder with --corpus, or leave --data out to train on the tokens that "
+            f"are there"
         )
     return bool(held == made_from)
 
@@ -192,6 +199,7 @@ def _write_corpus(
     progress: Progress,
 ) -> None:
     train, valid = _split(texts, progress)
+    left_out = _clean(train, progress) if CLEANED in made_from else {}
     if tokenizer is None:
         size = sum(len(document.encode()) for documents in train.values() for document in documents)
         progress(f"learning {vocab_size:,} pieces from {size:,} bytes")
@@ -216,6 +224,7 @@ def _write_corpus(
         "made_from": made_from,
         "sources": sources,
         "valid": {"documents": len(valid), "bytes": held, "chosen": chosen},
+        **({"left_out": left_out} if CLEANED in made_from else {}),
     }
     (folder / HEADER).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
@@ -232,6 +241,17 @@ def _split(texts: Texts, progress: Progress) -> tuple[dict[str, list[str]], list
     if not valid:
         raise ValueError(f"the text in {texts.folder} is too short to hold a part out for validation; give more text")
     return train, valid
+
+
+def _clean(train: dict[str, list[str]], progress: Progress) -> dict[str, int]:
+    """Takes lines with listed words out of the documents of each source; says and returns how many."""
+    left_out = {}
+    for name, documents in train.items():
+        train[name], left_out[name] = without_unsaid(documents)
+        progress(f"{name}: {left_out[name]:,} lines left out that hold a word of mistral_core/unsaid.py")
+        if not train[name]:
+            raise ValueError(f"{name} has no line without a word of mistral_core/unsaid.py; keep all with --no-clean")
+    return left_out
 
 
 def _write_source(

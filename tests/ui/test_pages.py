@@ -23,6 +23,7 @@ from app.session.progress import trace_of
 from app.session.runs import Record, RunSpec
 from mistral_core.checkpoint import registry
 from mistral_core.sampling import SamplingSettings
+from mistral_core.unsaid import holds_unsaid
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -286,6 +287,17 @@ def test_the_models_page_shows_the_ledger_and_the_card():
     metrics = {metric.label: metric.value for metric in at.metric}
     assert metrics["parameters"] == "8.92 M" and metrics["exact reach"] == "120 tokens"
     assert at.dataframe[0].value.iloc[2]["times storyteller"] == "256×"
+    assert any("completes no word of a short list" in caption.value for caption in at.caption)
+
+
+def test_every_bundled_models_card_says_what_it_leaves_unsaid_and_holds_no_such_word():
+    for folder in registry.bundled_root().iterdir():
+        for path in folder.glob("*.md") if folder.is_dir() else ():
+            text = path.read_text(encoding="utf-8")
+            assert "mistral_core/unsaid.py" in text or path.name != "MODEL_CARD.md"
+            assert not holds_unsaid(text), path
+    text = "".join(compute.recording().token_texts)
+    assert not holds_unsaid(text) and not holds_unsaid(compute.EXAMPLE.read_text(encoding="utf-8"))
 
 
 def test_the_models_page_shows_what_each_of_the_family_reached():

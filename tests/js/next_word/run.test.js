@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { NextWordRun } from "../../../app/next_word/run.js";
+import { changes, NextWordRun } from "../../../app/next_word/run.js";
 import { payloadOf } from "../payloads.js";
 
 const TEXT = [5, 9, 200, 3, 77, 5, 5, 18];
@@ -86,4 +86,20 @@ test("a shorter text takes the alternatives of its later steps with it", () => {
   run.absorb(staged("a", 0, 3, 3));
   assert.equal(run.steps.length, 3);
   assert.equal(run.stagesTo, 3);
+});
+
+test("a stage that takes nothing away changes nothing: as many tokens are left, with the same probabilities", () => {
+  /** @param {number[]} probs @param {number[]} left */
+  const step = (probs, left) => ({
+    key: "a",
+    names: ["model", "top-p", "unsaid"],
+    ids: Int32Array.of(7, 8),
+    probs: Float32Array.from([0.5, 0.25, ...probs]),
+    left: Int32Array.from([300, ...left]),
+  });
+  assert.equal(changes(step([0.75, 0.25, 0.75, 0.25], [2, 2]), "unsaid"), false);
+  assert.equal(changes(step([0.75, 0.25, 1, 0], [2, 1]), "unsaid"), true);
+  assert.equal(changes(step([0.75, 0.25, 0.75, 0.25], [9, 8]), "unsaid"), true); // of none of these two
+  assert.equal(changes(step([1, 0, 0, 1], [1, 1]), "unsaid"), true); // nothing was left, so another one came
+  assert.equal(changes(step([0.5, 0.25, 0.5, 0.25], [300, 300]), "top-p"), false);
 });

@@ -20,6 +20,7 @@ from mistral_core.generation import GenerationRequest, Run
 from mistral_core.model import random_model
 from mistral_core.sampling import SamplingSettings, sampling_stages
 from mistral_core.trace.trace import RecordingPlan, Trace
+from mistral_core.unsaid import holds_unsaid
 from mistral_core.verification import verify as verify_module
 
 ROOT = Path(__file__).parents[3]
@@ -107,6 +108,17 @@ def test_generate_json_is_what_the_core_computes(fine, folder):
     assert content["settings"]["seed"] == 3
 
 
+def test_a_bundled_model_leaves_words_unsaid_and_any_other_only_when_asked(fine, folder):
+    """The prompt after which the bundled one wrote a word of the list; a run that is asked for it says so."""
+    flags = ["--prompt", "Mein Name ist", "--max-new-tokens", 60]
+    usual, asked, free = (fine("generate", *flags, *more) for more in ([], ["--unsaid"], ["--no-unsaid"]))
+    assert usual == asked != free
+    assert (holds_unsaid(usual), holds_unsaid(free)) == (False, True)
+    for model, more, on in ((folder, [], False), (folder, ["--unsaid"], True), ("storyteller", [], True)):
+        content = json.loads(fine("generate", *PROMPT, "--model", model, "--max-new-tokens", 1, *more, "--json"))
+        assert content["settings"]["unsaid"] is on
+
+
 def test_generate_prints_the_same_whole_or_as_it_comes(fine, folder):
     flags = [*PROMPT, "--model", folder, "--max-new-tokens", 8]
     whole = fine("generate", *flags)
@@ -189,6 +201,8 @@ def test_compact_trace(fine, folder, tmp_path):
         assert small["top/entropy"][step] == pytest.approx(float(-(probs * probs.log2()).sum()), rel=1e-6)
         assert small.settings["top_labels"][str(order[0])] == tokenizer.label(order[0])
     assert any(line.startswith("hook_logits: ") for line in small.omitted)
+    fine("trace", *flags, "--unsaid", "--out", tmp_path / "small", "--compact")
+    assert Trace.load(tmp_path / "small").settings["top_stages"] == [*small.settings["top_stages"], "unsaid"]
 
 
 def test_info_needs_no_weights(fine, tmp_path):

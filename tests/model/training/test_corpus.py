@@ -15,6 +15,7 @@ from mistral_core.training.batches import Batches
 from mistral_core.training.corpus import Source, open_corpus, prepare_corpus
 from mistral_core.training.texts import find_texts, hold_out
 from mistral_core.training.vocabulary import learn_vocabulary
+from mistral_core.unsaid import STEMS
 
 from .conftest import SMALL, stories
 
@@ -115,6 +116,53 @@ def test_a_corpus_is_made_once_and_anew_when_its_texts_change(tmp_path):
     assert open_corpus(tmp_path / "corpus").facts == first.facts
     changed, told = prepare(rebuild=True)
     assert told and changed.sources["a"].documents == 67
+
+
+RUDE = next(iter(STEMS)).title() + "s"
+"""A word of the list, in another case and with an ending."""
+
+
+def rude_stories(count: int) -> list[str]:
+    """In every sixth the second line holds the word, every eighth is nothing else."""
+    made = stories(count)
+    for n in range(count):
+        if n % 6 == 0:
+            made[n] = f"{made[n]}, {RUDE}!\nThe end of {n}."
+        if n % 8 == 1:
+            made[n] = f"{n} {RUDE.upper()}."
+    return made
+
+
+def test_what_is_trained_on_is_a_copy_without_the_lines_that_hold_a_listed_word(tmp_path):
+    """Line by line of the same documents; what is held out is the same as without it, to the letter."""
+    documents = rude_stories(120)
+    (tmp_path / "a.txt").write_text("\n\n".join(documents), encoding="utf-8")
+    (tmp_path / "b.txt").write_text("\n\n".join(stories(60, seed=2)), encoding="utf-8")
+    told = []
+    whole = prepare_corpus(find_texts(tmp_path), tmp_path / "whole", vocab_size=320)
+    clean = prepare_corpus(find_texts(tmp_path), tmp_path / "clean", vocab_size=320, clean=True, progress=told.append)
+    train, held = hold_out(documents)
+    lines = [line for document in train for line in document.split("\n")]
+    rude = [line for line in lines if RUDE.lower() in line.lower()]
+    assert len(rude) > 25 and any(RUDE in document for document in held)
+    assert clean.facts["left_out"] == {"a": len(rude), "b": 0}
+    assert f"a: {len(rude)} lines left out that hold a word of mistral_core/unsaid.py" in told
+    text = clean.tokenizer.decode(stream(clean.sources["a"]))
+    assert RUDE.lower() not in text.lower() and all(line in text for line in lines if line not in rude)
+    alone = [document for document in train if "\n" not in document]
+    assert clean.sources["a"].documents == len(train) - len(alone) and alone
+    assert clean.valid == whole.valid and "left_out" not in whole.facts
+    assert clean.sources["b"].bytes == whole.sources["b"].bytes
+    assert prepare_corpus(find_texts(tmp_path), tmp_path / "clean", vocab_size=320, clean=True).facts == clean.facts
+    with pytest.raises(ValueError, match="another --clean"):
+        prepare_corpus(find_texts(tmp_path), tmp_path / "clean", vocab_size=320)
+
+
+def test_a_source_of_which_nothing_is_left_is_refused_and_leaves_nothing_behind(tmp_path):
+    (tmp_path / "a.txt").write_text("\n\n".join([f"{n} {RUDE}" for n in range(60)]), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"a has no line without a word of .*--no-clean"):
+        prepare_corpus(find_texts(tmp_path), tmp_path / "corpus", vocab_size=300, clean=True)
+    assert not (tmp_path / "corpus").exists() and not (tmp_path / "corpus.part").exists()
 
 
 @pytest.mark.parametrize("inside", ["photo.jpg", "album/photo.jpg"])

@@ -20,6 +20,7 @@ from mistral_core.cli.main import main
 from mistral_core.training import trainer as trainer_module
 from mistral_core.training.export import export_model
 from mistral_core.training.run_log import read_log
+from mistral_core.unsaid import STEMS
 from mistral_core.verification.verify import verify
 
 from .conftest import SMALL, stories
@@ -291,6 +292,25 @@ def test_a_paused_run_keeps_its_tokens_whatever_becomes_of_the_texts(cli, tmp_pa
     shutil.rmtree(run / "corpus")
     assert cli(*begin, "--out", run)[0] == 2
     assert not (run / "corpus").exists()
+
+
+def test_the_command_leaves_lines_with_slurs_out_says_how_many_and_goes_on_as_it_began(cli, tmp_path):
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    rude = f"The {next(iter(STEMS))} came."
+    (folder / "a.txt").write_text("\n\n".join([rude, *stories(120)]), encoding="utf-8")
+    begin = ["--data", folder, *FLAGS]
+    code, out, err = cli(*begin, "--out", tmp_path / "a", "--prepare-only")
+    assert code == 0 and "; 1 lines left out" in out and "a: 1 lines left out that hold a word" in err
+    code, out, _ = cli(*begin, "--out", tmp_path / "b", "--prepare-only", "--no-clean")
+    assert code == 0 and "; 0 lines left out" in out
+    for name, flag in (("a", "--no-clean"), ("b", "--clean")):
+        own = {"a": [], "b": ["--no-clean"]}[name]
+        run = [*begin, "--tokens", "640", "--minutes", "0", "--out", tmp_path / name]
+        assert cli(*run, *own)[0] == 0
+        assert cli(*run)[0] == 0  # a run that is begun goes on with what it read
+        code, _, err = cli(*run, flag)
+        assert code == 2 and "what --clean leaves out are not those that this run was begun with" in err
 
 
 def test_the_command_that_is_printed_goes_on_to_the_same_model(cli, texts, tmp_path, no_golden):

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from app.next_word import stages
 from app.next_word.payload import next_word_parts
+from app.next_word.sending import next_word_payload
+from app.session.desk import Desk
+from app.session.runs import Record, RunSpec
+from mistral_core.checkpoint.load import load_model
+from mistral_core.checkpoint.registry import MODELS_VARIABLE, bundled_root
+from mistral_core.generation import ModelCard, Run
 from mistral_core.sampling import SamplingSettings, Stage, sampling_stages
 from mistral_core.trace.compact import distil
-from mistral_core.trace.trace import LOGITS, Trace
+from mistral_core.trace.trace import LOGITS, RecordingPlan, Trace
+from mistral_core.unsaid import unsaid_of
 from tests.ui.runs import VOCAB, N, arrived, make_trace
 
 
@@ -76,3 +84,48 @@ def test_a_distilled_recording_says_the_same_without_logits(tmp_path: Path) -> N
     assert np.allclose(arrays["entropy"], full["entropy"], atol=1e-6)
     assert np.abs(arrays["pattern"].astype(int) - full["pattern"]).max() <= 65535 * 2**-11
     assert "top_labels" not in header["settings"]
+
+
+def test_the_page_names_the_stage_that_leaves_words_unsaid_where_the_run_had_it() -> None:
+    """A run of the application, after the prompt at which the bundled model wrote a word of the list."""
+    loaded = load_model(bundled_root() / "storyteller")
+    spec = RunSpec(model="storyteller", text="Mein Name ist", new_tokens=60)
+    request = spec.request(tuple(loaded.tokenizer.encode(spec.text)))
+    assert request.unsaid
+    card = ModelCard(loaded.name, loaded.model_hash)
+    for on in (True, False):
+        wanted = replace(request, unsaid=on)
+        run = Run(loaded.model, loaded.tokenizer, wanted, plan=RecordingPlan(hooks=(LOGITS,)), card=card)
+        trace = run.complete().trace()
+        desk = Desk()
+        desk.add(Record(name="r", label="r", trace=trace))
+        header, arrays = arrived(next_word_payload(desk).parts)
+        assert ("unsaid" in header["stages"]["names"]) is on
+        if not on:
+            continue
+        assert header["stages"]["names"][-2:] == ["min-p", "unsaid"]
+        held = unsaid_of(loaded.tokenizer).held_back
+        taken = [set(held(trace.token_ids[: t + 1]).tolist()) for t in range(len(trace))]
+        kept = arrays["stage_kept"]
+        assert (kept[:, -2] > kept[:, -1]).sum() >= 1
+        for t in range(len(trace)):
+            cut = np.isin(arrays["alt_ids"][t], list(taken[t]))
+            assert (arrays["stage_probs"][t, -1][cut] == 0).all()
+            if kept[t, -2] == kept[t, -1]:
+                assert np.array_equal(arrays["stage_probs"][t, -1], arrays["stage_probs"][t, -2])
+            else:
+                assert taken[t]
+
+
+def test_what_a_visitor_brings_says_what_it_says(tmp_path: Path, monkeypatch) -> None:
+    """A model in a folder of one's own, even of the same files, is asked for no stage."""
+    copied = tmp_path / "copied"
+    copied.mkdir()
+    (copied / "config.json").write_bytes((bundled_root() / "storyteller" / "config.json").read_bytes())
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path))
+    assert not RunSpec(model="copied", text="a").request((1, 5)).unsaid
+    assert all(
+        RunSpec(model=name, text="a").request((1, 5)).unsaid for name in ("storyteller", "relay", "full-attention")
+    )
+    with pytest.raises(ValueError, match="no model 'other'"):
+        RunSpec(model="other", text="a").request((1, 5))

@@ -63,7 +63,7 @@ def growing(monkeypatch, trace):
     for module in (progress, visible):
         monkeypatch.setattr(module, "progress_of", lambda record: record.job)
     desk = Desk()
-    job = SimpleNamespace(message="", total=len(trace), tokens_per_second=9.0)
+    job = SimpleNamespace(message="", total=len(trace), tokens_per_second=9.0, leave=lambda: None)
 
     def grow(length: int) -> None:
         job.trace, job.status = trace.truncated(length), "running" if length < len(trace) else "done"
