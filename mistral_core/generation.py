@@ -25,6 +25,7 @@ from itertools import islice
 import numpy as np
 import torch
 
+from mistral_core.config import brief
 from mistral_core.hooks import watching
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import Transformer
@@ -34,6 +35,8 @@ from mistral_core.trace.recorder import Recorder
 from mistral_core.trace.trace import KEYS, LOGITS, NOTHING, VALUES, RecordingPlan, Trace, layer_hook
 from mistral_core.unsaid import unsaid_of
 
+MAX_TOKENS = 2**24
+"""Of a run: more than any published network reads; what is larger is a slip of the hand."""
 DEFAULT_CHUNK = 256
 """Tokens of a prompt read at once; bounds the memory of the scores at chunk x (W + chunk)."""
 
@@ -70,8 +73,10 @@ class GenerationRequest:
             raise ValueError("the prompt has no tokens; give at least the begin-of-text token")
         if self.max_new_tokens < 0:
             raise ValueError(f"max_new_tokens is {self.max_new_tokens}; it must be 0 (only read) or more")
+        if self.max_new_tokens > MAX_TOKENS:
+            raise ValueError(f"max_new_tokens is {brief(self.max_new_tokens)}; at most {MAX_TOKENS:,} can be written")
         if self.chunk_size < 1:
-            raise ValueError(f"chunk_size is {self.chunk_size}; it must be at least 1")
+            raise ValueError(f"chunk_size is {brief(self.chunk_size)}; it must be at least 1")
         if any(not string for string in self.stop):
             raise ValueError("a stop string is empty; it would stop before the first token")
         last = len(self.prompt_ids) + self.max_new_tokens - 1

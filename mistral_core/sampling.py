@@ -281,7 +281,7 @@ def uniform(seed: int, position: int, stream: int = 0) -> float:
         ValueError: the seed is negative or does not fit 64 bits.
     """
     if not 0 <= seed <= MAX_SEED:
-        raise ValueError(f"seed is {seed}; it must be from 0 to {MAX_SEED}")
+        raise ValueError(f"seed is {brief(seed)}; it must be from 0 to {MAX_SEED}")
     return float(np.random.Generator(np.random.Philox(key=seed, counter=position + (stream << 64))).random())
 
 

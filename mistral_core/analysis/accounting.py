@@ -14,10 +14,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mistral_core.config import MistralConfig, Window
+from mistral_core.config import MistralConfig, Window, brief
 
 POSITION_BYTES = 8
 """A slot's position is one int64 per layer."""
+MAX_COUNT = 2**40
+"""Tokens, texts or bytes a number: what is larger is a slip of the hand, and no float holds what follows."""
 
 
 def parameter_count(config: MistralConfig) -> dict[str, int]:
@@ -179,5 +181,7 @@ def ledger(config: MistralConfig, context: int, bytes_per_number: int = 2) -> Le
 
 def _at_least_1(name: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} is {value!r}; it must be a whole number of at least 1")
+        raise ValueError(f"{name} is {brief(value)}; it must be a whole number of at least 1")
+    if value > MAX_COUNT:
+        raise ValueError(f"{name} is {brief(value)}; nothing is counted beyond {MAX_COUNT:,}")
     return value

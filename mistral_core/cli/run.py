@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -231,7 +232,8 @@ def status(line: str) -> None:
 
 def refuse(reason: str, code: int = 2) -> int:
     """Says in one line on stderr what is wrong; returns the exit code, 2 for wrong input."""
-    print(f"error: {' '.join(reason.split())}", file=sys.stderr)
+    line = re.sub(r"[0-9]{40,}", lambda digits: f"{digits[0][:8]}… ({len(digits[0])} digits)", " ".join(reason.split()))
+    print(f"error: {line}", file=sys.stderr)
     return code
 
 
