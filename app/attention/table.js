@@ -12,7 +12,7 @@ const MEASURES = {
   distance: ["mean distance", "tokens", "how far back, on average"],
   entropy: ["entropy", "bits", "how spread: 0 = one key, log2 W = all alike"],
   oldest: ["on oldest key", "", "weight on the oldest key that is still visible"],
-  first: ["on position 0", "", "the sink; only the first W queries see it"],
+  first: ["on position 0, of the queries that see it", "", "the sink; only the first W queries do"],
   previous: ["on previous", "", "weight on the token before"],
   induction: ["induction", "", "weight on what followed an earlier, visible occurrence of the same token"],
 };

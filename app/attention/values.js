@@ -97,7 +97,8 @@ export class Values {
       }
     }
     const name = picture === "head" ? `layer${layer + 1}-${head < 0 ? "mean" : `head${head + 1}`}` : picture;
-    save(`attention-${name}.csv`, csv(["query", "token", "key", "key token", "weight", "score"], rows));
+    const without = this.hides() ? "-without-position-0" : "";
+    save(`attention-${name}${without}.csv`, csv(["query", "token", "key", "key token", "weight", "score"], rows));
   }
 
   /** In words; a weight that is too small for 16 bits is small, not 0.

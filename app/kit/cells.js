@@ -27,6 +27,9 @@ export function onCells(canvas, { at, hover, leave, go }) {
     const first = event.pointerType === "touch" && name !== tapped;
     tapped = first ? name : "";
     if (first) hover(event);
-    else go(cell);
+    else {
+      go(cell);
+      hover(event); // what lies there now
+    }
   });
 }

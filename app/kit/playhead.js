@@ -6,6 +6,7 @@ import { clamp, grouped } from "./format.js";
 import { later } from "./later.js";
 import { reportedPlace } from "./places.js";
 import { Surface } from "./surface.js";
+import { term } from "./terms.js";
 import { settled, throttled } from "./timing.js";
 
 /** @typedef {import("./run.js").RunPayload} RunPayload */
@@ -45,6 +46,8 @@ export class Playhead extends Surface {
     this.text = later();
     /** @type {import("./timeline.js").Timeline} */
     this.timeline = later();
+    /** Model and window that the chip names. */
+    this.named = "";
     /** When tokens were last asked for, and how often. */
     this.askedAt = -Infinity;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -280,10 +283,19 @@ export class Playhead extends Surface {
   drawChips(read) {
     const { run, t } = this;
     const { model, status, tokens_per_second: speed, message } = run.meta;
-    this.part("model").replaceChildren(
-      el("b", {}, model.name),
-      ` ${model.n_layers} layers · ${model.n_heads} heads, ${model.n_kv_heads} KV · ${run.windowName()}`,
-    );
+    const named = `${model.name} ${run.windowName()}`;
+    if (this.named !== named) {
+      this.named = named;
+      this.part("model").replaceChildren(
+        el("b", {}, model.name),
+        ` ${model.n_layers} layers · `,
+        term("head", `${model.n_heads} heads`),
+        ", ",
+        term("KV", `${model.n_kv_heads} KV`),
+        " · ",
+        term("window", run.windowName()),
+      );
+    }
     this.part("where").replaceChildren("position ", el("b", {}, String(t)), ` · ${read}`);
     const state = this.part("status");
     state.hidden = status !== "running" && status !== "paused";

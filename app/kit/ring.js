@@ -4,6 +4,7 @@
 import { onCells } from "./cells.js";
 import { blend, inkOn, shade } from "./colour.js";
 import { closest, el, svg } from "./dom.js";
+import { term } from "./terms.js";
 import { clamp, percent, quoted, shorten } from "./format.js";
 import { fit, labelFont } from "./measure.js";
 import { calm } from "./timing.js";
@@ -341,6 +342,6 @@ export class RingPanel {
     const [text, slots] = vertical ? ["left", "right"] : ["above", "below"];
     const order = Number.isFinite(window) ? `${text}: order of the text · ${slots}: order of the slots · ` : "";
     const made = layer ? `made from the states after L${layer}` : "made from the token embeddings";
-    player.part("ring-legend").textContent = `${order}${made} · ${what}`;
+    player.part("ring-legend").replaceChildren(order, term("states", made), ` · ${what}`);
   }
 }

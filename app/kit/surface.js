@@ -7,6 +7,7 @@ import { isLarger, setLarger } from "./larger.js";
 import { later } from "./later.js";
 import { leaving, said } from "./leaving.js";
 import { rem } from "./measure.js";
+import { explainTerms } from "./terms.js";
 
 /** @typedef {import("./mount.js").Component} Component */
 /** @typedef {import("./mount.js").Look} Look */
@@ -109,6 +110,7 @@ export class Surface {
    * @param {Record<string, (button: HTMLButtonElement) => void>} acts  by the name in `data-act`
    */
   bind(acts) {
+    explainTerms(this);
     this.root.addEventListener("click", (event) => {
       const button = closest(event, "[data-act]");
       if (!(button instanceof HTMLButtonElement)) return;

@@ -10,6 +10,7 @@ import { showPopover } from "../kit/popover.js";
 import { RingPanel } from "../kit/ring.js";
 import { TextPanel } from "../kit/text.js";
 import { Timeline } from "../kit/timeline.js";
+import { term } from "../kit/terms.js";
 import { calm } from "../kit/timing.js";
 import { BarsPanel } from "./bars.js";
 import { explainWord } from "./popover.js";
@@ -270,9 +271,9 @@ export default class NextWordPage extends Playhead {
             ]),
     );
     this.part("grid-legend").replaceChildren(
-      legend("mx-key-edge", "exact edge, tokens back (theory)"),
+      legend("mx-key-edge", term("edge", "exact edge"), ", tokens back (theory)"),
       legend("mx-key-attention", `read in this step (${run.meta.provenance})`),
-      legend("mx-key-cone", "only through relays"),
+      legend("mx-key-cone", term("relays", "only through relays")),
       legend("mx-key-out", "cannot reach this prediction"),
       averaged ? el("span", {}, averaged) : "",
     );

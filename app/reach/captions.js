@@ -3,6 +3,7 @@
 import { blend } from "../kit/colour.js";
 import { el, legend } from "../kit/dom.js";
 import { raised } from "./decades.js";
+import { term } from "../kit/terms.js";
 import { printed, wordAt } from "./words.js";
 
 /** @typedef {import("./reading.js").Reading} Reading */
@@ -82,7 +83,7 @@ export class Captions {
     page
       .part("grid-legend")
       .replaceChildren(
-        legend("mx-key-edge", "exact edge (theory)"),
+        legend("mx-key-edge", term("edge", "exact edge"), " (theory)"),
         scale,
         legend("mx-key-out", "exactly 0"),
         legend("mx-key-cone", nothing),

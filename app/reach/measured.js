@@ -3,7 +3,8 @@
 import { bold } from "./words.js";
 import { el } from "../kit/dom.js";
 import { grouped, percent, plural } from "../kit/format.js";
-import { tiny } from "./decades.js";
+import { NOTICED, tiny } from "./decades.js";
+import { term } from "../kit/terms.js";
 
 /**
  * @typedef {import("./reading.js").Reading} Reading
@@ -49,12 +50,16 @@ function used({ farthest, felt, within90, within99 }, reach, back) {
       "farthest felt: ",
       bold(grouped(farthest)),
       ` ${back ? "back" : "on"}`,
-      `${edge} (there ${tiny(felt)} nats)`,
+      `${edge} (there ${tiny(felt)} `,
+      term("nats"),
+      felt !== null && felt < 10 ** -NOTICED ? ", too little to notice)" : ")",
     ]);
   }
   if (within90 !== null && within99 !== null)
     lines.push([
-      `does use: 90 % of the summed ${back ? "influence" : "KL"} within `,
+      "does use: 90 % of the summed ",
+      back ? "influence" : term("KL"),
+      " within ",
       bold(within90),
       " tokens, 99 % within ",
       bold(within99),

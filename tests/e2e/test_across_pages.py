@@ -344,3 +344,23 @@ def test_the_link_to_the_next_page_is_a_whole_sentence_on_a_phone_too(visit):
         "all => all.filter(one => one.scrollWidth > one.clientWidth + 1 && one.clientWidth).map(one => one.textContent)"
     )
     assert cut == []
+
+
+@pytest.mark.parametrize(
+    ("title", "word", "said"),
+    [
+        ("Next word", "2 KV", "grouped-query attention"),
+        ("Next word", "only through relays", "handed on"),
+        ("Ring", "made from the states after L4", "the layer before"),
+        ("Attention", "8 heads", "spreads a weight of 1"),
+        ("Ring", "theory", "No weight is used"),
+    ],
+)
+def test_a_word_of_the_field_says_what_it_means_where_it_stands(visit, title, word, said):
+    page = visit(link(title, t=30, layer=4), width=390, height=844)
+    page.wait_for_selector(ROOTS[title] + "[data-status='done']", timeout=60_000)
+    settled(page)
+    page.locator("[data-term], .mx-badge").filter(has_text=word).locator("visible=true").first.click()
+    pop = page.locator("[data-part='pop']")
+    pop.wait_for(state="visible")
+    assert said in pop.inner_text()
