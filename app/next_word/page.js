@@ -271,7 +271,7 @@ export default class NextWordPage extends Playhead {
             ]),
     );
     this.part("grid-legend").replaceChildren(
-      legend("mx-key-edge", term("edge", "exact edge"), ", tokens back (theory)"),
+      legend("mx-key-edge", el("span", {}, term("edge", "exact edge"), ", tokens back (theory)")),
       legend("mx-key-attention", `read in this step (${run.meta.provenance})`),
       legend("mx-key-cone", term("relays", "only through relays")),
       legend("mx-key-out", "cannot reach this prediction"),

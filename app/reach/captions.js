@@ -83,7 +83,7 @@ export class Captions {
     page
       .part("grid-legend")
       .replaceChildren(
-        legend("mx-key-edge", term("edge", "exact edge"), " (theory)"),
+        legend("mx-key-edge", el("span", {}, term("edge", "exact edge"), " (theory)")),
         scale,
         legend("mx-key-out", "exactly 0"),
         legend("mx-key-cone", nothing),

@@ -1,6 +1,6 @@
 // The first minute: plays the recorded text up to the moment at which a word has left every ring, and asks.
 
-import { legend } from "../kit/dom.js";
+import { el, legend } from "../kit/dom.js";
 import { Memory } from "../kit/memory.js";
 import { term } from "../kit/terms.js";
 import { calm } from "../kit/timing.js";
@@ -154,14 +154,14 @@ export default class StartPage extends NextWordPage {
     this.drawTextLegend();
     if (!path) {
       return this.part("grid-legend").replaceChildren(
-        legend("mx-key-edge", term("edge", "exact edge"), ", tokens back (theory)"),
+        legend("mx-key-edge", el("span", {}, term("edge", "exact edge"), ", tokens back (theory)")),
         legend("mx-key-attention", "read now"),
         legend("mx-key-cone", term("relays", "only through relays")),
         legend("mx-key-out", "out of reach"),
       );
     }
     this.part("grid-legend").replaceChildren(
-      legend("mx-key-edge", term("edge", "exact edge"), ", tokens back (theory)"),
+      legend("mx-key-edge", el("span", {}, term("edge", "exact edge"), ", tokens back (theory)")),
       legend("mx-key-influence", "share of the change; framed: the row's largest"),
       legend("mx-key-out", "out of reach"),
     );
