@@ -25,6 +25,22 @@ export class ReachRun {
     return new Network(window ? trained.map(() => window) : trained);
   }
 
+  /**
+   * The whole word that a token is a piece of; "" = it is a word by itself, or none.
+   *
+   * @param {number} position
+   */
+  wordAround(position) {
+    const { texts } = this;
+    const letters = /^\p{L}+$/u;
+    if (!letters.test(texts[position].trim())) return "";
+    let from = position;
+    while (from > 0 && letters.test(texts[from]) && letters.test(texts[from - 1].trim())) from--;
+    let to = position + 1;
+    while (to < texts.length && letters.test(texts[to])) to++;
+    return to - from > 1 ? texts.slice(from, to).join("").trim() : "";
+  }
+
   /** The windows it was trained with, in words. */
   trainedWith() {
     const { trained } = this.meta.model;

@@ -23,11 +23,13 @@ export class Swap {
     page.part("swap-card").hidden = back || !run.meta.can_measure;
     const put = fresh && run.meta.replacement ? run.meta.replacement : "…";
     const origin = choice.replacement === null ? "drawn from this text" : "your choice";
+    const whole = run.wordAround(choice.source);
     page
       .part("swap")
       .replaceChildren(
         el("span", { class: "mx-swap" }, wordAt(run, choice.source), " → ", el("b", {}, put.trim() || put)),
         el("p", { class: "mx-note" }, origin),
+        whole ? el("p", { class: "mx-note" }, `A piece of “${whole}”: only this piece is exchanged.`) : "",
       );
     this.drawOptions(run.meta.options, choice.replacement);
   }

@@ -15,7 +15,7 @@ from app.session import budget
 from app.session.desk import Desk
 from app.session.files import spec_of_recording
 from app.session.progress import progress_of, trace_of
-from app.session.runs import DEFAULT_NEW_TOKENS, Record, RunSpec
+from app.session.runs import DEFAULT_NEW_TOKENS, DEFAULT_SAMPLING, SAMPLING_FIELDS, Record, RunSpec
 from app.session.sentence import sentence
 from app.shared.messages import At, OfRunHere
 
@@ -204,7 +204,12 @@ def choose(desk: Desk, run: str) -> None:
 
 def _label(spec: RunSpec) -> str:
     words = " ".join(spec.text.split()[:4])
-    return f"{words}… seed {spec.seed}"
+    changed = [
+        f"{name.replace('_', ' ')} {getattr(spec.sampling, name):g}"
+        for name in SAMPLING_FIELDS
+        if getattr(spec.sampling, name) != getattr(DEFAULT_SAMPLING, name)
+    ]
+    return ", ".join([f"{words}… seed {spec.seed}", *changed])
 
 
 def _model_name(record: Record) -> str:

@@ -5,6 +5,7 @@ import { inReading, movedTo } from "../../../app/reach/choice.js";
 import { firstWall } from "../../../app/reach/cut.js";
 import { SCALES } from "../../../app/reach/decades.js";
 import { Network } from "../../../app/reach/network.js";
+import { ReachRun } from "../../../app/reach/run.js";
 import { header, reaching, readingOf, touchedBy } from "./texts.js";
 
 const WINDOWS = [[4], [3, 3, 3], [2, 5, 1, 3], [null, 2], [2, null, 3], [null]];
@@ -110,4 +111,13 @@ test("a wall first stands in the middle of a corridor, else half a window off, a
   assert.equal(firstWall(readingOf([16, 16], COUNT, { reading: "corridor", ...text })), 14);
   assert.equal(firstWall(readingOf([16, 16], 12, { reading: "forward", ...text })), 10);
   assert.equal(firstWall(readingOf([null], COUNT, { reading: "forward", ...text })), 0);
+});
+
+test("a token says of which word it is a piece, and a whole word, a sign and a number say nothing", () => {
+  const texts = ["", " The", " fo", "x", " ran", ",", " run", "ning", " 19", "7", "\nSo", "ä", "r"];
+  const run = new ReachRun({ ...header([4], 1), tokens: texts.map((text, i) => [text, text.trim(), i]) });
+  assert.deepEqual(
+    texts.map((_, position) => run.wordAround(position)),
+    ["", "", "fox", "fox", "", "", "running", "running", "", "", "Soär", "Soär", "Soär"],
+  );
 });

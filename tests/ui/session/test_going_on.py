@@ -1,6 +1,7 @@
 """A run that ended can go on: nothing that was written is lost, and nothing is drawn otherwise than in one go."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -94,3 +95,10 @@ def test_a_run_that_is_being_written_pauses_and_is_not_ended():
     assert actions.write(desk, spec(60), pace=50.0)
     assert not actions.can_go_on(desk)
     actions.press(desk, "stop")
+
+
+def test_runs_of_the_same_words_are_told_apart_by_what_differs():
+    plain = RunSpec(model="storyteller", text="The old king said that", seed=3)
+    hot = replace(plain, sampling=replace(plain.sampling, temperature=2.0, top_k=40))
+    assert actions._label(plain) == "The old king said… seed 3"
+    assert actions._label(hot) == "The old king said… seed 3, temperature 2, top k 40"
