@@ -7,13 +7,13 @@ from urllib.parse import urlencode
 import pytest
 import torch
 
-from app.session.runs import RunSpec
+from app.session.runs import DEFAULT_SAMPLING
 from mistral_core.analysis.influence import default_replacement, forward_influence
 from mistral_core.checkpoint.load import load_model
 from mistral_core.checkpoint.save import save_mistral
 from mistral_core.checkpoint.variants import in_dtype, with_windows
 from mistral_core.config import MISTRAL_7B
-from mistral_core.generation import Run
+from mistral_core.generation import GenerationRequest, Run
 from mistral_core.model import random_model
 from tests.e2e import browser as harness
 from tests.e2e.test_reach import FRESH, GRID, data, facts, popover, tiny, wait
@@ -70,7 +70,8 @@ def expected(folder):
     """The forward map with W = 4, without the page: the text is written anew from the same request."""
     loaded = load_model(folder)
     prompt = tuple(loaded.tokenizer.encode(TEXT))
-    run = Run(loaded.model, loaded.tokenizer, RunSpec(model="wide", text=TEXT, new_tokens=LENGTH - 15).request(prompt))
+    asked = GenerationRequest(prompt_ids=prompt, max_new_tokens=LENGTH - 15, sampling=DEFAULT_SAMPLING)
+    run = Run(loaded.model, loaded.tokenizer, asked)
     for _ in run.prefill():
         pass
     while not run.finish_reason:
