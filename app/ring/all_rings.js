@@ -16,7 +16,7 @@ export class AllRings {
   /** @param {RingPage} player */
   constructor(player) {
     this.player = player;
-    this.canvas = player.part("atlas", HTMLCanvasElement);
+    this.canvas = player.part("all", HTMLCanvasElement);
     /** @type {Box | null} */
     this.box = null;
     onCells(this.canvas, {

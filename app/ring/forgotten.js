@@ -4,7 +4,7 @@ import { el } from "../kit/dom.js";
 import { grouped, percent, plural, quoted, shorten } from "../kit/format.js";
 
 /** @import RingPage from "./page.js" */
-/** @import { Theatre } from "./types.js" */
+/** @import { RingExtras } from "./types.js" */
 
 export class ForgottenPanel {
   /** @param {RingPage} player */
@@ -20,7 +20,7 @@ export class ForgottenPanel {
     const position = player.marked();
     const gone = Number.isFinite(run.largest) && t - position >= run.largest;
     const button = player.button("measure");
-    const { forgotten, measurable } = run.meta.theatre;
+    const { forgotten, measurable } = run.meta.extras;
     button.disabled = !gone || !measurable || forgotten?.status === "running";
     player.root.dataset.marked = String(position);
     player.part("theory").replaceChildren(...this.theory(position, gone).map((line) => el("p", {}, ...line)));
@@ -67,7 +67,7 @@ export class ForgottenPanel {
     ];
   }
 
-  /** @param {Theatre["forgotten"]} measurement @param {boolean} measurable */
+  /** @param {RingExtras["forgotten"]} measurement @param {boolean} measurable */
   measured(measurement, measurable) {
     if (!measurable)
       return [el("p", { class: "mx-note" }, "The model of this run is not here, so nothing can be measured.")];
@@ -84,13 +84,13 @@ export class ForgottenPanel {
         el("p", {}, `${measurement.doing || "loading the model"} …`),
         el(
           "div",
-          { class: "th-progress" },
+          { class: "ring-progress" },
           el("progress", { max: measurement.total, value: measurement.done, "aria-label": "Progress" }),
-          el("button", { type: "button", class: "th-step", "data-act": "cancel" }, "Cancel"),
+          el("button", { type: "button", class: "ring-step", "data-act": "cancel" }, "Cancel"),
         ),
       ];
     }
-    if (measurement.status === "failed") return [el("p", { class: "th-error" }, measurement.error)];
+    if (measurement.status === "failed") return [el("p", { class: "ring-error" }, measurement.error)];
     /** @param {string} text */
     const word = (text) => el("b", { class: "mx-serif" }, quoted(shorten(text, 14)));
     const lines = [
@@ -102,7 +102,7 @@ export class ForgottenPanel {
         ` (${measurement.position}) by `,
         word(measurement.replacement),
         ` changes the prediction at step ${measurement.step}, ${measurement.distance} tokens on, by `,
-        el("b", { class: "th-green" }, measurement.kl_text),
+        el("b", { class: "ring-green" }, measurement.kl_text),
         measurement.chosen ? "." : "; replacement drawn from this text.",
       ),
     ];
@@ -116,7 +116,7 @@ export class ForgottenPanel {
           ": ",
           el("b", {}, percent(measurement.before)),
           " → ",
-          el("b", { class: "th-green" }, percent(measurement.after)),
+          el("b", { class: "ring-green" }, percent(measurement.after)),
         ),
       );
     lines.push(el("p", {}, el("b", {}, measurement.verdict)));

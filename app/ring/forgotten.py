@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app import compute
+from app.ring.asked_slot import model_is_there
 from app.ring.messages import CancelMeasure, FailedForgotten, Forgotten, Measure, MeasuringForgotten
-from app.ring.slots import model_is_there
 from app.ring.state import Asking, Question, RingState
 from app.session.desk import Desk
 from app.session.visible import run_named

@@ -64,7 +64,7 @@ class Forgotten(TypedDict):
     after: Annotated[float | None, "its probability after the replacement; null = the text ends here"]
 
 
-class Theatre(TypedDict):
+class RingExtras(TypedDict):
     """What there is beside the run itself."""
 
     kv: Annotated[bool, "whether keys and values of every position are sent"]
@@ -83,7 +83,7 @@ class Theatre(TypedDict):
 class RingHeader(RunHeader):
     """A run with its keys and values."""
 
-    theatre: Annotated[Theatre, "what there is beside the run itself"]
+    extras: Annotated[RingExtras, "what there is beside the run itself"]
 
 
 class RingArrays(RunArrays):

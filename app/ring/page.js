@@ -51,7 +51,7 @@ export default class RingPage extends Playhead {
     /** @type {number | null} position of the word that is asked about; null = none was chosen */
     this.asked = null;
     this.text = new AskableText(this);
-    this.atlas = new AllRings(this);
+    this.all = new AllRings(this);
     this.ring = new OpenableRing(this);
     this.slotPanel = new SlotPanel(this);
     this.scenes = new Scenes(this);
@@ -151,7 +151,7 @@ export default class RingPage extends Playhead {
 
   /** Slots of the chosen layer; the one that is open, and the position it holds. */
   slots() {
-    return this.atlas.slots(this.layer);
+    return this.all.slots(this.layer);
   }
   slot() {
     return this.chosenSlot === null ? this.t % this.slots() : Math.min(this.chosenSlot, this.slots() - 1);
@@ -191,7 +191,7 @@ export default class RingPage extends Playhead {
 
   drawPictures() {
     if (this.scene === "steps") {
-      this.atlas.draw();
+      this.all.draw();
       this.ring.draw();
     } else this.scenes.draw(this.scene);
     this.drawStep();
@@ -207,7 +207,7 @@ export default class RingPage extends Playhead {
     const { run, t } = this;
     const { provenance } = run.meta;
     this.drawChips(`${grouped(t + 1)} of ${plural(run.count, "token")} read`);
-    for (const name of ["atlas-badge", "ring-badge"]) this.part(name).textContent = provenance;
+    for (const name of ["all-badge", "ring-badge"]) this.part(name).textContent = provenance;
     this.part("seen").textContent = shorten(run.labels[t], 18);
     segmented(this.part("scene"), SCENES, this.scene, (value) => {
       this.scene = value;
@@ -227,15 +227,15 @@ export default class RingPage extends Playhead {
       " ",
       el("span", { class: "mx-tok mx-sample", "data-marked": "" }, el("span", { class: "mx-w" }, "asked about")),
     );
-    this.part("atlas-title").textContent =
+    this.part("all-title").textContent =
       run.oneWindow && Number.isFinite(run.smallest)
         ? `All ${run.layers} rings: slot = position mod ${grouped(run.smallest)}`
         : `The rings of all ${run.layers} layers`;
     const lost = t - run.windows[this.layer]; // below 0, or minus infinity: nothing was overwritten
-    this.part("atlas-legend").replaceChildren(
-      legend("th-key-write", "written in this step"),
+    this.part("all-legend").replaceChildren(
+      legend("ring-key-write", "written in this step"),
       legend("mx-key-attention", run.pattern ? `attention from ${quoted(shorten(run.labels[t], 12))}` : run.meta.note),
-      legend("th-key-open", "the chosen slot; click another"),
+      legend("ring-key-open", "the chosen slot; click another"),
       ...(run.pattern && run.meta.note ? [el("span", {}, run.meta.note)] : []),
       ...(lost >= 0
         ? [

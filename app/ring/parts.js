@@ -67,7 +67,7 @@ export class OpenableRing extends RingPanel {
     const { player } = this;
     const chosen = player.held();
     for (const group of this.host.querySelectorAll("[data-p]"))
-      group.classList.toggle("th-open", Number(group.getAttribute("data-p")) === chosen);
+      group.classList.toggle("ring-open", Number(group.getAttribute("data-p")) === chosen);
   }
 }
 

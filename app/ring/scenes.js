@@ -67,7 +67,7 @@ export class Scenes {
     const button = "data-query" in attributes; // a query can be chosen, the rest is only read
     return el(
       button ? "button" : "span",
-      { class: `th-cell ${classes}`, type: button ? "button" : null, ...attributes },
+      { class: `ring-cell ${classes}`, type: button ? "button" : null, ...attributes },
       el("span", { class: "mx-serif" }, position < 0 ? " " : shorten(run.labels[position] ?? "", 12)),
       el("small", {}, position < 0 ? "empty" : String(position)),
     );
@@ -78,9 +78,9 @@ export class Scenes {
     const wide = Math.min(this.player.slots(), CELLS_MAX) > 32;
     return el(
       "div",
-      { class: "th-block" },
+      { class: "ring-block" },
       el("h3", {}, title, note ? el("span", { class: "mx-soft" }, ` ${note}`) : null),
-      el("div", { class: "th-cells", style: `--th-columns: ${wide ? 16 : 8}` }, ...cells),
+      el("div", { class: "ring-cells", style: `--ring-columns: ${wide ? 16 : 8}` }, ...cells),
     );
   }
 
@@ -121,7 +121,8 @@ export class Scenes {
     const missing = new Set(plan.missing(query));
     player.part("chunk-range").textContent = `chunk ${this.chunk + 1} of ${chunks}: positions ${start} to ${end - 1}`;
     /** @param {number} p */
-    const look = (p) => (missing.has(p) ? "th-seen th-doomed" : seen.has(p) ? "th-seen" : p < 0 ? "th-empty" : "");
+    const look = (p) =>
+      missing.has(p) ? "ring-seen ring-doomed" : seen.has(p) ? "ring-seen" : p < 0 ? "ring-empty" : "";
     const slots = this.slotsShown(plan, window);
     const tokens = span(start, end).slice(0, CELLS_MAX);
     const written = new Set(plan.writes);
@@ -134,7 +135,7 @@ export class Scenes {
       this.block(
         "2  the chunk",
         tokens.map((p) =>
-          this.cell(p, look(p) + (p === query ? " th-query" : ""), {
+          this.cell(p, look(p) + (p === query ? " ring-query" : ""), {
             "data-query": p,
             "aria-pressed": String(p === query),
             "aria-label": `query ${run.labels[p]}, position ${p}`,
@@ -147,7 +148,7 @@ export class Scenes {
         slots.map((slot) =>
           this.cell(
             plan.after[slot],
-            written.has(plan.after[slot]) ? "th-written" : plan.after[slot] < 0 ? "th-empty" : "",
+            written.has(plan.after[slot]) ? "ring-written" : plan.after[slot] < 0 ? "ring-empty" : "",
           ),
         ),
         `${plural(plan.writes.length, "slot")} written`,
@@ -214,7 +215,7 @@ export class Scenes {
         " So a chunk reads the ring before and itself, and only then writes.",
       ]);
     else lines.push(["Nothing is lost here in either order: no slot that a query still needs is overwritten yet."]);
-    const own = run.meta.theatre.chunk_size;
+    const own = run.meta.extras.chunk_size;
     if (own)
       lines.push([
         el(
@@ -247,17 +248,17 @@ export class Scenes {
     host.replaceChildren(
       this.block(
         "the ring now holds",
-        held.slice(0, CELLS_MAX).map((p) => this.cell(p, p >= plan.from ? "th-back" : "")),
+        held.slice(0, CELLS_MAX).map((p) => this.cell(p, p >= plan.from ? "ring-back" : "")),
         `order of the text, layer ${layer + 1}`,
       ),
       this.block(
         `to choose position ${plan.from} anew, its query needs`,
-        plan.needed.slice(0, CELLS_MAX).map((p) => this.cell(p, lost.has(p) ? "th-doomed" : "th-seen")),
+        plan.needed.slice(0, CELLS_MAX).map((p) => this.cell(p, lost.has(p) ? "ring-doomed" : "ring-seen")),
         back ? `${plural(plan.needed.length, "key")} before it` : "nothing is taken back",
       ),
     );
     Object.assign(host.dataset, { back, lost: plan.lost.join(","), needed: plan.needed.join(","), reach: plan.reach });
-    const kv = run.meta.theatre.kv_bytes;
+    const kv = run.meta.extras.kv_bytes;
     /** @type {(Node | string)[][]} */
     const lines = [];
     if (!back) lines.push(["Move the slider: how many of the last tokens are taken back?"]);
@@ -277,7 +278,7 @@ export class Scenes {
     lines.push([
       kv
         ? "This app can go back to any token only because the trace kept every key and value: " +
-          `${grouped(kv)} bytes a token (each number in ${run.meta.theatre.kv_dtype}), ` +
+          `${grouped(kv)} bytes a token (each number in ${run.meta.extras.kv_dtype}), ` +
           `${grouped(kv * run.count)} for this run.`
         : "This recording kept no keys and values: going back means reading the text again.",
     ]);

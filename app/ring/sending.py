@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from app.ring.asked_slot import model_is_there, slot_of
 from app.ring.forgotten import forgotten_header
 from app.ring.payload import records_slots, ring_parts
-from app.ring.slots import model_is_there, slot_of
 from app.ring.state import RingState
 from app.session.desk import Desk
 from app.session.files import spec_of_recording

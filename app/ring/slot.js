@@ -17,7 +17,7 @@ const POINT = "point at a number to read it";
 /** The canvas of one vector, a pixel for each number.
  * @param {number} dim @param {Kind} kind @param {number} group */
 const stripOf = (dim, kind, group) =>
-  el("canvas", { width: dim, height: 1, role: "img", class: "th-strip", "data-kind": kind, "data-group": group });
+  el("canvas", { width: dim, height: 1, role: "img", class: "ring-strip", "data-kind": kind, "data-group": group });
 
 /** What is made anew for a run: strips, and what stands below them.
  * @typedef {ReturnType<SlotPanel["build"]>} Numbers */
@@ -113,7 +113,7 @@ export class SlotPanel {
       "is read most by ",
       el("b", { class: "mx-serif" }, shorten(run.labels[q], 14)),
       ` (${q}) with `,
-      el("b", { class: "th-blue" }, percent(weight)),
+      el("b", { class: "ring-blue" }, percent(weight)),
       `, ${player.headName()}, among ${plural(later.length, "later token")} of this run`,
     ];
   }
@@ -130,7 +130,7 @@ export class SlotPanel {
     const art = svg("svg", {
       viewBox: "0 0 100 24",
       preserveAspectRatio: "none",
-      class: "th-life",
+      class: "ring-life",
       role: "img",
       "aria-label": `Attention it got in each of its ${window} steps: ${steps}`,
     });
@@ -138,16 +138,16 @@ export class SlotPanel {
       const weight = readings[i]?.[1] ?? NaN;
       const high = Number.isFinite(weight) ? Math.max(0.6, 24 * shade(weight)) : 24;
       const kind = !Number.isFinite(weight)
-        ? "th-unread"
+        ? "ring-unread"
         : position + i === t
-          ? "th-now"
+          ? "ring-now"
           : position + i > t
-            ? "th-after"
+            ? "ring-after"
             : "";
       art.append(
         svg(
           "rect",
-          { x: i * wide + wide * 0.08, y: 24 - high, width: wide * 0.84, height: high, class: `th-bar ${kind}` },
+          { x: i * wide + wide * 0.08, y: 24 - high, width: wide * 0.84, height: high, class: `ring-bar ${kind}` },
           svg("title", {}, `position ${position + i}: ${percent(weight)}`),
         ),
       );
@@ -161,9 +161,9 @@ export class SlotPanel {
   /** @param {number} position below 0 = the slot is empty */
   drawNumbers(position) {
     const { run, layer } = this.player;
-    const { theatre } = run.meta;
-    if (!run.kv && !theatre.single) return this.drawNote();
-    if (!this.drawn || this.look !== this.lookNow()) this.drawn = this.build(theatre.kv_shape);
+    const { extras } = run.meta;
+    if (!run.kv && !extras.single) return this.drawNote();
+    if (!this.drawn || this.look !== this.lookNow()) this.drawn = this.build(extras.kv_shape);
     const { drawn } = this;
     this.position = position;
     const known = Boolean(run.vector("keys", position, layer, 0));
@@ -182,14 +182,14 @@ export class SlotPanel {
 
   /** Why there are no numbers, and how they can be had. */
   drawNote() {
-    const { theatre } = this.player.run.meta;
-    const look = theatre.kv_note + theatre.live;
+    const { extras } = this.player.run.meta;
+    const look = extras.kv_note + extras.live;
     if (this.look === look) return;
     this.look = look;
-    const button = theatre.live
-      ? el("button", { type: "button", class: "th-primary", "data-act": "live" }, "Write the same run live")
+    const button = extras.live
+      ? el("button", { type: "button", class: "ring-primary", "data-act": "live" }, "Write the same run live")
       : null;
-    this.numbers.replaceChildren(el("p", { class: "mx-note th-note" }, theatre.kv_note), ...(button ? [button] : []));
+    this.numbers.replaceChildren(el("p", { class: "mx-note ring-note" }, extras.kv_note), ...(button ? [button] : []));
   }
 
   /** Each number as a pixel, keys and values each against their strongest, which is returned.
@@ -223,7 +223,7 @@ export class SlotPanel {
     const { run, layer, timeline } = player;
     if (!player.root.isConnected || timeline.playing || position < 0 || run.vector("keys", position, layer, 0)) return;
     const wanted = `${run.id},${layer},${position}`;
-    const asked = run.meta.theatre.slot;
+    const asked = run.meta.extras.slot;
     // it is under way, or cannot be had
     if (wanted === this.wanted && asked?.layer === layer && asked.position === position) return;
     this.wanted = wanted;
@@ -233,7 +233,7 @@ export class SlotPanel {
   /** @param {number} position */
   waiting(position) {
     const { run, layer, timeline } = this.player;
-    const { slot } = run.meta.theatre;
+    const { slot } = run.meta.extras;
     if (slot?.layer === layer && slot.position === position) return slot.text;
     return timeline.playing || run.meta.status === "running"
       ? "The numbers of a slot come when the step rests."
@@ -262,7 +262,7 @@ export class SlotPanel {
         rows.push(
           el(
             "div",
-            { class: "th-row" },
+            { class: "ring-row" },
             el("span", {}, `${kind === "keys" ? "K" : "V"} · KV head ${group + 1}`),
             canvas,
           ),
@@ -270,9 +270,9 @@ export class SlotPanel {
       }
     }
     const scaleNote = el("p", { class: "mx-note" });
-    const pointed = el("p", { class: "mx-note th-pointed" }, POINT);
+    const pointed = el("p", { class: "mx-note ring-pointed" }, POINT);
     const table = el("div", {
-      class: "th-table",
+      class: "ring-table",
       tabindex: "0",
       role: "region",
       "aria-label": "Table of the numbers",

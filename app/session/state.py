@@ -14,10 +14,10 @@ from app.session.desk import Desk
 
 DESK = "desk"
 
-START_PICTURE = "start_player"
-NEXT_WORD_PICTURE = "player"
-ATTENTION_PICTURE = "atlas"
-RING_PICTURE = "theatre"
+START_PICTURE = "start"
+NEXT_WORD_PICTURE = "next_word"
+ATTENTION_PICTURE = "attention"
+RING_PICTURE = "ring"
 REACH_PICTURE = "reach"
 
 PROMPT = "prompt"

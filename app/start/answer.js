@@ -19,17 +19,17 @@ export function answerBars(story, version) {
     const mark = el("u", {});
     fill.style.width = `${value * 100}%`;
     mark.style.left = `${before * 100}%`;
-    const bar = el("span", { class: "mn-bar" }, fill, mark);
+    const bar = el("span", { class: "start-bar" }, fill, mark);
     return el(
       "div",
-      { class: "mn-row" },
+      { class: "start-row" },
       el("span", { class: "mx-serif" }, answer),
       bar,
       el("b", {}, percent(value)),
       el("span", { class: "mx-soft" }, `${version ? "was" : "becomes"} ${percent(before)}`),
     );
   });
-  return el("div", { class: "mn-bars", role: "group", "aria-label": "Probability of the next word" }, ...rows);
+  return el("div", { class: "start-bars", role: "group", "aria-label": "Probability of the next word" }, ...rows);
 }
 
 /**
@@ -43,13 +43,13 @@ export function typicalScale(story) {
   const high = 1;
   const at = (/** @type {number} */ value) => `${((clamp(Math.log10(value), low, high) - low) / (high - low)) * 100}%`;
   const mark = (/** @type {number} */ value, /** @type {string} */ name, kind = "") => {
-    const node = el("span", { class: `mn-mark ${kind}` }, el("i", {}), el("span", {}, name));
+    const node = el("span", { class: `start-mark ${kind}` }, el("i", {}), el("span", {}, name));
     node.style.left = at(value);
     return node;
   };
   return el(
     "div",
-    { class: "mn-typical" },
+    { class: "start-typical" },
     el(
       "p",
       { class: "mx-note" },
@@ -60,7 +60,7 @@ export function typicalScale(story) {
     el(
       "div",
       {
-        class: "mn-scale",
+        class: "start-scale",
         role: "img",
         "aria-label":
           `Median ${median.toPrecision(2)}, mean ${mean.toPrecision(2)}, ` +
@@ -68,7 +68,7 @@ export function typicalScale(story) {
       },
       mark(median, `ordinary: median ${median.toPrecision(2)}`),
       mark(most, `ordinary: largest ${most.toPrecision(2)}`),
-      mark(story.kl, `here ${story.kl.toPrecision(2)}`, "mn-here"),
+      mark(story.kl, `here ${story.kl.toPrecision(2)}`, "start-here"),
     ),
   );
 }

@@ -16,7 +16,7 @@ export class QuestionCard {
   /** @param {import("./page.js").default} player */
   constructor(player) {
     this.player = player;
-    this.node = el("section", { class: "mx-card mn-card", "aria-label": "Is it forgotten?", "aria-live": "polite" });
+    this.node = el("section", { class: "mx-card start-card", "aria-label": "Is it forgotten?", "aria-live": "polite" });
     player.part("story").closest(".mx-card")?.after(this.node);
     /** @type {"reading" | "ask" | "answer" | "path"} */
     this.stage = "reading";
@@ -54,7 +54,7 @@ export class QuestionCard {
   answer(guess) {
     Object.assign(this, { guess, stage: "answer", version: 1 });
     this.player.goTarget();
-    this.focus(".mn-main");
+    this.focus(".start-main");
     this.bringUp();
   }
 
@@ -129,7 +129,7 @@ export class QuestionCard {
    * @param {string} text
    * @param {string} kind  class
    */
-  word(text, kind = "mn-name") {
+  word(text, kind = "start-name") {
     return el("b", { class: `mx-serif ${kind}` }, quoted(text));
   }
 
@@ -145,7 +145,7 @@ export class QuestionCard {
     const label = labels[name];
     return el(
       "button",
-      { type: "button", class: `mn-button ${kind}`, "data-do": name, "aria-label": label, onclick },
+      { type: "button", class: `start-button ${kind}`, "data-do": name, "aria-label": label, onclick },
       text,
     );
   }
@@ -213,18 +213,18 @@ export class QuestionCard {
     if (far > 96) return [];
     const back = t - story.position;
     const cells = Array.from({ length: far + 1 }, (_, i) => far - i).map((d) =>
-      el("i", { class: [d < window ? "mn-open" : "mn-gone", d === back ? "mn-at" : ""].join(" ") }),
+      el("i", { class: [d < window ? "start-open" : "start-gone", d === back ? "start-at" : ""].join(" ") }),
     );
-    if (back > far) cells.unshift(el("i", { class: "mn-gone mn-at" }), el("b", { class: "mn-gap" }, "…"));
+    if (back > far) cells.unshift(el("i", { class: "start-gone start-at" }), el("b", { class: "start-gap" }, "…"));
     return [
       el(
         "div",
-        { class: "mn-slide", role: "img", "aria-label": `${back} tokens back; the window holds ${window}` },
+        { class: "start-slide", role: "img", "aria-label": `${back} tokens back; the window holds ${window}` },
         ...cells,
       ),
       el(
         "div",
-        { class: "mn-ends" },
+        { class: "start-ends" },
         el("span", {}, `${Math.max(far, back)} tokens back`),
         el("span", {}, `the window: ${window} tokens`),
         el("span", {}, "now"),
@@ -248,9 +248,9 @@ export class QuestionCard {
       ...this.slide(story),
       el(
         "p",
-        { class: "mn-buttons" },
-        this.button("yes", "Yes, it is forgotten", () => this.answer("forgotten"), "mn-main"),
-        this.button("no", "No, it still counts", () => this.answer("counts"), "mn-main"),
+        { class: "start-buttons" },
+        this.button("yes", "Yes, it is forgotten", () => this.answer("forgotten"), "start-main"),
+        this.button("no", "No, it still counts", () => this.answer("counts"), "start-main"),
       ),
     ];
   }
@@ -271,14 +271,19 @@ export class QuestionCard {
       (value) => this.swap(Number(value)),
     );
     return [
-      el("div", { class: "mn-top" }, el("h2", {}, verdict), this.badge(story)),
-      el("div", { class: "mn-top" }, el("p", {}, "Only this word is exchanged, and the next word is another:"), pick),
+      el("div", { class: "start-top" }, el("h2", {}, verdict), this.badge(story)),
+      el(
+        "div",
+        { class: "start-top" },
+        el("p", {}, "Only this word is exchanged, and the next word is another:"),
+        pick,
+      ),
       answerBars(story, this.version),
       typicalScale(story),
       el(
         "p",
-        { class: "mn-buttons" },
-        this.button("path", "How did it get through?", () => this.follow(), "mn-main"),
+        { class: "start-buttons" },
+        this.button("path", "How did it get through?", () => this.follow(), "start-main"),
       ),
     ];
   }
@@ -297,7 +302,7 @@ export class QuestionCard {
     const { player, hop } = this;
     return el(
       "ol",
-      { class: "mn-trail", "aria-label": "Most of it, layer by layer" },
+      { class: "start-trail", "aria-label": "Most of it, layer by layer" },
       ...Array.from({ length: hop }, (_, i) => {
         const most = carriers(story, i + 1, 2).flatMap(([at, share], j) => [
           j ? ", " : "",
@@ -346,8 +351,8 @@ export class QuestionCard {
       ),
       el(
         "p",
-        { class: "mn-buttons" },
-        this.button("ring", "See it in the rings", () => player.leaveTo("ring"), "mn-main"),
+        { class: "start-buttons" },
+        this.button("ring", "See it in the rings", () => player.leaveTo("ring"), "start-main"),
         this.button("reach", "Follow other words", () => player.leaveTo("reach")),
         this.button("own", "Try your own sentence", () => player.ownSentence()),
         this.button("on", "Let it write on", () => player.writeOn()),
@@ -356,18 +361,18 @@ export class QuestionCard {
     return [
       el(
         "div",
-        { class: "mn-top" },
+        { class: "start-top" },
         el("h2", {}, "How it got through"),
         el(
           "div",
-          { class: "mn-hops" },
+          { class: "start-hops" },
           this.button("hop-back", "‹", () => this.toHop(hop - 1, true)),
           el("b", {}, `${hop} of ${plural(run.layers, "layer")}`),
           this.button("hop-on", "›", () => this.toHop(hop + 1, true)),
         ),
         this.badge(story),
       ),
-      el("p", { class: "mn-where" }, ...where),
+      el("p", { class: "start-where" }, ...where),
       ...(hop ? [this.trail(story)] : []),
       ...(last ? done : []),
     ];

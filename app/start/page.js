@@ -134,16 +134,16 @@ export default class StartPage extends NextWordPage {
   drawWord(story) {
     const entry = this.text.spans.get(story.position);
     if (!entry) return;
-    entry.node.classList.add("mn-watched");
+    entry.node.classList.add("start-watched");
     const { stage, version } = this.card;
     const exchanged = stage === "path" || (stage === "answer" && version === 1);
-    entry.node.classList.toggle("mn-exchanged", exchanged);
+    entry.node.classList.toggle("start-exchanged", exchanged);
     if (exchanged) entry.ink.dataset.swap = story.swap;
     else delete entry.ink.dataset.swap;
     const carrying = new Set(
       stage === "path" && this.card.hop > 0 ? carriers(story, this.card.hop).map(([position]) => position) : [],
     );
-    for (const [position, { node }] of this.text.spans) node.classList.toggle("mn-carrier", carrying.has(position));
+    for (const [position, { node }] of this.text.spans) node.classList.toggle("start-carrier", carrying.has(position));
   }
 
   drawLegend() {

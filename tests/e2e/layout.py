@@ -84,7 +84,7 @@ def _numbers(page: Page) -> None:
 
 
 def _read(page: Page) -> None:
-    page.wait_for_selector(".mx-atlas[data-ready='1']:not([data-extras=''])")
+    page.wait_for_selector(".page-attention[data-ready='1']:not([data-extras=''])")
     settled(page)
 
 

@@ -16,9 +16,9 @@ from tests.model.writing import asked
 pytestmark = pytest.mark.browser
 PROMPT = "Once upon a time there was a girl who lived in a little house in the wood."
 ROOTS = {
-    "Next word": ".mx[data-ready='1']:not(.th):not(.mx-atlas):not(.mx-reach)",
-    "Attention": ".mx-atlas[data-ready='1']",
-    "Ring": ".th[data-ready='1']",
+    "Next word": ".page-next-word[data-ready='1']",
+    "Attention": ".page-attention[data-ready='1']",
+    "Ring": ".page-ring[data-ready='1']",
 }
 PATHS = {"Next word": "next_word", "Attention": "attention", "Ring": "ring", "Reach": "reach"}
 
@@ -137,7 +137,7 @@ def test_a_page_left_while_it_speaks_is_no_fault(app, visit, title):
         move(page, title, "ArrowLeft")
         page.wait_for_timeout(wait)
         page.get_by_role("link", name="Start", exact=True).click()
-        page.wait_for_selector(".mn-card")
+        page.wait_for_selector(".start-card")
         page.get_by_role("link", name=title, exact=True).click()
         page.wait_for_selector(ROOTS[title])
     stop(page)
@@ -294,7 +294,7 @@ def test_forty_fast_keys_while_the_text_grows_are_forty_steps(visit, title):
 
 
 def test_forty_fast_keys_on_reach_are_forty_tokens(visit):
-    reach = ".mx-reach[data-ready='1']"
+    reach = ".page-reach[data-ready='1']"
     page = visit(link("Reach", n=2000, seed=4))
     page.wait_for_selector(f"{reach}[data-status='running']:not([data-run='recorded'])", timeout=60_000)
     root = page.locator(reach)

@@ -15,17 +15,17 @@ from tests.e2e import browser as harness
 from tests.e2e.browser import settled
 
 pytestmark = pytest.mark.browser
-ATLAS = ".mx-atlas[data-ready='1']"
+ATTENTION = ".page-attention[data-ready='1']"
 PROMPT = "Once upon a time there was a girl who lived in a little house in the wood."
 
 
 def data(page) -> dict[str, str]:
-    return page.locator(ATLAS).evaluate("element => ({...element.dataset})")
+    return page.locator(ATTENTION).evaluate("element => ({...element.dataset})")
 
 
 def opened(visit, path: str = "/attention", **options):
     page = visit(path, **options)
-    page.wait_for_selector(f"{ATLAS}:not([data-extras=''])")
+    page.wait_for_selector(f"{ATTENTION}:not([data-extras=''])")
     settled(page)
     return page
 
@@ -34,7 +34,7 @@ def point(page, across: float, down: float) -> tuple[int, int, str]:
     """Puts the pointer on a cell of the large picture; query, key, and what is said of it."""
     box = page.locator("[data-part='large']").bounding_box()
     page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
-    page.wait_for_selector(f"{ATLAS}:not([data-hover=''])")
+    page.wait_for_selector(f"{ATTENTION}:not([data-hover=''])")
     query, key = (int(part) for part in data(page)["hover"].split(","))
     return query, key, page.locator("[data-part='pop']").inner_text()
 
@@ -61,7 +61,7 @@ def test_a_cell_says_from_whom_to_whom_and_with_which_weight(visit):
         seen.add((query, key))
     assert len(seen) == 6
     page.locator("[data-act='scores']").click()
-    page.wait_for_selector(f"{ATLAS}[data-scores='1']", timeout=60_000)
+    page.wait_for_selector(f"{ATTENTION}[data-scores='1']", timeout=60_000)
     _, _, said = point(page, 0.4, 0.5)
     assert re.search(r"score −?-?\d+\.\d\d before the softmax", said), said
 
@@ -73,8 +73,8 @@ def test_masked_cells_give_the_reason(visit):
     assert key > query and "masked: future" in said
     query, key, said = point(page, 0.2, 0.8)
     assert query - key >= 16 and "masked: older than the window of 16" in said
-    page.locator(ATLAS).press("Home")
-    page.wait_for_selector(f"{ATLAS}[data-step='0']")
+    page.locator(ATTENTION).press("Home")
+    page.wait_for_selector(f"{ATTENTION}[data-step='0']")
     choose(page, "shape", "band")
     query, key, said = point(page, 0.97, 0.2)
     assert key < 0 and "before the text begins" in said
@@ -85,8 +85,8 @@ def test_the_arcs_of_a_word_go_to_the_keys_with_the_largest_weights(visit):
     trace = compute.recording()
     query = int(data(page)["step"]) - 2
     for _ in range(2):
-        page.locator(ATLAS).press("ArrowLeft")
-    page.wait_for_selector(f"{ATLAS}[data-step='{query}']")
+        page.locator(ATTENTION).press("ArrowLeft")
+    page.wait_for_selector(f"{ATTENTION}[data-step='{query}']")
     state = data(page)
     weights = np.round(trace.pattern(int(state["layer"]))[query, int(state["head"])].astype(float) * 65535) / 65535
     expected = {query - offset for offset in range(1, 16) if weights[offset] >= 0.015}
@@ -97,7 +97,7 @@ def test_the_arcs_of_a_word_go_to_the_keys_with_the_largest_weights(visit):
 def test_keys_move_token_layer_and_head_and_a_click_picks_a_picture(visit):
     page = opened(visit)
     state = data(page)
-    atlas = page.locator(ATLAS)
+    picture = page.locator(ATTENTION)
     for key, name, step in (
         ("ArrowUp", "layer", 1),
         ("ArrowDown", "layer", -1),
@@ -106,7 +106,7 @@ def test_keys_move_token_layer_and_head_and_a_click_picks_a_picture(visit):
         ("ArrowLeft", "step", -1),
     ):
         before = int(data(page)[name])
-        atlas.press(key)
+        picture.press(key)
         assert int(data(page)[name]) == before + step, key
     box = page.locator("[data-part='thumbs']").bounding_box()
     page.mouse.click(box["x"] + box["width"] - 30, box["y"] + 60)  # the upper right one
@@ -143,11 +143,11 @@ def test_what_is_derived_says_so(visit):
     choose(page, "picture", "head")
     expect(badge).to_have_text("recorded")
     page.locator("[data-act='sink']").click()
-    page.wait_for_selector(f"{ATLAS}[data-sink='hidden']")
+    page.wait_for_selector(f"{ATTENTION}[data-sink='hidden']")
     expect(badge).to_have_text("derived")
-    page.locator(ATLAS).press("Home")
-    page.locator(ATLAS).press("ArrowRight")
-    page.wait_for_selector(f"{ATLAS}[data-step='1']")
+    page.locator(ATTENTION).press("Home")
+    page.locator(ATTENTION).press("ArrowRight")
+    page.wait_for_selector(f"{ATTENTION}[data-step='1']")
     _, key, said = point(page, 0.22, 0.115)
     assert key == 0 or "100 %" in said
 
@@ -157,39 +157,39 @@ def test_a_link_restores_run_token_layer_and_head_and_a_growing_run_loses_nothin
         {"model": "storyteller", "text": PROMPT, "seed": 3, "n": 90, "t": 60, "layer": 6, "head": 3}
     )
     page = visit(link)
-    page.wait_for_selector(f"{ATLAS}[data-status='running'], {ATLAS}[data-status='done']")
-    page.wait_for_selector(f"{ATLAS}[data-step='60'][data-layer='5'][data-head='2']")
-    harness.wait_for_tokens(page.locator(ATLAS), 63)  # on the last token the text would take the step along
+    page.wait_for_selector(f"{ATTENTION}[data-status='running'], {ATTENTION}[data-status='done']")
+    page.wait_for_selector(f"{ATTENTION}[data-step='60'][data-layer='5'][data-head='2']")
+    harness.wait_for_tokens(page.locator(ATTENTION), 63)  # on the last token the text would take the step along
     for _ in range(12):
-        page.locator(ATLAS).press("ArrowLeft")
-        page.locator(ATLAS).press("ArrowRight")
-    page.wait_for_selector(f"{ATLAS}[data-status='done'][data-count='109'][data-extras$='/109']", timeout=60_000)
+        page.locator(ATTENTION).press("ArrowLeft")
+        page.locator(ATTENTION).press("ArrowRight")
+    page.wait_for_selector(f"{ATTENTION}[data-status='done'][data-count='109'][data-extras$='/109']", timeout=60_000)
     assert (data(page)["step"], data(page)["layer"], data(page)["head"]) == ("60", "5", "2")
-    page.locator(ATLAS).press("]")
+    page.locator(ATTENTION).press("]")
     page.wait_for_url("**head=4*")
     settled(page)
     page.get_by_role("link", name="Next word").first.click()
-    desk = "[data-ready='1']:not(.mx-atlas)"
+    desk = "[data-ready='1']:not(.page-attention)"
     page.wait_for_selector(f"{desk}[data-step='60'][data-layer='5'][data-head='3']")
     page.locator(desk).press("ArrowLeft")
     page.wait_for_url("**t=59*")
     settled(page)
     page.get_by_role("link", name="Attention").first.click()
-    page.wait_for_selector(f"{ATLAS}[data-step='59'][data-layer='5'][data-head='3']")
+    page.wait_for_selector(f"{ATTENTION}[data-step='59'][data-layer='5'][data-head='3']")
 
 
 def test_show_me_a_disagreement(visit):
     link = "/attention?" + urlencode({"model": "storyteller", "text": PROMPT, "seed": 3, "n": 30})
     page = visit(link)
-    page.wait_for_selector(f"{ATLAS}[data-status='done'][data-extras$='/49']", timeout=60_000)
+    page.wait_for_selector(f"{ATTENTION}[data-status='done'][data-extras$='/49']", timeout=60_000)
     settled(page)
     page.locator("[data-find='find']").click()
-    page.wait_for_selector(f"{ATLAS}[data-finding='done']", timeout=60_000)
+    page.wait_for_selector(f"{ATTENTION}[data-finding='done']", timeout=60_000)
     edges = page.locator("[data-edge]")
     assert edges.count() == 2 and "nats" in edges.first.inner_text()
     edges.nth(1).click()
     query, key = re.search(r"\((\d+)\) → .*\((\d+)\): attention", edges.nth(1).inner_text()).groups()
-    page.wait_for_selector(f"{ATLAS}[data-step='{query}'][data-picture='mean']")
+    page.wait_for_selector(f"{ATTENTION}[data-step='{query}'][data-picture='mean']")
     assert edges.nth(1).get_attribute("aria-current") == "true"
     assert page.locator(".mx-arc-chosen").count() == 1 and int(key) < int(query)
     page.wait_for_url(f"**t={query}&*")

@@ -122,7 +122,9 @@ DRAWN = """async (root) => {
 }"""
 
 
-@pytest.mark.parametrize(("path", "root"), [("next_word", ".mx"), ("attention", ".mx-atlas"), ("ring", ".th")])
+@pytest.mark.parametrize(
+    ("path", "root"), [("next_word", ".mx"), ("attention", ".page-attention"), ("ring", ".page-ring")]
+)
 def test_a_hover_right_after_a_resize_does_not_keep_the_page_from_being_drawn_anew(visit, path, root):
     """Both wait for the next frame; there the word is marked, and all is drawn in the new size."""
     page = visit(f"/{path}")

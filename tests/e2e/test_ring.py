@@ -1,4 +1,4 @@
-"""The cache theatre in a real browser: steps, slots, numbers, chunks, going back, and the measured answer."""
+"""The ring of the cache in a real browser: steps, slots, numbers, chunks, going back, and the measured answer."""
 
 import csv
 from functools import cache
@@ -18,13 +18,13 @@ from tests.e2e import browser as harness
 from tests.e2e.browser import counted, settled
 
 pytestmark = pytest.mark.browser
-THEATRE = "[data-ready='1']"
+RING = "[data-ready='1']"
 PROMPT = "Once upon a time there was a girl who lived in a little house in the wood."
 W = 16
 
 
 def data(page) -> dict[str, str]:
-    return page.locator(THEATRE).evaluate("element => ({...element.dataset})")
+    return page.locator(RING).evaluate("element => ({...element.dataset})")
 
 
 def said(page, part: str) -> str:
@@ -36,7 +36,7 @@ def link(**parts) -> str:
 
 
 def done(page) -> dict[str, str]:
-    page.wait_for_selector(f"{THEATRE}[data-status='done']", timeout=180_000)
+    page.wait_for_selector(f"{RING}[data-status='done']", timeout=180_000)
     settled(page)
     return data(page)
 
@@ -60,7 +60,7 @@ def trace(n: int = 70) -> Trace:
 
 def cell(page, layer: int, slot: int) -> dict[str, float]:
     """Where a slot of the picture of all rings lies inside its canvas."""
-    box = page.locator("[data-part='atlas']").bounding_box()
+    box = page.locator("[data-part='all']").bounding_box()
     unit = 14
     left, right, top, bottom = 4.2 * unit, box["width"] - 2, 2.3 * unit, box["height"] - 1.5 * unit
     row = (bottom - top) / 8
@@ -69,11 +69,11 @@ def cell(page, layer: int, slot: int) -> dict[str, float]:
 
 def test_the_recording_has_no_numbers_until_it_is_written_live(visit):
     page = visit("/ring")
-    page.wait_for_selector(f"{THEATRE}[data-status='recorded']")
+    page.wait_for_selector(f"{RING}[data-status='recorded']")
     assert "keeps no keys and values" in said(page, "slot-numbers") and data(page)["kv"] == "0"
     before = data(page)
     page.get_by_role("button", name="Write the same run live").click()
-    page.wait_for_selector(f"{THEATRE}[data-kv='1'][data-status='done']", timeout=60_000)
+    page.wait_for_selector(f"{RING}[data-kv='1'][data-status='done']", timeout=60_000)
     assert data(page)["run"] != before["run"] and data(page)["count"] == before["count"]
     assert data(page)["step"] == before["step"] != data(page)["count"], "one stays where one was"
     assert "KV head 2" in said(page, "slot-numbers")
@@ -82,37 +82,37 @@ def test_the_recording_has_no_numbers_until_it_is_written_live(visit):
 def test_deep_link_keys_and_the_slot_that_is_written(visit):
     page = visit(link(t=40, layer=2, head=3))
     done(page)
-    page.wait_for_selector(f"{THEATRE}[data-step='40']")
+    page.wait_for_selector(f"{RING}[data-step='40']")
     assert (data(page)["layer"], data(page)["head"], data(page)["slot"], data(page)["held"]) == ("2", "3", "8", "40")
     assert "overwrote what" in said(page, "step") and "(24)" in said(page, "step")
-    theatre = page.locator(THEATRE)
-    theatre.press("ArrowRight")
-    theatre.press("ArrowUp")
-    theatre.press("]")
+    picture = page.locator(RING)
+    picture.press("ArrowRight")
+    picture.press("ArrowUp")
+    picture.press("]")
     page.wait_for_url("**head=5**")  # the last of the three keys; on a slow machine each is told by itself
     found = parse_qs(urlparse(page.url).query)
     assert (found["t"], found["layer"], found["head"]) == (["41"], ["4"], ["5"])
     assert data(page)["held"] == "41" and data(page)["slot"] == str(41 % W)
     page.reload()
-    page.wait_for_selector(f"{THEATRE}[data-step='41'][data-layer='3'][data-head='4']", timeout=60_000)
+    page.wait_for_selector(f"{RING}[data-step='41'][data-layer='3'][data-head='4']", timeout=60_000)
 
 
 def test_a_slot_shows_who_read_it_and_its_real_numbers(visit):
     page = visit(link(t=60, layer=0))
     done(page)
-    page.wait_for_selector(f"{THEATRE}[data-step='60']")
+    page.wait_for_selector(f"{RING}[data-step='60']")
     layer, slot, position = 4, 2, 50
-    page.locator("[data-part='atlas']").hover(position=cell(page, layer, slot))
+    page.locator("[data-part='all']").hover(position=cell(page, layer, slot))
     assert "layer 5, slot 2" in said(page, "pop") and "made at position 50" in said(page, "pop")
-    page.locator("[data-part='atlas']").click(position=cell(page, layer, slot))
+    page.locator("[data-part='all']").click(position=cell(page, layer, slot))
     assert (data(page)["layer"], data(page)["slot"], data(page)["held"]) == (str(layer), str(slot), str(position))
     assert "overwritten by position 66, in 6 steps" in said(page, "slot-words")
     run = trace()
     weights = {q: float(run.pattern(layer)[q, :, q - position].mean()) for q in range(position + 1, position + W)}
     assert data(page)["reader"] == str(max(weights, key=weights.get))
     page.get_by_text("all the numbers").click()
-    page.wait_for_selector(".th-table tbody tr")
-    rows = page.locator(".th-table tbody tr").evaluate_all(
+    page.wait_for_selector(".ring-table tbody tr")
+    rows = page.locator(".ring-table tbody tr").evaluate_all(
         "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))"
     )
     keys, values = run.keys(layer)[position], run.values(layer)[position]
@@ -125,18 +125,20 @@ def test_a_slot_shows_who_read_it_and_its_real_numbers(visit):
     assert saved.value.suggested_filename == "kv-layer5-position50.csv"
     table = np.loadtxt(saved.value.path(), delimiter=",", skiprows=1, dtype=np.float32)
     assert np.array_equal(table[:, 1:].T, np.stack((keys[0], values[0], keys[1], values[1]))), "to the last bit"
-    strip = page.locator(".th-strip[data-kind='values'][data-group='1']")
+    strip = page.locator(".ring-strip[data-kind='values'][data-group='1']")
     strip.hover(position={"x": strip.bounding_box()["width"] * 10.5 / 32, "y": 5})
-    assert f"V, KV head 2, number 10: {values[1, 10]:.4f}".replace("-", "−") == page.locator(".th-pointed").inner_text()
+    assert (
+        f"V, KV head 2, number 10: {values[1, 10]:.4f}".replace("-", "−") == page.locator(".ring-pointed").inner_text()
+    )
     for _ in range(7):
-        page.locator(THEATRE).press("ArrowRight")
+        page.locator(RING).press("ArrowRight")
     assert (data(page)["slot"], data(page)["held"]) == ("2", "66"), "the slot stays in view and has been overwritten"
 
 
 def test_the_weights_of_a_group_are_the_mean_of_its_heads(visit):
     page = visit(link(t=60, layer=3))
     done(page)
-    page.wait_for_selector(f"{THEATRE}[data-step='60']")
+    page.wait_for_selector(f"{RING}[data-step='60']")
     page.get_by_label("Head, group or mean").select_option(label="KV head 2, mean")
     weight = float(trace().pattern(3)[60, 4:8, 4].mean())
     title = page.locator("[data-part='ring'] g[data-p='56'] title").text_content()
@@ -177,7 +179,7 @@ def test_the_chunks_are_those_of_the_real_ring(visit, size, chunk):
 def test_going_back_lacks_one_key_more_for_each_token_after_the_first(visit):
     page = visit(link(t=40))
     done(page)
-    page.wait_for_selector(f"{THEATRE}[data-step='40']")
+    page.wait_for_selector(f"{RING}[data-step='40']")
     page.get_by_role("radio", name="going back").click()
     held = set(range(40 - W + 1, 41))
     for back in (1, 2, 9, 20):
@@ -193,7 +195,7 @@ def test_going_back_lacks_one_key_more_for_each_token_after_the_first(visit):
 def test_an_overwritten_word_is_asked_about_and_measured(visit):
     page = visit(link(t=40))
     done(page)
-    page.wait_for_selector(f"{THEATRE}[data-step='40']")
+    page.wait_for_selector(f"{RING}[data-step='40']")
     page.get_by_role("radio", name="ask about it").click()
     page.locator("[data-part='story'] [data-p='35']").click()
     assert "still lies in a ring" in said(page, "theory") and page.locator("[data-act='measure']").is_disabled()
@@ -214,23 +216,23 @@ def test_an_overwritten_word_is_asked_about_and_measured(visit):
 def test_keys_while_it_writes_lose_no_token_and_another_page_follows(visit):
     """A text long enough not to be finished before the browser has drawn its first picture."""
     page = visit(link(n=600))
-    page.wait_for_selector(f"{THEATRE}[data-status='running']")
+    page.wait_for_selector(f"{RING}[data-status='running']")
     before = int(data(page)["count"])
     for _ in range(8):
-        page.locator(THEATRE).press("ArrowLeft")
+        page.locator(RING).press("ArrowLeft")
         page.wait_for_timeout(40)
-    page.wait_for_selector(f"{THEATRE}:not([data-count='{before}'])")
+    page.wait_for_selector(f"{RING}:not([data-count='{before}'])")
     state = done(page)
     count = len(trace(600).token_ids)
     assert state["count"] == str(count)
-    page.locator(THEATRE).press("End")
+    page.locator(RING).press("End")
     tail = " ".join(trace(600).text.split()[-6:])
     assert tail in " ".join(said(page, "story").replace("↵", "\n").split())
     for _ in range(3):
-        page.locator(THEATRE).press("ArrowLeft")
+        page.locator(RING).press("ArrowLeft")
     page.wait_for_url(f"**t={count - 4}**")
     page.get_by_role("link", name="Next word", exact=True).click()
-    page.wait_for_selector(f"{THEATRE}[data-mode='desk'][data-step='{count - 4}']:not([data-scene])")
+    page.wait_for_selector(f"{RING}[data-mode='desk'][data-step='{count - 4}']:not([data-scene])")
 
 
 def test_a_narrow_screen_scrolls_only_downwards(visit):
@@ -246,7 +248,7 @@ def test_a_narrow_first_screen_shows_the_picture_over_a_low_timeline(visit):
     page = visit(link(n=20), width=390, height=844)
     done(page)
     settled(page)
-    harness.check_narrow_first_screen(page, ".th-atlas")
+    harness.check_narrow_first_screen(page, ".ring-all")
 
 
 @pytest.mark.parametrize(("typed", "kept"), [("0", "1"), ("999", "19"), ("", "1"), ("7", "7"), ("-3", "1")])

@@ -162,7 +162,7 @@ def test_a_long_ring_is_a_barcode_with_eight_slots_around_the_pointer(large):
         root.press("ArrowRight")
     assert root.get_attribute("data-held") == "153"
     page.locator("[data-part='slot']").select_option("follow")
-    box = page.locator("[data-part='atlas']").bounding_box()
+    box = page.locator("[data-part='all']").bounding_box()
     page.mouse.click(box["x"] + 4.2 * 14 + 7.5 / 100 * (box["width"] - 2 - 4.2 * 14), box["y"] + box["height"] / 4)
     assert (root.get_attribute("data-layer"), root.get_attribute("data-slot"), root.get_attribute("data-held")) == (
         "2",
@@ -185,10 +185,10 @@ def test_keys_and_values_over_the_budget_come_slot_by_slot(large, files):
         page.wait_for_selector(f"{ROOTS['Ring']}[data-numbers='2,{position}']")
         if slot == 3:
             page.get_by_text("all the numbers").click()
-        page.wait_for_selector(".th-table tbody tr")
+        page.wait_for_selector(".ring-table tbody tr")
         row = [
             float(number.replace("−", "-"))
-            for number in page.locator(".th-table tbody tr").nth(17).inner_text().split()
+            for number in page.locator(".ring-table tbody tr").nth(17).inner_text().split()
         ]
         keys, values = trace.keys(2)[position], trace.values(2)[position]
         assert row == pytest.approx([17, *np.stack([keys[:, 17], values[:, 17]], 1).ravel()], abs=6e-5)

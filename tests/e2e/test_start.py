@@ -158,11 +158,11 @@ def test_a_word_farther_back_than_the_question_is_drawn_apart_and_with_its_dista
     page = visit("/")
     page.wait_for_selector("[data-ready='1']")
     root = page.locator("[data-ready='1']")
-    slide = page.locator(".mn-slide")
+    slide = page.locator(".start-slide")
     while int(root.get_attribute("data-step")) < 58:
         root.press("ArrowRight")
     page.wait_for_selector("[data-ready='1'][data-step='58']")
-    word = int(page.locator(".mn-watched").get_attribute("data-p"))
+    word = int(page.locator(".start-watched").get_attribute("data-p"))
     assert slide.get_attribute("aria-label").startswith(f"{58 - word} tokens back")
-    assert page.locator(".mn-ends span").first.inner_text() == f"{58 - word} tokens back"
-    assert page.locator(".mn-gap").count() == 1
+    assert page.locator(".start-ends span").first.inner_text() == f"{58 - word} tokens back"
+    assert page.locator(".start-gap").count() == 1

@@ -17,9 +17,9 @@ from app.next_word.sending import next_word_payload
 from app.reach.asking import ask
 from app.reach.sending import reach_payload
 from app.ring import forgotten
+from app.ring.asked_slot import ask_slot
 from app.ring.forgotten import measure
 from app.ring.sending import ring_payload
-from app.ring.slots import ask_slot
 from app.session import progress, visible
 from app.session.desk import Desk
 from app.session.runs import Record
@@ -119,7 +119,7 @@ def test_every_state_of_a_measurement_and_a_slot_is_as_written_down(live, monkey
     states = set()
     while "done" not in states:
         assert wrong("ring", desk) == []
-        states.add(ring_payload(desk).parts.header["theatre"]["forgotten"]["status"])
+        states.add(ring_payload(desk).parts.header["extras"]["forgotten"]["status"])
     measure(desk, {"run": "r", "position": 8, "step": 30, "word": "no such single word"})
     forgotten.cancel(desk, {"run": "r", "n": 1})
     assert wrong("ring", desk) == []

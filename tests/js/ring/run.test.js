@@ -5,7 +5,7 @@ import { RingRun } from "../../../app/ring/run.js";
 import { payloadOf } from "../payloads.js";
 
 /** @import { RingPayload } from "../../../app/ring/run.js" */
-/** @import { Theatre } from "../../../app/ring/types.js" */
+/** @import { RingExtras } from "../../../app/ring/types.js" */
 
 /** @typedef {{ count: number, windows: (number | null)[], heads: number, kvHeads: number }} Shape */
 
@@ -25,8 +25,8 @@ const weight = (...cell) => level(...cell) / 65535;
  * @param {number} position @param {number} layer @param {number} group @param {number} i */
 const key = (position, layer, group, i) => position * 1000 + layer * 100 + group * 10 + i;
 
-/** @type {Theatre} */
-const THEATRE = {
+/** @type {RingExtras} */
+const RING = {
   kv: true,
   kv_shape: { n_kv_heads: 2, head_dim: DIM },
   single: false,
@@ -41,9 +41,9 @@ const THEATRE = {
 };
 
 /** Tokens [from, to) of the run, with keys, and with values that are minus the keys.
- * @param {Partial<Shape>} [shape] @param {Partial<Theatre>} [theatre]
+ * @param {Partial<Shape>} [shape] @param {Partial<RingExtras>} [extras]
  * @returns {RingPayload} */
-function sent(shape = {}, theatre = {}) {
+function sent(shape = {}, extras = {}) {
   const sizes = { ...SHAPE, ...shape };
   const { count, windows, heads, kvHeads } = sizes;
   const ids = Array.from({ length: count }, (_, i) => i);
@@ -57,7 +57,7 @@ function sent(shape = {}, theatre = {}) {
       for (let group = 0; group < kvHeads; group++)
         for (let i = 0; i < DIM; i++) keys.push(key(position, layer, group, i));
   return {
-    header: { ...header, theatre: { ...THEATRE, ...theatre } },
+    header: { ...header, extras: { ...RING, ...extras } },
     arrays: { ...arrays, keys: Float32Array.from(keys), values: Float32Array.from(keys, (number) => -number) },
     bytes,
   };

@@ -73,7 +73,7 @@ def dense(model, ids: list[int]) -> tuple[np.ndarray, np.ndarray]:
     return scores, weights / weights.sum(-1, keepdims=True)
 
 
-def test_every_cell_of_the_atlas_equals_a_recomputation_from_q_and_k(tiny_model, written):
+def test_every_cell_of_the_picture_equals_a_recomputation_from_q_and_k(tiny_model, written):
     """Generated tokens included: the ring wrote them one by one, the brute force sees the text at once."""
     ids = [int(token) for token in written.token_ids]
     assert len(ids) > 5 * tiny_model.config.windows[0]
