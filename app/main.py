@@ -14,7 +14,9 @@ if str(ROOT) not in sys.path:
 import streamlit as st  # noqa: E402
 
 from app import compute, navigation  # noqa: E402
+from app.session import state  # noqa: E402
 from app.shared.ahead import asked_ahead  # noqa: E402
+from app.shared.visit import visit  # noqa: E402
 from app.theme import page_colours  # noqa: E402
 
 st.set_page_config(page_title="Mistral Explorer", page_icon=str(ROOT / "assets" / "logo.svg"), layout="wide")
@@ -22,6 +24,9 @@ st.html(f"<style>{page_colours()}\n{(ROOT / 'assets' / 'styles.css').read_text(e
 st.logo(str(ROOT / "assets" / "logo.svg"), size="small")
 current = st.navigation(navigation.pages(), position="top")
 larger = (ROOT / "assets" / "larger.html").read_text(encoding="utf-8")
-st.html(larger + asked_ahead(current.url_path or navigation.ENTRIES[0].name), unsafe_allow_javascript=True)
+st.html(
+    larger + asked_ahead(current.url_path or navigation.ENTRIES[0].name) + visit(state.desk()),
+    unsafe_allow_javascript=True,
+)
 current.run()
 compute.warm_up()

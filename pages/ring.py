@@ -2,11 +2,11 @@
 
 import streamlit as st
 
+from app.ring.asked_slot import ask_slot
 from app.ring.bytes_table import bytes_table
 from app.ring.forgotten import cancel, measure
 from app.ring.picture import ring_picture
 from app.ring.sending import busy, ring_payload
-from app.ring.slots import ask_slot
 from app.ring.state import RingState
 from app.session import state
 from app.session.actions import settle, write_recorded

@@ -6,13 +6,15 @@
  *
  * @param {{ pushState: History["pushState"], replaceState: History["replaceState"] }} entries
  * @param {{ href: string }} place  of the browser
+ * @param {() => void} changed  is called after each change
  */
-export function onePerPage(entries, place) {
+export function onePerPage(entries, place, changed = () => {}) {
   const push = entries.pushState.bind(entries);
   entries.pushState = (data, unused, url) => {
     const now = new URL(place.href);
     const to = new URL(url ?? now, now);
     if (to.origin === now.origin && to.pathname === now.pathname) entries.replaceState(data, unused, url);
     else push(data, unused, url);
+    changed();
   };
 }

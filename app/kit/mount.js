@@ -4,6 +4,7 @@
 import { onePerPage } from "./history.js";
 import { arrived } from "./leaving.js";
 import { lookOf } from "./look.js";
+import { noteAddress } from "./visit.js";
 import { unpack } from "./wire.js";
 
 /**
@@ -27,7 +28,8 @@ import { unpack } from "./wire.js";
  */
 /** @typedef {{ View: new (host: HTMLElement | ShadowRoot, look: Look) => View, look: Look }} Program */
 
-onePerPage(history, location);
+onePerPage(history, location, () => noteAddress(sessionStorage, location.search));
+noteAddress(sessionStorage, location.search);
 
 /** @type {Map<string, Promise<Program>>} by picture */
 export const programs = new Map();

@@ -4,7 +4,7 @@ import { el } from "../kit/dom.js";
 import { grouped, percent, plural, quoted, shorten } from "../kit/format.js";
 
 /** @import RingPage from "./page.js" */
-/** @import { RingExtras } from "./types.js" */
+/** @import { Beside } from "./types.js" */
 
 export class ForgottenPanel {
   /** @param {RingPage} player */
@@ -20,7 +20,7 @@ export class ForgottenPanel {
     const position = player.marked();
     const gone = Number.isFinite(run.largest) && t - position >= run.largest;
     const button = player.button("measure");
-    const { forgotten, measurable } = run.meta.extras;
+    const { forgotten, measurable } = run.meta.beside;
     button.disabled = !gone || !measurable || forgotten?.status === "running";
     player.root.dataset.marked = String(position);
     player.part("theory").replaceChildren(...this.theory(position, gone).map((line) => el("p", {}, ...line)));
@@ -67,7 +67,7 @@ export class ForgottenPanel {
     ];
   }
 
-  /** @param {RingExtras["forgotten"]} measurement @param {boolean} measurable */
+  /** @param {Beside["forgotten"]} measurement @param {boolean} measurable */
   measured(measurement, measurable) {
     if (!measurable)
       return [el("p", { class: "mx-note" }, "The model of this run is not here, so nothing can be measured.")];

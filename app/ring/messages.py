@@ -64,7 +64,7 @@ class Forgotten(TypedDict):
     after: Annotated[float | None, "its probability after the replacement; null = the text ends here"]
 
 
-class RingExtras(TypedDict):
+class Beside(TypedDict):
     """What there is beside the run itself."""
 
     kv: Annotated[bool, "whether keys and values of every position are sent"]
@@ -83,7 +83,7 @@ class RingExtras(TypedDict):
 class RingHeader(RunHeader):
     """A run with its keys and values."""
 
-    extras: Annotated[RingExtras, "what there is beside the run itself"]
+    beside: Annotated[Beside, "what there is beside the run itself"]
 
 
 class RingArrays(RunArrays):

@@ -3,7 +3,7 @@
 Two arrays are added to those of the run, `keys` (rotated for their position) and
 `values`, `[n, layers, n_kv_heads, head_dim]` for the tokens of the payload: keys and values are
 written once per position and never change, so the browser knows the contents of every slot at
-every step. `header["extras"]` says what there is, and a sentence where there is nothing. Of a run whose
+every step. `header["beside"]` says what there is, and a sentence where there is nothing. Of a run whose
 keys and values are too many, those of one slot are sent when it is asked for: `slot_keys` and
 `slot_values`, `[n_kv_heads, head_dim]`.
 
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from app.ring.messages import FailedForgotten, Forgotten, MeasuringForgotten, RingExtras
+from app.ring.messages import Beside, FailedForgotten, Forgotten, MeasuringForgotten
 from app.shared.run_payload import run_parts
 from app.wire import Parts
 from mistral_core.config import MistralConfig
@@ -74,7 +74,7 @@ def ring_parts(
     parts = run_parts(trace, picture="ring", run=run, start=start, stop=stop, total=total, **growth)
     arrays, note = _keys_and_values(trace, start, parts.header["to"], parts.header["total"])
     config = trace.config
-    extras: RingExtras = {
+    beside: Beside = {
         "kv": bool(arrays),
         "kv_shape": {"n_kv_heads": config.n_kv_heads, "head_dim": config.head_dim},
         "single": single and not arrays,
@@ -89,7 +89,7 @@ def ring_parts(
     }
     if slot is not None and slot.keys is not None and slot.values is not None:
         arrays |= {"slot_keys": slot.keys.astype(np.float32), "slot_values": slot.values.astype(np.float32)}
-    return parts | Parts({"extras": extras}, arrays)
+    return parts | Parts({"beside": beside}, arrays)
 
 
 def records_slots(trace: Trace) -> bool:

@@ -31,7 +31,7 @@ export class RingRun extends Run {
   /** @param {RingHeader} header @param {RingArrays} arrays @param {number} skip */
   append(header, arrays, skip) {
     if (arrays.keys && arrays.values) {
-      const { n_kv_heads, head_dim } = header.extras.kv_shape;
+      const { n_kv_heads, head_dim } = header.beside.kv_shape;
       const stride = header.model.n_layers * n_kv_heads * head_dim;
       this.kv ??= store(header.model.n_layers, n_kv_heads, head_dim);
       this.kv.keys.write(this.count, arrays.keys.subarray(skip * stride));
@@ -43,7 +43,7 @@ export class RingRun extends Run {
   /** The key and value of the one slot that was asked for, where those of the whole run are too many to send.
    * @param {RingPayload} payload */
   takeSlot({ header, arrays }) {
-    const { slot, kv_shape: shape } = header.extras;
+    const { slot, kv_shape: shape } = header.beside;
     this.one =
       slot && arrays.slot_keys && arrays.slot_values
         ? { ...slot, dim: shape.head_dim, keys: arrays.slot_keys, values: arrays.slot_values }

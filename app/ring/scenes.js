@@ -215,7 +215,7 @@ export class Scenes {
         " So a chunk reads the ring before and itself, and only then writes.",
       ]);
     else lines.push(["Nothing is lost here in either order: no slot that a query still needs is overwritten yet."]);
-    const own = run.meta.extras.chunk_size;
+    const own = run.meta.beside.chunk_size;
     if (own)
       lines.push([
         el(
@@ -258,7 +258,7 @@ export class Scenes {
       ),
     );
     Object.assign(host.dataset, { back, lost: plan.lost.join(","), needed: plan.needed.join(","), reach: plan.reach });
-    const kv = run.meta.extras.kv_bytes;
+    const kv = run.meta.beside.kv_bytes;
     /** @type {(Node | string)[][]} */
     const lines = [];
     if (!back) lines.push(["Move the slider: how many of the last tokens are taken back?"]);
@@ -278,7 +278,7 @@ export class Scenes {
     lines.push([
       kv
         ? "This app can go back to any token only because the trace kept every key and value: " +
-          `${grouped(kv)} bytes a token (each number in ${run.meta.extras.kv_dtype}), ` +
+          `${grouped(kv)} bytes a token (each number in ${run.meta.beside.kv_dtype}), ` +
           `${grouped(kv * run.count)} for this run.`
         : "This recording kept no keys and values: going back means reading the text again.",
     ]);

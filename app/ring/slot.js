@@ -161,9 +161,9 @@ export class SlotPanel {
   /** @param {number} position below 0 = the slot is empty */
   drawNumbers(position) {
     const { run, layer } = this.player;
-    const { extras } = run.meta;
-    if (!run.kv && !extras.single) return this.drawNote();
-    if (!this.drawn || this.look !== this.lookNow()) this.drawn = this.build(extras.kv_shape);
+    const { beside } = run.meta;
+    if (!run.kv && !beside.single) return this.drawNote();
+    if (!this.drawn || this.look !== this.lookNow()) this.drawn = this.build(beside.kv_shape);
     const { drawn } = this;
     this.position = position;
     const known = Boolean(run.vector("keys", position, layer, 0));
@@ -182,14 +182,14 @@ export class SlotPanel {
 
   /** Why there are no numbers, and how they can be had. */
   drawNote() {
-    const { extras } = this.player.run.meta;
-    const look = extras.kv_note + extras.live;
+    const { beside } = this.player.run.meta;
+    const look = beside.kv_note + beside.live;
     if (this.look === look) return;
     this.look = look;
-    const button = extras.live
+    const button = beside.live
       ? el("button", { type: "button", class: "ring-primary", "data-act": "live" }, "Write the same run live")
       : null;
-    this.numbers.replaceChildren(el("p", { class: "mx-note ring-note" }, extras.kv_note), ...(button ? [button] : []));
+    this.numbers.replaceChildren(el("p", { class: "mx-note ring-note" }, beside.kv_note), ...(button ? [button] : []));
   }
 
   /** Each number as a pixel, keys and values each against their strongest, which is returned.
@@ -223,7 +223,7 @@ export class SlotPanel {
     const { run, layer, timeline } = player;
     if (!player.root.isConnected || timeline.playing || position < 0 || run.vector("keys", position, layer, 0)) return;
     const wanted = `${run.id},${layer},${position}`;
-    const asked = run.meta.extras.slot;
+    const asked = run.meta.beside.slot;
     // it is under way, or cannot be had
     if (wanted === this.wanted && asked?.layer === layer && asked.position === position) return;
     this.wanted = wanted;
@@ -233,7 +233,7 @@ export class SlotPanel {
   /** @param {number} position */
   waiting(position) {
     const { run, layer, timeline } = this.player;
-    const { slot } = run.meta.extras;
+    const { slot } = run.meta.beside;
     if (slot?.layer === layer && slot.position === position) return slot.text;
     return timeline.playing || run.meta.status === "running"
       ? "The numbers of a slot come when the step rests."

@@ -62,7 +62,7 @@
 /**
  * What there is beside the run itself.
  *
- * @typedef {Object} RingExtras
+ * @typedef {Object} Beside
  * @property {boolean} kv  whether keys and values of every position are sent
  * @property {KVShape} kv_shape  how they are laid out
  * @property {boolean} single  whether the numbers of one slot can be had on request
@@ -98,7 +98,7 @@
  * @property {import("../kit/types.js").PatternShape | null} pattern  null = no attention is sent; `note` says why
  * @property {string} note  one sentence on what was not sent or not recorded; may be empty
  * @property {[string, string, number][]} tokens  text, printable form and id of each token contained
- * @property {RingExtras} extras  what there is beside the run itself
+ * @property {Beside} beside  what there is beside the run itself
  * @property {Record<string, import("../kit/types.js").ArraySpec>} arrays  where each array lies
  */
 

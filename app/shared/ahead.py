@@ -12,10 +12,8 @@ import typing
 from functools import lru_cache
 from pathlib import Path
 
-import streamlit as st
-
 from app.shared.messages import PictureName
-from app.shared.picture import COMPONENT
+from app.shared.picture import served_below
 
 FOLDER = Path(__file__).resolve().parents[1]
 ENTRY = "kit/mount.js"
@@ -77,13 +75,10 @@ def asked_ahead(page: str) -> str:
     """The script that does so; empty for a page without a picture. Made once, as the files and the options stay."""
     if page not in typing.get_args(PictureName):
         return ""
-    path = "/".join(
-        part for part in (st.get_option("server.baseUrlPath").strip("/"), "_stcore/bidi-components") if part
-    )
     return SCRIPT.format(
         names=json.dumps(modules_of(page)),
         files=json.dumps(look_of(page)).replace("<", "\\u003c"),  # a script with a tag in it would be taken out
-        base=json.dumps(f"/{path}/{COMPONENT}/"),
+        base=json.dumps(served_below()),
         entry=ENTRY,
         page=page,
     )

@@ -63,5 +63,11 @@ def _mount() -> Callable[..., Any]:
     return st.components.v2.component(COMPONENT, html='<div class="mx-host"></div>', js="kit/mount.js")
 
 
+def served_below() -> str:
+    """The path under which a browser finds the files below `app/`."""
+    parts = (st.get_option("server.baseUrlPath").strip("/"), "_stcore/bidi-components", COMPONENT)
+    return "/" + "/".join(part for part in parts if part) + "/"
+
+
 def _nothing() -> None:
     """A value without a callback must still be named, or it would be missing from the result."""

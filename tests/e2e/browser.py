@@ -63,12 +63,18 @@ class Server:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
 
-@contextlib.contextmanager
-def server(log: Path, *, entry: str = "app/server.py", **environment: str) -> Iterator[Server]:
-    """The application as `make run` starts it, on a free port; its whole process group ends with the block."""
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def server(log: Path, *, entry: str = "app/server.py", port: int | None = None, **environment: str) -> Iterator[Server]:
+    """The application as `make run` starts it, on a free port; its whole process group ends with the block."""
+    port = port or free_port()
     command = [sys.executable, "-m", "streamlit", "run", entry, "--server.port", str(port)]
     with log.open("wb") as out:
         process = subprocess.Popen(

@@ -119,7 +119,7 @@ def test_every_state_of_a_measurement_and_a_slot_is_as_written_down(live, monkey
     states = set()
     while "done" not in states:
         assert wrong("ring", desk) == []
-        states.add(ring_payload(desk).parts.header["extras"]["forgotten"]["status"])
+        states.add(ring_payload(desk).parts.header["beside"]["forgotten"]["status"])
     measure(desk, {"run": "r", "position": 8, "step": 30, "word": "no such single word"})
     forgotten.cancel(desk, {"run": "r", "n": 1})
     assert wrong("ring", desk) == []

@@ -5,7 +5,7 @@ import { RingRun } from "../../../app/ring/run.js";
 import { payloadOf } from "../payloads.js";
 
 /** @import { RingPayload } from "../../../app/ring/run.js" */
-/** @import { RingExtras } from "../../../app/ring/types.js" */
+/** @import { Beside } from "../../../app/ring/types.js" */
 
 /** @typedef {{ count: number, windows: (number | null)[], heads: number, kvHeads: number }} Shape */
 
@@ -25,7 +25,7 @@ const weight = (...cell) => level(...cell) / 65535;
  * @param {number} position @param {number} layer @param {number} group @param {number} i */
 const key = (position, layer, group, i) => position * 1000 + layer * 100 + group * 10 + i;
 
-/** @type {RingExtras} */
+/** @type {Beside} */
 const RING = {
   kv: true,
   kv_shape: { n_kv_heads: 2, head_dim: DIM },
@@ -41,9 +41,9 @@ const RING = {
 };
 
 /** Tokens [from, to) of the run, with keys, and with values that are minus the keys.
- * @param {Partial<Shape>} [shape] @param {Partial<RingExtras>} [extras]
+ * @param {Partial<Shape>} [shape] @param {Partial<Beside>} [beside]
  * @returns {RingPayload} */
-function sent(shape = {}, extras = {}) {
+function sent(shape = {}, beside = {}) {
   const sizes = { ...SHAPE, ...shape };
   const { count, windows, heads, kvHeads } = sizes;
   const ids = Array.from({ length: count }, (_, i) => i);
@@ -57,7 +57,7 @@ function sent(shape = {}, extras = {}) {
       for (let group = 0; group < kvHeads; group++)
         for (let i = 0; i < DIM; i++) keys.push(key(position, layer, group, i));
   return {
-    header: { ...header, extras: { ...RING, ...extras } },
+    header: { ...header, beside: { ...RING, ...beside } },
     arrays: { ...arrays, keys: Float32Array.from(keys), values: Float32Array.from(keys, (number) => -number) },
     bytes,
   };

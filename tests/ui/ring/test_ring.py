@@ -84,26 +84,26 @@ def test_parts_of_a_growing_run_are_the_whole(tokenizer, tiny_model):
     parts = [arrived(ring_parts(trace, run="r", start=a, stop=b)) for a, b in ((0, 4), (4, 11), (11, len(trace)))]
     for name in ("keys", "values"):
         np.testing.assert_array_equal(np.concatenate([arrays[name] for _, arrays in parts]), whole[1][name])
-    assert whole[0]["extras"]["kv"] and whole[0]["extras"]["kv_shape"] == {
+    assert whole[0]["beside"]["kv"] and whole[0]["beside"]["kv_shape"] == {
         "n_kv_heads": TINY.n_kv_heads,
         "head_dim": TINY.head_dim,
     }
     kept_bytes = sum(
         array.nbytes for name, array in trace.arrays.items() if name.endswith(("hook_rot_k", "attention.hook_v"))
     )
-    assert whole[0]["extras"]["kv_bytes"] == kept_bytes // len(trace)
-    assert whole[0]["extras"]["kv_dtype"] == trace.keys(0).dtype.name, "bytes say of which numbers they are"
+    assert whole[0]["beside"]["kv_bytes"] == kept_bytes // len(trace)
+    assert whole[0]["beside"]["kv_dtype"] == trace.keys(0).dtype.name, "bytes say of which numbers they are"
 
 
 def test_what_cannot_be_shown_is_a_sentence(monkeypatch, tokenizer, tiny_model):
     header, arrays = arrived(ring_parts(compute.recording(), run="r"))
-    assert not header["extras"]["kv"] and "keys" not in arrays and "pattern" in arrays
-    assert "no keys and values" in header["extras"]["kv_note"]
+    assert not header["beside"]["kv"] and "keys" not in arrays and "pattern" in arrays
+    assert "no keys and values" in header["beside"]["kv_note"]
     run = Run(tiny_model, tokenizer, asked(2), plan=FULL)
     list(run.prefill())
     monkeypatch.setattr(payload, "KV_BUDGET", 100)
     header, arrays = arrived(ring_parts(run.trace(), run="r"))
-    assert "keys" not in arrays and "too many" in header["extras"]["kv_note"]
+    assert "keys" not in arrays and "too many" in header["beside"]["kv_note"]
     with pytest.raises(ValueError, match="tokens 0 to 999"):
         ring_parts(run.trace(), run="r", stop=999)
 
@@ -129,16 +129,16 @@ def test_the_numbers_of_one_slot_are_sent_where_those_of_the_run_are_too_many(mo
     trace, found = run.trace(), Desk()
     ask = _opened(monkeypatch, found, trace)
     header, arrays = arrived(ring_payload(found).parts)
-    assert header["extras"]["single"] and header["extras"]["slot"] is None and "slot_keys" not in arrays
+    assert header["beside"]["single"] and header["beside"]["slot"] is None and "slot_keys" not in arrays
     for layer, position in ((0, 0), (2, 5), (1, len(trace) - 1)):
         header, arrays = ask(layer, position)
-        assert (header["extras"]["slot"]["layer"], header["extras"]["slot"]["position"]) == (layer, position)
+        assert (header["beside"]["slot"]["layer"], header["beside"]["slot"]["position"]) == (layer, position)
         np.testing.assert_array_equal(arrays["slot_keys"], trace.keys(layer)[position])
         np.testing.assert_array_equal(arrays["slot_values"], trace.values(layer)[position])
         assert found.page_state(RingState).reading is None, "what is recorded is not computed again"
     for layer, position in ((3, 0), (0, len(trace)), (-1, 2)):
         header, _ = ask(layer, position)
-        assert header["extras"]["slot"]["position"] == len(trace) - 1, "a slot that is not there changes nothing"
+        assert header["beside"]["slot"]["position"] == len(trace) - 1, "a slot that is not there changes nothing"
 
 
 def test_what_a_run_does_not_keep_is_computed_anew_for_one_layer(monkeypatch):
@@ -157,7 +157,7 @@ def test_what_a_run_does_not_keep_is_computed_anew_for_one_layer(monkeypatch):
     found = Desk()
     ask = _opened(monkeypatch, found, bare)
     header, arrays = ask(5, 40)
-    assert "read again" in header["extras"]["slot"]["text"]
+    assert "read again" in header["beside"]["slot"]["text"]
     np.testing.assert_allclose(arrays["slot_keys"], whole.keys(5)[40], atol=1e-4)
     np.testing.assert_allclose(arrays["slot_values"], whole.values(5)[40], atol=1e-4)
     first = found.page_state(RingState).reading
@@ -168,7 +168,7 @@ def test_what_a_run_does_not_keep_is_computed_anew_for_one_layer(monkeypatch):
     np.testing.assert_allclose(arrays["slot_keys"], whole.keys(2)[3], atol=1e-4)
     found.records["big"].trace = replace(bare, model_hash="f" * 64)
     header, arrays = ask(0, 3)
-    assert "other weights" in header["extras"]["slot"]["text"] and "slot_keys" not in arrays
+    assert "other weights" in header["beside"]["slot"]["text"] and "slot_keys" not in arrays
 
 
 def test_bytes_by_counting_every_number():
@@ -235,7 +235,7 @@ def test_the_page_opens_with_the_recording_measures_it_and_refuses_a_word_still_
     at.run()
     assert not at.exception
     header, _ = arrived(ring_payload(found).parts)
-    told = header["extras"]["forgotten"]
+    told = header["beside"]["forgotten"]
     assert (told["status"], told["position"], told["step"], told["distance"]) == ("done", 20, 40, 20) and told["kl"] > 0
 
 
@@ -245,13 +245,13 @@ def test_a_cancelled_measurement_says_so(monkeypatch):
     monkeypatch.setattr(compute, "exact_model", lambda name: time.sleep(0.3))
     measure(found, {"run": found.current, "position": 20, "step": 40, "word": "no"})
     cancel(found, {"run": found.current, "n": 1})
-    told = arrived(ring_payload(found).parts)[0]["extras"]["forgotten"]
+    told = arrived(ring_payload(found).parts)[0]["beside"]["forgotten"]
     assert (told["status"], told["error"]) == ("failed", "Cancelled.") and found.page_state(
         RingState
     ).asking.work.task.running, "at once"
     assert not busy(found)
     found.page_state(RingState).asking.work.task.join(30)
-    told = arrived(ring_payload(found).parts)[0]["extras"]["forgotten"]
+    told = arrived(ring_payload(found).parts)[0]["beside"]["forgotten"]
     assert (told["status"], told["error"]) == ("failed", "Cancelled.")
 
 
