@@ -47,10 +47,12 @@ def cancel(desk: Desk, event: Find) -> None:
 def search(trace: Trace, report: Report) -> tuple[Disagreement | None, int]:
     """Takes away every key of the last `QUERIES` tokens; also of how many tokens there were.
 
+    Two keys of one token compete for the same attention, so such a pair is preferred to one of two tokens.
+
     Raises:
         ValueError: the model here has other weights.
     """
-    from mistral_core.analysis.disagreement import removals, strongest
+    from mistral_core.analysis.disagreement import removals, strongest, strongest_of_one_query
 
     ids = [int(token) for token in trace.token_ids]
     report(0, 1, "loading the model")
@@ -59,7 +61,8 @@ def search(trace: Trace, report: Report) -> tuple[Disagreement | None, int]:
     full = min((window for window in trace.config.windows if window is not None), default=1) - 1
     first = max(1, full if full < len(ids) - 1 else 1, len(ids) - QUERIES)
     measured = list(removals(loaded.model, ids, range(first, len(ids)), report=report))
-    return strongest(measured) if measured else None, len(measured)
+    pair = strongest_of_one_query(measured) or (strongest(measured) if measured else None)
+    return pair, len(measured)
 
 
 def finding(searches: Workshop[FindingDone], record: Record, trace: Trace) -> Finding:
@@ -101,9 +104,15 @@ def said_of(disagreement: Disagreement | None, count: int, length: int) -> Findi
     largest = disagreement.factor
     factor = f"{largest:.1f}" if largest < 10 else f"{largest:,.0f}"
     done["edges"] = [_edge("watched", disagreement.watched), _edge("decisive", disagreement.decisive)]
+    same = disagreement.watched.query == disagreement.decisive.query
+    of = (
+        f"the largest such factor between two keys of one token, among {count} tokens"
+        if same
+        else f"in {count} tokens no single one has such a pair, so these are keys of two: two predictions are compared"
+    )
     done["text"] = (
-        f"{factor} times the attention and hardly a consequence: the largest such factor in {count} tokens. Attention: "
-        "mean of all layers and heads. Taken away: KL of the next word when no layer sees this key."
+        f"{factor} times the attention and hardly a consequence: {of}. Attention: mean of all layers and heads. "
+        "Taken away: KL of the next word when no layer sees this key."
     )
     done["reach"] = any(entry.name == REACH for entry in ENTRIES)
     return done

@@ -338,11 +338,13 @@ export class LargePanel {
   describe(box) {
     const { run, values } = this.player;
     const query = values.query();
-    const strongest = values.strongest(query, 3).map(([weight, key]) => `${run.labels[key]} ${percent(weight)}`);
+    const strongest = values
+      .strongest(query, 3)
+      .map(([weight, key]) => `${quoted(run.labels[key])} ${percent(weight)}`);
     this.canvas.setAttribute(
       "aria-label",
       `${values.what()}, queries ${box.first} to ${box.first + box.rows - 1}. ` +
-        `From ${run.labels[query]}, position ${query}, most looked at: ${strongest.join(", ")}.`,
+        `From ${quoted(run.labels[query])}, position ${query}, most looked at: ${strongest.join(", ")}.`,
     );
   }
 }

@@ -12,6 +12,7 @@ import { Values } from "./values.js";
 import { WordPanel } from "./words.js";
 import { clamp, grouped, percent, plural, quoted, shorten } from "../kit/format.js";
 import { el, legend, segmented } from "../kit/dom.js";
+import { term } from "../kit/terms.js";
 import { coming, firstStep, keepPlace, placeOf, takePlace } from "../kit/places.js";
 
 /** @import { AttentionPayload, Extras } from "./run.js" */
@@ -26,12 +27,12 @@ import { coming, firstStep, keepPlace, placeOf, takePlace } from "../kit/places.
  * @typedef {{ t: number, layer: number, head: number, shape: Shape, picture: Picture, panel: Panel, hidden: boolean,
  *   end: boolean }} AttentionView */
 
-/** @type {[Picture, string][]} */
+/** @type {[Picture, string, string?][]} */
 const PICTURES = [
   ["head", "one layer"],
-  ["mean", "all, mean"],
-  ["max", "all, max"],
-  ["rollout", "rollout"],
+  ["mean", "all, mean", "mean"],
+  ["max", "all, max", "max"],
+  ["rollout", "rollout", "rollout"],
 ];
 /** @type {[Shape, string][]} */
 const SHAPES = [
@@ -209,7 +210,7 @@ export default class AttentionPage extends Playhead {
     sink.disabled = this.picture !== "head";
     this.part("one-title").textContent =
       this.picture === "head" ? `Layer ${this.layer + 1}, ${this.headName()}` : `All layers: ${this.picture}`;
-    this.part("one-note").textContent = this.note();
+    this.part("one-note").replaceChildren(...this.note());
     const mayRead =
       this.picture === "head" &&
       this.head >= 0 &&
@@ -222,23 +223,31 @@ export default class AttentionPage extends Playhead {
     this.drawLegends();
   }
 
+  /** What the picture of one head or of all layers is, and the head's own numbers.
+   * @returns {(Node | string)[]} */
   note() {
     const { run } = this;
     const caution =
       "Derived, and attention is not influence: a weight says where values are fetched, not what they do.";
-    if (this.picture === "mean") return `Average over all layers and heads. ${caution}`;
-    if (this.picture === "max") return `The largest weight of any layer and head. ${caution}`;
+    if (this.picture === "mean") return [`Average over all layers and heads. ${caution}`];
+    if (this.picture === "max") return [`The largest weight of any layer and head. ${caution}`];
     if (this.picture === "rollout")
-      return `Mean of the heads, half of it the residual stream, multiplied through ${run.layers} layers. ${caution}`;
+      return [
+        "Mean of the heads, half of it the ",
+        term("states", "residual stream"),
+        `, multiplied through ${run.layers} layers. ${caution}`,
+      ];
     const hidden = this.values.hidden();
     if (hidden)
-      return (
+      return [
         "Derived: position 0 is left out and the rest scaled to sum to 1. " +
-        `Only the first ${grouped(hidden.rows)} queries can see it.`
-      );
-    if (this.head < 0) return `Derived: average of the ${run.meta.model.n_heads} heads of this layer.`;
-    const [group, ...lines] = this.table.lines(this.layer, this.head);
-    return [`Over this run: ${group}`, ...lines].join(" · ");
+          `Only the first ${grouped(hidden.rows)} queries can see it.`,
+      ];
+    if (this.head < 0) return [`Derived: average of the ${run.meta.model.n_heads} heads of this layer.`];
+    return [
+      `Over this run: shares K/V head ${this.table.group(this.head) + 1}`,
+      ...this.table.explained(this.layer, this.head),
+    ];
   }
 
   drawLegends() {
@@ -260,8 +269,8 @@ export default class AttentionPage extends Playhead {
       ...(this.panel === "numbers"
         ? ["Averages over the queries for which each is defined. Click a row to see the head."]
         : [
-            legend("mx-key-attention", "weight (square root)"),
-            legend("mx-key-masked", "masked"),
+            legend("mx-key-attention", "weight, ", term("square root", "darker by its square root")),
+            legend("mx-key-masked", term("masked", "cannot be seen")),
             el("span", {}, share),
           ]),
       ...left.map((text) => el("span", {}, ` ${text}.`)),
@@ -269,15 +278,17 @@ export default class AttentionPage extends Playhead {
     this.part("text-legend").replaceChildren(
       "blue: weight of each key · underlined: ",
       Number.isFinite(this.values.width())
-        ? `the ${grouped(Math.min(this.values.width(), run.count))} it can see`
+        ? `what it can see, at most ${plural(this.values.width(), "token")}`
         : "all it can see",
     );
   }
 
   sentence() {
     const { run, t } = this;
-    const strongest = this.values.strongest(t, 3).map(([weight, key]) => `${run.labels[key]} ${percent(weight)}`);
-    return `Position ${t}, ${run.labels[t]}, ${this.values.what()}: looks at ${strongest.join(", ")}.`;
+    const strongest = this.values
+      .strongest(t, 3)
+      .map(([weight, key]) => `${quoted(run.labels[key])} ${percent(weight)}`);
+    return `Position ${t}, ${quoted(run.labels[t])}, ${this.values.what()}: looks at ${strongest.join(", ")}.`;
   }
 
   /** A word under the pointer or in focus: it becomes the query everywhere.

@@ -2,19 +2,22 @@
 
 import { el } from "../kit/dom.js";
 import { percent } from "../kit/format.js";
+import { term } from "../kit/terms.js";
 
 /** @import AttentionPage from "./page.js" */
+/** @import { Term } from "../kit/terms.js" */
 /** @import { AttentionRun } from "./run.js" */
 /** @typedef {keyof typeof MEASURES} Measure */
 
-/** Name, unit and meaning of each. */
+/** Name, unit, and the term that explains it.
+ * @type {Record<"distance" | "entropy" | "oldest" | "first" | "previous" | "induction", [string, string, Term]>} */
 const MEASURES = {
-  distance: ["mean distance", "tokens", "how far back, on average"],
-  entropy: ["entropy", "bits", "how spread: 0 = one key, log2 W = all alike"],
-  oldest: ["on oldest key", "", "weight on the oldest key that is still visible"],
-  first: ["on position 0, of the queries that see it", "", "the sink; only the first W queries do"],
-  previous: ["on previous", "", "weight on the token before"],
-  induction: ["induction", "", "weight on what followed an earlier, visible occurrence of the same token"],
+  distance: ["mean distance", "tokens", "distance"],
+  entropy: ["entropy", "bits", "entropy"],
+  oldest: ["on oldest key", "", "oldest"],
+  first: ["on position 0, of the queries that see it", "", "sink"],
+  previous: ["on previous", "", "previous"],
+  induction: ["induction", "", "induction"],
 };
 
 const NAMES = /** @type {Measure[]} */ (Object.keys(MEASURES));
@@ -67,6 +70,16 @@ export class TablePanel {
         ? [all.slice(0, 2).join(" · "), all.slice(2, 4).join(" · "), all.slice(4).join(" · ")]
         : []),
     ];
+  }
+
+  /** The numbers of a head, each behind a word that can be asked.
+   * @param {number} layer @param {number} head @returns {(Node | string)[]} */
+  explained(layer, head) {
+    if (!this.player.extras?.measures) return [];
+    return NAMES.flatMap((name) => {
+      const [label, unit, asked] = MEASURES[name];
+      return [" · ", term(asked, label), ` ${this.write(name, this.number(name, layer, head))} ${unit}`.trimEnd()];
+    });
   }
 
   rows() {
@@ -146,25 +159,25 @@ export class TablePanel {
       el(
         "tr",
         {},
-        this.heading("head", "head", "layer and head"),
+        this.heading("head", "head", "head"),
         el("th", { scope: "col" }, "K/V"),
         ...NAMES.map((name) => {
-          const [label, unit, hint] = MEASURES[name];
-          return this.heading(name, label + (unit ? `, ${unit}` : ""), hint);
+          const [label, unit, term] = MEASURES[name];
+          return this.heading(name, label + (unit ? `, ${unit}` : ""), term);
         }),
       ),
     );
   }
 
-  /** @param {Measure | "head"} by @param {string} label @param {string} hint */
-  heading(by, label, hint) {
+  /** @param {Measure | "head"} by @param {string} label @param {Term} term */
+  heading(by, label, term) {
     const on = this.sort.by === by;
     return el(
       "th",
       { scope: "col", "aria-sort": on ? (this.sort.down ? "descending" : "ascending") : null },
       el(
         "button",
-        { type: "button", title: hint, "data-sort": by, onclick: () => this.sortBy(by) },
+        { type: "button", "data-term": term, "data-sort": by, onclick: () => this.sortBy(by) },
         label,
         on ? (this.sort.down ? " ▼" : " ▲") : "",
       ),

@@ -83,7 +83,7 @@ export const apart = (nodes) => nodes.flatMap((node, i) => (i ? [" ", node] : [n
  *
  * @template {string} Value
  * @param {HTMLElement} host
- * @param {[Value, string][]} options  values and what stands on their buttons
+ * @param {[Value, string, string?][]} options  values, what stands on their buttons, and the term that explains it
  * @param {Value | null} chosen
  * @param {(value: Value) => void} onPick
  */
@@ -92,8 +92,12 @@ export function segmented(host, options, chosen, onPick) {
   if (!same) {
     host.dataset.options = JSON.stringify(options);
     host.replaceChildren(
-      ...options.map(([value, label]) =>
-        el("button", { type: "button", role: "radio", "data-value": value, onclick: () => onPick(value) }, label),
+      ...options.map(([value, label, term]) =>
+        el(
+          "button",
+          { type: "button", role: "radio", "data-value": value, "data-term": term, onclick: () => onPick(value) },
+          label,
+        ),
       ),
     );
     host.onkeydown = (event) => {

@@ -22,6 +22,44 @@ export const TERMS = {
   edge: "Farther than this nothing can come from: each layer hands it on by at most one window.",
   relays: "No layer sees it from here, but tokens in between do, and what they took up can be handed on.",
   nats: "A change of a probability on a logarithmic scale: 0.01 nats is about 1 % of it, 0.7 nats half or double.",
+  "ln p": "The natural logarithm of a probability: it falls by 0.7 when the probability is halved.",
+  entropy:
+    "How spread the weights are, in bits: 0 = all on one token, 1 = as on two alike, 4 = as on sixteen alike. " +
+    "Its highest value is log2 of the window.",
+  sink:
+    "The first position holds the mark of the text’s begin, which means nothing. Heads that need nothing put their " +
+    "weight there; only the first W tokens can see it.",
+  oldest: "Weight on the last token that the window still holds.",
+  previous: "Weight on the token just before.",
+  distance: "How far back a head looks: the mean distance, by weight.",
+  induction:
+    "The same token came before, and this head looks at what followed it then: the way in which models repeat what " +
+    "they have read.",
+  rollout:
+    "The weights of all layers multiplied: each layer counts half for what it looks at and half for what was there. " +
+    "An estimate of where something came from; Reach measures it.",
+  mean: "The average over all layers and heads.",
+  max: "The largest weight that any layer and head gives.",
+  "square root":
+    "The colour follows the square root of the weight, so that small weights can be seen: 4 % is a fifth of full blue.",
+  query: "The token that looks back. What it asks for is compared with the key of each token in its window.",
+  masked: "Out of the window or still to come: it is taken out before the weights are made.",
+  embedding: "The first state of a token: a list of numbers, looked up by its id, before any layer.",
+  hops: "A hop is one layer handing something on: by at most one window, itself included.",
+  probability: "Bluer = the model thought this word likelier before it came.",
+  corridor: "What gets from one word to one prediction, and through which places.",
+  forward: "One word is swapped: which later states and predictions change?",
+  backward: "One prediction is chosen: how much does each earlier word matter to it?",
+  cut: "Attention from one place is taken away, to see what still arrives.",
+  temperature: "Below 1 the likely words become likelier, above 1 all become more alike; 0 = always the likeliest.",
+  "top-k": "Only the k likeliest words may be drawn.",
+  "top-p": "Only the likeliest words that together reach this probability may be drawn.",
+  "min-p": "Words below this share of the likeliest one’s probability may not be drawn.",
+  repetition: "Words that stood in the text before are made less likely.",
+  unsaid: "Words of a short list are never completed here: see Models.",
+  turned:
+    "RoPE: pairs of a key’s numbers are turned by an angle that grows with the position, so that a comparison knows how far apart two tokens are.",
+  parts: "Each cell’s share of the change of the next word; the frame is round the largest of its row.",
   KL: "How much a whole prediction has changed: the mean change of the log-probabilities, in nats; 0 = not at all.",
 };
 

@@ -53,7 +53,7 @@ export class BarsPanel {
     const stale = step.key !== run.stageKey;
     segmented(
       player.part("stages"),
-      visible.map((name) => [name, name]),
+      visible.map((name) => [name, name, name === "model" ? undefined : name]),
       stage,
       (value) => {
         this.stage = value === visible[visible.length - 1] ? null : value;

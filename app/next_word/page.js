@@ -35,10 +35,10 @@ import { SidePanels } from "./side.js";
  * @property {boolean} playing
  */
 
-/** @type {["hops" | "probability", string][]} */
+/** @type {["hops" | "probability", string, string][]} */
 const MODES = [
-  ["hops", "hops"],
-  ["probability", "probability"],
+  ["hops", "hops", "hops"],
+  ["probability", "probability", "probability"],
 ];
 
 /** @type {Memory<NextWordRun, View>} */
@@ -250,7 +250,8 @@ export default class NextWordPage extends Playhead {
         ? bracket
         : this.text.colourBy === "hops"
           ? [
-              "hops away: ",
+              term("hops", "hops"),
+              " away: ",
               ...apart(
                 [
                   ...new Map([

@@ -33,7 +33,11 @@ function facts(player, position) {
  */
 function choice(player, position) {
   const { run } = player;
-  if (position === 0) return [el("p", {}, "The first token: nothing came before it.")];
+  if (position === 0) {
+    const mark =
+      "The mark of the begin, which the tokenizer puts before every text: no word, and nothing came before it.";
+    return [el("p", {}, run.texts[0] ? "The first token: nothing came before it." : mark)];
+  }
   const before = run.steps[position - 1];
   const given = position < run.meta.n_prompt;
   const lead = given ? "given; the step before would have written:" : "chosen by the step before:";

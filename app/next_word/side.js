@@ -2,6 +2,7 @@
 
 import { el } from "../kit/dom.js";
 import { grouped, percent, plural, shorten } from "../kit/format.js";
+import { term } from "../kit/terms.js";
 import { throttled } from "../kit/timing.js";
 
 /** @typedef {import("./page.js").default} Page */
@@ -10,7 +11,7 @@ import { throttled } from "../kit/timing.js";
 /**
  * @typedef {Object} Slider
  * @property {keyof Sliders} name
- * @property {string} label
+ * @property {import("../kit/terms.js").Term} label
  * @property {number} min
  * @property {number} max
  * @property {number} step
@@ -65,7 +66,7 @@ export class SidePanels {
       });
       input.addEventListener("keydown", (event) => event.stopPropagation());
       this.inputs.set(slider.name, { input, out, slider });
-      host.append(el("label", { class: "mx-slide" }, el("span", {}, slider.label), input, out));
+      host.append(el("label", { class: "mx-slide" }, term(slider.label), input, out));
     }
     host.append(this.note);
   }

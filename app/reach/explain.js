@@ -26,6 +26,7 @@ export function explainState(reading, row, position) {
   const title = `${row ? `after layer ${row}` : "embedding"}, position ${position}${distance > 0 ? `, ${side}` : ""}`;
   const value = reading.value(row, position);
   const lines = [];
+  if (!row) lines.push("the first state of a token: numbers looked up by its id, before any layer");
   if (Number.isFinite(value)) lines.push(`${UNITS[choice.reading]}: ${tiny(value)}`);
   else lines.push(reading.fresh || !run.meta.can_measure ? "not measured here" : "being measured …");
   if (!reading.within(row, position)) lines.push("theory: beyond the edge, nothing can arrive");

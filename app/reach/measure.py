@@ -16,6 +16,7 @@ from app.reach.messages import BackwardFacts, CorridorFacts, ForwardFacts, Sprea
 from app.reach.payload import Measured
 from app.reach.question import Choice
 from app.reach.state import Answer
+from app.shared.decades import NOTICED
 from mistral_core.analysis.progress import Report, silent
 from mistral_core.config import MistralConfig
 from mistral_core.trace.trace import Trace
@@ -59,7 +60,7 @@ def measure(trace: Trace, choice: Choice, *, growing: bool = False, report: Repo
     Raises:
         ValueError: a replacement that changes nothing, or a text that is too long.
     """
-    from mistral_core.analysis.influence import default_replacement
+    from mistral_core.analysis.swap import replacement_of_its_kind
 
     config = choice.shape(trace.config)
     ids = tuple(int(token) for token in trace.token_ids)
@@ -71,7 +72,8 @@ def measure(trace: Trace, choice: Choice, *, growing: bool = False, report: Repo
         return _backward(asked), ""
     put = choice.replacement
     if put is None:
-        put = default_replacement(ids[: max(trace.n_prompt, choice.source + 1, DRAWN_FROM)], choice.source)
+        known = ids[: max(trace.n_prompt, choice.source + 1, DRAWN_FROM)]
+        put = replacement_of_its_kind(compute.tokenizer(trace.model_name), known, choice.source)
     return (_forward if choice.reading == "forward" else _corridor)(asked, put), _label(trace, put)
 
 
@@ -192,13 +194,15 @@ def _corridor(asked: _Asked, put: int) -> Measured:
 
 
 def _spread(values: np.ndarray, room: int) -> Spread:
-    """Farthest value that is not 0, and the distances that hold 90 % and 99 %; index = distance."""
+    """Farthest value that can be noticed, farthest that is not 0, distances that hold 90 and 99 %; index = distance."""
     from mistral_core.analysis.distance import held_within
 
     felt = np.flatnonzero(values[1:])
     if not felt.size:
-        return {"farthest": None, "felt": None, "within90": None, "within99": None, "room": room}
+        return {"noticed": None, "farthest": None, "felt": None, "within90": None, "within99": None, "room": room}
+    noticed = np.flatnonzero(values[1:] >= NOTICED)
     return {
+        "noticed": int(noticed[-1]) + 1 if noticed.size else None,
         "farthest": int(felt[-1]) + 1,
         "felt": float(values[felt[-1] + 1]),
         "within90": held_within(values, 0.9),

@@ -3,7 +3,7 @@
 import { bold } from "./words.js";
 import { el } from "../kit/dom.js";
 import { grouped, percent, plural } from "../kit/format.js";
-import { NOTICED, tiny } from "./decades.js";
+import { NOTICED, raised, tiny } from "./decades.js";
 import { term } from "../kit/terms.js";
 
 /**
@@ -41,20 +41,28 @@ export function spreadFacts(reading) {
  * @param {number} reach  Infinity = no edge
  * @param {boolean} back
  * @returns {Line[]} */
-function used({ farthest, felt, within90, within99 }, reach, back) {
+function used({ noticed, farthest, felt, within90, within99 }, reach, back) {
   /** @type {Line[]} */
   const lines = [];
-  if (farthest !== null) {
-    const edge = farthest === reach ? ", the very edge" : "";
+  const side = back ? "back" : "on";
+  /** @param {number} distance */
+  const edge = (distance) => (distance === reach ? ", the very edge" : "");
+  const least = `10${raised(-NOTICED)} `;
+  if (noticed !== null)
     lines.push([
       "farthest felt: ",
-      bold(grouped(farthest)),
-      ` ${back ? "back" : "on"}`,
-      `${edge} (there ${tiny(felt)} `,
+      bold(grouped(noticed)),
+      ` ${side}${edge(noticed)} (at least ${least}`,
       term("nats"),
-      felt !== null && felt < 10 ** -NOTICED ? ", too little to notice)" : ")",
+      ")",
     ]);
-  }
+  else if (farthest !== null) lines.push([`nowhere felt as much as ${least}`, term("nats")]);
+  if (farthest !== null && farthest !== noticed)
+    lines.push([
+      "traces, too little to notice: ",
+      bold(grouped(farthest)),
+      ` ${side}${edge(farthest)} (there ${tiny(felt)} nats)`,
+    ]);
   if (within90 !== null && within99 !== null)
     lines.push([
       "does use: 90 % of the summed ",

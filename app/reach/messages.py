@@ -45,6 +45,7 @@ class ChoiceHeader(TypedDict):
 class Spread(TypedDict):
     """How far something is felt, in tokens; all null = nothing was felt."""
 
+    noticed: Annotated[int | None, "distance of the farthest value of at least 0.001 nats; null = none is as large"]
     farthest: Annotated[int | None, "distance of the farthest value that is not 0"]
     felt: Annotated[float | None, "that value, nats"]
     within90: Annotated[int | None, "distance that holds 90 % of the sum"]

@@ -106,13 +106,15 @@ def profile_figure(
             font={"color": colour, "size": 14},
         )
     axis = figure_axis(theme)
+    drawn = (model.high[last], *model.mean[1:], untrained.mean[last], *texts.values())
+    highest = max(float(values[1:].max()) for values in drawn)
     figure.update_layout(
         meta={"provenance": "model"},
-        height=420,
-        margin={"l": 70, "r": 10, "t": 34, "b": 10},
+        height=470,
+        margin={"l": 70, "r": 10, "t": 100, "b": 10},
         xaxis={**axis, "title": "tokens after the replaced one"},
-        yaxis={**axis, **decade_axis(lowest), "title": {"text": "relative change", "standoff": 8}},
-        legend={"orientation": "h", "y": -0.24, "x": 0},
+        yaxis={**axis, **decade_axis(lowest, highest), "title": {"text": "relative change", "standoff": 8}},
+        legend={"orientation": "h", "y": 1.09, "x": 0, "yanchor": "bottom"},
         **figure_style(theme),
     )
     return figure

@@ -56,7 +56,7 @@ def push_back_figure(
         lowest: of the axis of the KL.
     """
     colours = THEMES[theme]
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08, row_heights=[0.45, 0.55])
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.2, row_heights=[0.45, 0.55])
     distances = [point.distance for point in points]
     for which, answer in enumerate(answers):
         for swapped, word in enumerate(words):
@@ -80,6 +80,7 @@ def push_back_figure(
         col=1,
         mode="lines+markers",
         name="change of the prediction (KL, nats)",
+        legend="legend2",
         line={"color": colours["influence"], "width": 3},
         marker={"size": 8, "symbol": ["circle" if point.kl > 0 else "circle-open" for point in points]},
         customdata=["exactly 0" if point.kl == 0 else f"{point.kl:.2g} nats" for point in points],
@@ -93,20 +94,22 @@ def push_back_figure(
     figure.update_xaxes(**grid, range=[0, last])
     figure.update_xaxes(title="tokens between the word and the question", row=2, col=1)
     figure.update_yaxes(**side, tickformat=".0%", rangemode="tozero", title="probability", row=1, col=1)
-    figure.update_yaxes(**side, **_kl_axis(lowest), title="KL, nats", row=2, col=1)
+    highest = max([1.0, *(point.kl for point in points), *(row.mean for row in typical)])
+    figure.update_yaxes(**side, **_kl_axis(lowest, highest), title="KL, nats", row=2, col=1)
     figure.update_layout(
         meta={"provenance": "model"},
-        height=520,
-        margin={"l": 70, "r": 10, "t": 34, "b": 10},
-        legend={"orientation": "h", "y": -0.16, "x": 0},
+        height=600,
+        margin={"l": 70, "r": 10, "t": 90, "b": 10},
+        legend={"orientation": "h", "y": 1.07, "x": 0, "yanchor": "bottom"},
+        legend2={"orientation": "h", "y": 0.46, "x": 0, "yanchor": "bottom"},
         **figure_style(theme),
     )
     return figure
 
 
-def _kl_axis(lowest: float) -> dict[str, Any]:
+def _kl_axis(lowest: float, highest: float) -> dict[str, Any]:
     """The deep one ends at 0, where exact zeros stand; from the other one what is less leaves through its lower end."""
-    axis = decade_axis(lowest)
+    axis = decade_axis(lowest, highest)
     return axis if lowest > LOWEST else {**axis, "ticktext": ["0", *axis["ticktext"][1:]]}
 
 
@@ -122,6 +125,7 @@ def _add_ordinary(figure: go.Figure, typical: Sequence[Ordinary], colours: Mappi
             col=1,
             mode="lines+markers",
             name=f"ordinary words of the text, {name}",
+            legend="legend2",
             line={"color": colours["soft"], "width": 1.75, "dash": dash},
             marker={"size": 7, "symbol": symbol},
             customdata=[

@@ -112,6 +112,11 @@ def _result(experiment: PushBack, typical: Sequence[Typical], guess: int) -> Non
         f"You said **{guess}**: {gone}{edge}. At {near.distance} tokens p({case.answers[0]}) is "
         f"{percent(near.first[0])} after *{case.words[0]}* and {percent(near.swapped[0])} after *{case.words[1]}*."
     )
+    if near.first[1] > near.first[0]:
+        st.markdown(
+            f"The model prefers *{case.answers[1]}* to *{case.answers[0]}* even after *{case.words[0]}*: that is its "
+            "habit, whatever stands before. What it still knows of the word is the difference between the two."
+        )
     st.markdown(beside_ordinary(experiment, typical))
     rows = [Ordinary(distance=row.distance, median=row.median, mean=row.mean, count=row.count) for row in typical]
     lowest = lowest_drawn(state.PUSH_SCALE, LOWEST)

@@ -9,17 +9,17 @@ import { Windows } from "./windows.js";
 import { el, segmented } from "../kit/dom.js";
 import { grouped } from "../kit/format.js";
 
-/** @type {[reading: import("./types.js").ChoiceHeader["reading"], label: string][]} */
+/** @type {[reading: import("./types.js").ChoiceHeader["reading"], label: string, term: string][]} */
 const READINGS = [
-  ["forward", "forward from a word"],
-  ["backward", "back from a prediction"],
-  ["corridor", "corridor of a pair"],
+  ["forward", "forward from a word", "forward"],
+  ["backward", "back from a prediction", "backward"],
+  ["corridor", "corridor of a pair", "corridor"],
 ];
 
-/** @type {[zoom: import("./page.js").Zoom, label: string][]} */
+/** @type {[zoom: import("./page.js").Zoom, label: string, term?: string][]} */
 const ZOOMS = [
   ["all", "all"],
-  ["hops", "in hops"],
+  ["hops", "in hops", "hops"],
   ["near", "near, with words"],
 ];
 

@@ -37,6 +37,7 @@
  * How far something is felt, in tokens; all null = nothing was felt.
  *
  * @typedef {Object} Spread
+ * @property {number | null} noticed  distance of the farthest value of at least 0.001 nats; null = none is as large
  * @property {number | null} farthest  distance of the farthest value that is not 0
  * @property {number | null} felt  that value, nats
  * @property {number | null} within90  distance that holds 90 % of the sum
@@ -51,6 +52,7 @@
  * Numbers beside the forward reading.
  *
  * @typedef {Object} ForwardFacts
+ * @property {number | null} noticed  distance of the farthest value of at least 0.001 nats; null = none is as large
  * @property {number | null} farthest  distance of the farthest value that is not 0
  * @property {number | null} felt  that value, nats
  * @property {number | null} within90  distance that holds 90 % of the sum
@@ -68,6 +70,7 @@
  * Numbers beside the backward reading.
  *
  * @typedef {Object} BackwardFacts
+ * @property {number | null} noticed  distance of the farthest value of at least 0.001 nats; null = none is as large
  * @property {number | null} farthest  distance of the farthest value that is not 0
  * @property {number | null} felt  that value, nats
  * @property {number | null} within90  distance that holds 90 % of the sum

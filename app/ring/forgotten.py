@@ -48,7 +48,7 @@ def answer(question: Question, report: Report) -> Forgotten:
         ValueError: the replacement is no single token, or the same word.
     """
     from mistral_core.analysis.forgotten import forgotten
-    from mistral_core.analysis.influence import default_replacement
+    from mistral_core.analysis.swap import replacement_of_its_kind
     from mistral_core.tokenizer import single_token
 
     report(0, 3, "loading the model in float64")
@@ -59,7 +59,7 @@ def answer(question: Question, report: Report) -> Forgotten:
         if replacement == ids[question.position]:
             raise ValueError(f"{question.word!r} is the word itself; nothing would change. Choose another word")
     else:
-        replacement = default_replacement(ids, question.position)
+        replacement = replacement_of_its_kind(tokenizer, ids, question.position)
     report(1, 3, "reading the text")
     compute.reading_of(question.model, ids, ())
     report(2, 3, "reading it with the word replaced")

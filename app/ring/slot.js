@@ -4,6 +4,7 @@ import { blend, shade } from "../kit/colour.js";
 import { csv, save } from "../kit/csv.js";
 import { clamp, percent, plural, shorten } from "../kit/format.js";
 import { closest, el, penOf, svg } from "../kit/dom.js";
+import { term } from "../kit/terms.js";
 import { settled } from "../kit/timing.js";
 
 /** @import RingPage from "./page.js" */
@@ -171,12 +172,17 @@ export class SlotPanel {
     if (!known && position >= 0) this.ask();
     const scale = this.drawStrips(drawn);
     const strongest = `strongest: K ±${scale.keys.toFixed(2)}, V ±${scale.values.toFixed(2)}`;
-    drawn.scaleNote.textContent =
-      position < 0
-        ? "nothing in this slot yet"
+    drawn.scaleNote.replaceChildren(
+      ...(position < 0
+        ? ["nothing in this slot yet"]
         : known
-          ? `blue − · orange +; ${strongest}. Keys are turned for their position. ${run.one?.text ?? ""}`
-          : this.waiting(position);
+          ? [
+              `blue − · orange +; ${strongest}. Keys are `,
+              term("turned"),
+              ` for their position. ${run.one?.text ?? ""}`,
+            ]
+          : [this.waiting(position)]),
+    );
     return this.fillTable();
   }
 

@@ -13,8 +13,8 @@ NOTICED = 1e-3
 """Nats, or a share of the state: what is less changes a probability by less than a thousandth of itself."""
 
 
-def decade_axis(lowest: float) -> dict[str, Any]:
-    """A plotly axis from `lowest` to a little more than 1; what is less leaves it through its lower end.
+def decade_axis(lowest: float, highest: float = 1.0) -> dict[str, Any]:
+    """A plotly axis from `lowest` to more than 1 and `highest`; what is less leaves it through its lower end.
 
     >>> decade_axis(1e-3)["ticktext"], decade_axis(1e-12)["ticktext"]
     (['10⁻³', '10⁻²', '10⁻¹', '1'], ['10⁻¹²', '10⁻⁹', '10⁻⁶', '10⁻³', '1'])
@@ -22,9 +22,10 @@ def decade_axis(lowest: float) -> dict[str, Any]:
     decades = round(-math.log10(lowest))
     step = next(size for size in (1, 2, 3, 4, 6, 10) if decades <= 5 * size and decades % size == 0)
     ticks = [10.0**exponent for exponent in range(-decades, 1, step)]
+    top = math.log10(max(1.0, highest))
     return {
         "type": "log",
-        "range": [-decades - decades / 40, decades / 40 + 0.3],
+        "range": [-decades - decades / 40, top + decades / 40 + 0.3],
         "tickvals": ticks,
         "ticktext": [power(tick) for tick in ticks],
     }

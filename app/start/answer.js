@@ -2,6 +2,7 @@
 
 import { el } from "../kit/dom.js";
 import { clamp, grouped, percent } from "../kit/format.js";
+import { term } from "../kit/terms.js";
 
 /** @typedef {import("./types.js").Story} Story */
 
@@ -55,7 +56,11 @@ export function typicalScale(story) {
       { class: "mx-note" },
       `Chosen for effect: the strongest of ${story.candidates} tried. For ${sources} ordinary words, also ` +
         `${distance} tokens back, the median change of the whole prediction is ` +
-        `${grouped(Number((story.kl / median).toPrecision(1)))} times smaller (KL in nats, log scale):`,
+        `${grouped(Number((story.kl / median).toPrecision(1)))} times smaller (`,
+      term("KL"),
+      " in ",
+      term("nats"),
+      ", log scale):",
     ),
     el(
       "div",

@@ -2,6 +2,7 @@
 
 import { el, segmented } from "../kit/dom.js";
 import { clamp, percent, plural, quoted } from "../kit/format.js";
+import { term } from "../kit/terms.js";
 import { rem } from "../kit/measure.js";
 import { calm } from "../kit/timing.js";
 import { answerBars, typicalScale } from "./answer.js";
@@ -346,7 +347,11 @@ export class QuestionCard {
         el(
           "span",
           { class: "mx-soft" },
-          `In every row the parts add up to about ${story.change.toFixed(1)} nats of ln p(${story.answers[0]}).`,
+          `In every row the parts add up to about ${story.change.toFixed(1)} `,
+          term("nats"),
+          ", the change of ",
+          term("ln p"),
+          `(${story.answers[0]}).`,
         ),
       ),
       el(

@@ -159,6 +159,22 @@ def strongest(measured: Sequence[Removals], hardly: float = HARDLY, matters: flo
     return Disagreement(watched=watched, decisive=decisive, factor=factor, layer=measured[0].layer)
 
 
+def strongest_of_one_query(
+    measured: Sequence[Removals], hardly: float = HARDLY, matters: float = MATTERS
+) -> Disagreement | None:
+    """The pair with the largest factor whose two keys are of the same query: they compete for the same attention and
+    change the same prediction. `None` if no query has one.
+
+    Args:
+        measured, hardly, matters: as of `strongest`.
+
+    Raises:
+        ValueError: as `strongest`.
+    """
+    pairs = [pair for one in measured if (pair := strongest([one], hardly, matters)) is not None]
+    return max(pairs, key=lambda pair: pair.factor, default=None)
+
+
 def _stored(model: Transformer, token_ids: Sequence[int]) -> dict[str, Tensor]:
     """Rotated keys and values of every position: `[pos, n_kv_heads, head_dim]` by hook name."""
     names = [

@@ -51,6 +51,8 @@ MAX_BYTES = 2**30
 """What one reading may hold; a longer text is refused before it is read."""
 STREAM = 1
 """Of random numbers: with that of the tokens, original and replacement would be drawn by the same number."""
+NEVER_DRAWN = (0, 1, 2)
+"""Ids that replace nothing: unknown, begin and end."""
 REPLACEMENT_RULE = "the token at a place of the same text drawn by (seed, position), never the original one"
 
 
@@ -162,12 +164,12 @@ def read(model: Transformer, token_ids: Sequence[int], cuts: Sequence[Cut] = (),
 
 
 def default_replacement(
-    token_ids: Sequence[int], position: int, seed: int = 0, avoid: Collection[int] = (0, 1, 2)
+    token_ids: Sequence[int], position: int, seed: int = 0, avoid: Collection[int] = NEVER_DRAWN
 ) -> int:
     """A token to put in the place of another one, from the text's own unigram: see `REPLACEMENT_RULE`.
 
     Args:
-        avoid: ids that are not drawn (unknown, begin, end).
+        avoid: ids that are not drawn.
 
     Raises:
         ValueError: no such position, or the text holds no other token.

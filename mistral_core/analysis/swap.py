@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from mistral_core.analysis.influence import kl_divergence, log_probs, read
+from mistral_core.analysis.influence import (
+    NEVER_DRAWN,
+    check_position,
+    default_replacement,
+    kl_divergence,
+    log_probs,
+    read,
+)
 from mistral_core.model import Transformer
 from mistral_core.tokenizer import Tokenizer, single_token
 
@@ -104,3 +111,25 @@ def measure_swap(model: Transformer, tokenizer: Tokenizer, case: Case, n_fillers
 def _prediction(model: Transformer, token_ids: Sequence[int]) -> Float[Tensor, " vocab_size"]:
     """Log-probabilities after the last token, in float64."""
     return log_probs(read(model, token_ids).logits[-1]).cpu()
+
+
+def replacement_of_its_kind(tokenizer: Tokenizer, token_ids: Sequence[int], position: int) -> int:
+    """A token of the text that can stand where another one stands: a whole word for a word, a capital for a capital.
+
+    Drawn as `default_replacement` draws, among the tokens of the same kind; among all where there is none. It keeps
+    a sentence readable, and is a choice for looking at: what is averaged over many words draws among all.
+
+    Raises:
+        ValueError: no such position, or the text holds no other token.
+    """
+    check_position("source", position, len(token_ids))
+    kinds = {token: _kind(tokenizer.text(token)) for token in token_ids}
+    alike = {token for token, kind in kinds.items() if kind == kinds[token_ids[position]]}
+    others = kinds.keys() - alike if alike - {token_ids[position], *NEVER_DRAWN} else ()
+    return default_replacement(token_ids, position, avoid={*NEVER_DRAWN, *others})
+
+
+def _kind(text: str) -> tuple[bool, bool, bool, bool]:
+    """Whether it begins a word, is letters alone, begins with a capital, and is longer than most little words."""
+    word = text.strip()
+    return text[:1] == " ", word.isalpha(), word[:1].isupper(), len(word) > 3

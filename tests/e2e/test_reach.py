@@ -64,7 +64,10 @@ def test_words_cells_keys_and_hover(visit):
     page = visit("/reach")
     source = int(wait(page, reading="forward")["source"])
     measured = measure(compute.recording(), Choice(source=source))[0]
-    assert f"farthest felt: {measured.facts['farthest']} on" in facts(page)
+    noticed, traces = measured.facts["noticed"], measured.facts["farthest"]
+    assert noticed < traces, "what can be noticed ends before what can be measured"
+    assert f"farthest felt: {noticed} on" in facts(page)
+    assert f"traces, too little to notice: {traces} on" in facts(page)
     assert "beyond the edge: exactly 0 at all" in facts(page)
     grid = page.locator("[data-part=grid]")
     grid.hover(position=cell(page, 60, 5))
@@ -171,7 +174,7 @@ def test_another_window_moves_the_edge_and_what_is_measured(visit):
     said = facts(page)
     assert "Read again with W = 4; it was trained with 16." in said and "can see: 24 tokens on" in said
     assert "beyond the edge: exactly 0 at all 82 positions, bit for bit" in said, "115 tokens, 8 + 24 + 1 before"
-    assert re.search(r"farthest felt: (\d+) on", said)[1] in ("23", "24")
+    assert re.search(r"traces, too little to notice: (\d+) on", said)[1] in ("23", "24")
     settled(page)
     query = parse_qs(urlparse(page.url).query)
     assert query["window"] == ["4"] and query["from"] == ["8"]

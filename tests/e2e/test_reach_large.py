@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from app.session.runs import DEFAULT_SAMPLING
-from mistral_core.analysis.influence import default_replacement, forward_influence
+from mistral_core.analysis.influence import forward_influence
+from mistral_core.analysis.swap import replacement_of_its_kind
 from mistral_core.checkpoint.load import load_model
 from mistral_core.checkpoint.save import save_mistral
 from mistral_core.checkpoint.variants import in_dtype, with_windows
@@ -78,7 +79,7 @@ def expected(folder):
         run.step()
     ids = run.token_ids[:LENGTH].tolist()
     network = with_windows(in_dtype(loaded.model, torch.float64), 4)
-    return forward_influence(network, ids, SOURCE, default_replacement(ids[:32], SOURCE)).change
+    return forward_influence(network, ids, SOURCE, replacement_of_its_kind(loaded.tokenizer, ids[:32], SOURCE)).change
 
 
 def test_a_window_as_wide_as_in_the_paper_says_that_nothing_is_far_enough(page, record_property):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mistral_core.analysis import disagreement as module
-from mistral_core.analysis.disagreement import Removals, removals, strongest
+from mistral_core.analysis.disagreement import Removals, removals, strongest, strongest_of_one_query
 from mistral_core.analysis.influence import kl_divergence, log_probs, read
 from mistral_core.analysis.reach import cut_edge
 from mistral_core.config import MistralConfig
@@ -119,6 +119,23 @@ def test_the_strongest_pair_is_the_one_a_search_over_all_pairs_finds():
     assert ((found.watched.query, found.watched.key), (found.decisive.query, found.decisive.key)) == best[1:]
     alone = [strongest([one]) for one in runs]
     assert max(one.factor for one in alone if one) <= found.factor
+
+
+def test_the_strongest_pair_of_one_query_is_the_best_of_those_searched_alone():
+    rng = np.random.default_rng(2)
+    runs = [measured(q, rng.dirichlet([0.4] * 5), 10.0 ** rng.uniform(-5, 1, 5)) for q in range(9, 30)]
+    pairs = [
+        (a / b, one.query)
+        for one in runs
+        for a, kl in zip(one.attention, one.kl, strict=True)
+        for b, other in zip(one.attention, one.kl, strict=True)
+        if kl <= 0.01 and other >= 0.1 and a > b
+    ]
+    found = strongest_of_one_query(runs)
+    assert (found.factor, found.watched.query) == (pytest.approx(max(pairs)[0]), max(pairs)[1])
+    assert found.watched.query == found.decisive.query
+    apart = [measured(5, [0.9, 0.05], [0.001, 0.002]), measured(6, [0.3, 0.2], [0.5, 0.6])]
+    assert strongest_of_one_query(apart) is None and strongest(apart) is not None
 
 
 def test_agreement_gives_none_and_no_attention_at_all_an_infinite_factor():

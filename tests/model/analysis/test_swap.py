@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mistral_core.analysis.cases import GIRL
-from mistral_core.analysis.swap import measure_swap
+from mistral_core.analysis.swap import measure_swap, replacement_of_its_kind
 from mistral_core.checkpoint.load import load_model
 from mistral_core.tokenizer import single_token
 from tests.model.swaps import BUNDLED, SWAPS, asked_of, transformers_model
@@ -44,3 +44,18 @@ def test_cases_that_swap_more_than_a_token_are_refused(loaded):
         measure_swap(loaded.model, loaded.tokenizer, replace(GIRL, answers=("she", "xylophone")))
     with pytest.raises(ValueError, match="' ' is nothing, 0 tokens"):
         single_token(loaded.tokenizer, " ")
+
+
+def test_what_stands_in_for_a_word_is_of_its_kind_where_the_text_has_one(loaded):
+    text = "Once upon a time there was a woman who lived in a little house. Then Alveric came to Elfland, and the end."
+    ids = loaded.tokenizer.encode(text)
+    words = {loaded.tokenizer.label(token): place for place, token in enumerate(ids)}
+    put = loaded.tokenizer.text(replacement_of_its_kind(loaded.tokenizer, ids, words["woman"]))
+    assert put[0] == " " and put.strip().isalpha() and put.strip().islower() and len(put) > 4, put
+    for place in range(1, len(ids)):
+        put = replacement_of_its_kind(loaded.tokenizer, ids, place)
+        assert put in ids and put not in (ids[place], 0, 1, 2)
+    only = loaded.tokenizer.encode("woman . . ,")
+    assert replacement_of_its_kind(loaded.tokenizer, only, len(only) - 1) in only, "none of its kind: another one"
+    with pytest.raises(ValueError, match="99 is not in the text"):
+        replacement_of_its_kind(loaded.tokenizer, ids, 99)

@@ -191,6 +191,7 @@ def test_the_disagreement_shows_measured_numbers():
         assert edge["kl"] == pytest.approx(kl, rel=2e-3, abs=1e-5)
         assert edge["attention"] == pytest.approx(mean[edge["query"], edge["query"] - edge["key"]], abs=2e-3)
     watched, decisive = found["edges"]
+    assert watched["query"] == decisive["query"], "two keys of one token, where one has such a pair"
     assert watched["attention"] > decisive["attention"] and watched["kl"] < 0.01 < 0.1 < decisive["kl"]
 
 

@@ -121,6 +121,18 @@ def test_the_figure_marks_windows_reach_and_guess_and_shows_an_exact_zero_as_ope
     assert median.customdata[1] == "exactly 0 (4 words)" and "mean" in mean.name
 
 
+def test_no_mark_leaves_an_axis_through_its_upper_end():
+    """A change of 3.3 nats stood cut off at the axis that ended at 2."""
+    points = [Point(distance=d, kl=kl, first=(0.9, 0.1), swapped=(0.1, 0.9)) for d, kl in ((3, 3.3), (40, 0.01))]
+    figure = push_back_figure(points, ("girl", "boy"), ("she", "he"), (16,), 120)
+    assert 10 ** figure.layout.yaxis2.range[1] > 3.3
+    rng = np.random.default_rng(0)
+    mean = 10 ** rng.uniform(-4, 1, (3, 20))
+    curves = Curves(mean=mean, low=mean / 2, high=mean * 2)
+    top = 10 ** profile_figure(curves, curves, (4,), 12).layout.yaxis.range[1]
+    assert top > max(mean[1:, 1:].max(), curves.high[-1, 1:].max())
+
+
 def test_the_chosen_word_is_told_beside_ordinary_ones_where_it_does_most():
     found = PushBack(case=GIRL, swaps=(swap(20, 0.5), swap(40, 2.0)), windows=(16,), marks=(16,), reach=120)
     typical = [Typical(distance=d, median=d / 1e4, mean=d / 1e3, largest=d / 100, count=9) for d in (20, 40)]

@@ -80,6 +80,7 @@ def test_the_forward_payload_is_what_patching_gives_and_zero_beyond_the_edge(rec
     assert beyond.any() and not arrays["grid"][beyond].any() and arrays["grid"][-1, 8 + 100] > 0
     assert header["forward_edges"] == [0, 15, 30, 45, 60, 75, 90, 105, 120]
     assert 100 < header["facts"]["farthest"] == np.flatnonzero(found.kl)[-1] - 8 <= 120
+    assert header["facts"]["noticed"] == np.flatnonzero(found.kl >= 1e-3)[-1] - 8
     assert (header["facts"]["outside"], header["facts"]["outside_top"]) == (len(trace) - 8 - 121, 0)
 
 

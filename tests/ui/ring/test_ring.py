@@ -22,7 +22,7 @@ from app.session.desk import Desk
 from app.session.files import RECORDING_NAME
 from app.session.progress import trace_of
 from app.session.runs import Record
-from mistral_core.analysis.influence import default_replacement
+from mistral_core.analysis.swap import replacement_of_its_kind
 from mistral_core.config import MISTRAL_7B
 from mistral_core.generation import GenerationRequest, ModelCard, Run
 from mistral_core.kv_cache import EMPTY
@@ -199,7 +199,7 @@ def test_the_measurement_is_what_two_plain_passes_say(word):
     model, tokenizer = compute.exact_model(question.model), compute.tokenizer(question.model)
     assert tokenizer.label(question.ids[8]) == "girl" == told["original"]
     swapped = list(question.ids)
-    swapped[8] = tokenizer.encode(word, bos=False)[0] if word else default_replacement(question.ids, 8)
+    swapped[8] = tokenizer.encode(word, bos=False)[0] if word else replacement_of_its_kind(tokenizer, question.ids, 8)
     with torch.no_grad():
         rows = [
             torch.softmax(model(torch.tensor([ids]))[0, question.step].double(), -1) for ids in (question.ids, swapped)
