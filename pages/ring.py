@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.ring.asked_slot import ask_slot
 from app.ring.bytes_table import bytes_table
-from app.ring.forgotten import cancel, measure
+from app.ring.forgotten import ask_about, cancel, measure
 from app.ring.picture import ring_picture
 from app.ring.sending import busy, ring_payload
 from app.ring.state import RingState
@@ -22,12 +22,14 @@ SOURCE = (
 )
 
 desk = state.desk()
-arrive(desk, st.query_params.to_dict())
+if arrive(desk, query := st.query_params.to_dict()):
+    ask_about(desk, query)
 
 st.title("Ring: what is kept?")
 st.caption(
-    "Of every word it reads, each layer keeps a key and a value, but only for the last W words: the slots are used "
-    "round and round. Step through the text and watch what is written, what is read and what is overwritten."
+    "Of every token it reads (a word, or a piece of one) each layer keeps a key and a value, but only for its window, "
+    "the last W tokens: the slots are used round and round. Step through the text and watch what is written, read and "
+    "overwritten."
 )
 notice(desk)
 

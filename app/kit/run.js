@@ -224,10 +224,11 @@ export class Run extends Windows {
     /** @type {Landmark[]} */
     const marks = [];
     const prompt = this.meta.n_prompt - 1;
-    if (prompt > 0 && prompt < this.total) marks.push({ at: prompt, kind: "prompt", label: "end of prompt" });
-    if (this.smallest < this.total) marks.push({ at: this.smallest, kind: "overwrite", label: "first overwrite" });
-    if (this.reach + 1 < this.total)
-      marks.push({ at: this.reach + 1, kind: "reach", label: "first token out of reach" });
+    const growing = this.meta.status === "running" || this.meta.status === "paused";
+    const end = growing ? this.total : this.count; // a text that was stopped does not reach what was expected
+    if (prompt > 0 && prompt < end) marks.push({ at: prompt, kind: "prompt", label: "end of prompt" });
+    if (this.smallest < end) marks.push({ at: this.smallest, kind: "overwrite", label: "first overwrite" });
+    if (this.reach + 1 < end) marks.push({ at: this.reach + 1, kind: "reach", label: "first token out of reach" });
     return marks;
   }
 }

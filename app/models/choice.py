@@ -12,13 +12,32 @@ from mistral_core.analysis.accounting import ledger
 from mistral_core.checkpoint import registry
 from mistral_core.config import MistralConfig
 
+KINDS = {
+    "storyteller": "writes stories; the one that the recording is from",
+    "relay": "carries one symbol from window to window; for questions, not for stories",
+    "baseline": "a small storyteller, with which the next ones are compared",
+    "full-attention": "as baseline, without a window",
+    "narrow-window": "as baseline, with a window of 4",
+    "mha": "as baseline, but each query head has its own key/value head (multi-head attention)",
+    "mqa": "as baseline, but all query heads share one key/value head (multi-query attention)",
+}
+"""Of the bundled models: what each is for. A test compares this list with the folders, and windows and heads."""
+
+
+def described(name: str) -> str:
+    """A model's name as a choice, with what it is for."""
+    folder = registry.browser_models().get(name)
+    if folder is not None and registry.is_bundled(folder) and name in KINDS:
+        return f"{name}: {KINDS[name]}"
+    return name
+
 
 def choose(desk: Desk) -> str:
     """The model for new runs. What is being written with another one is paused and kept."""
     names = list(registry.browser_models())
     if desk.model not in names:
         desk.model = names[0]
-    name = st.selectbox("Model", names, index=names.index(desk.model), key=state.MODEL)
+    name = st.selectbox("Model", names, index=names.index(desk.model), format_func=described, key=state.MODEL)
     if name != desk.model:
         pause_others(desk)
         desk.model = name

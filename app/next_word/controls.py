@@ -105,7 +105,10 @@ def _next_run(desk: Desk) -> None:
 
 
 def _count(desk: Desk) -> str:
-    writer = f"{desk.model} writes"
+    record = desk.record
+    other = record.spec.model if record and record.spec else record.trace.model_name if record and record.trace else ""
+    shown_by = f", what is shown is by {other}" if other and other != desk.model else ""
+    writer = f"{desk.model} writes next{shown_by}" if shown_by else f"{desk.model} writes"
     if not desk.prompt.strip():
         return f"{writer}; the prompt is empty"
     try:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from app import compute
 from app.ring.asked_slot import model_is_there
 from app.ring.messages import CancelMeasure, FailedForgotten, Forgotten, Measure, MeasuringForgotten
 from app.ring.state import Asking, Question, RingState
 from app.session.desk import Desk
+from app.session.numbers import whole
+from app.session.sentence import sentence
 from app.session.visible import run_named
 from mistral_core.analysis.progress import Report
 from mistral_core.analysis.reach import rings_left
@@ -34,6 +38,16 @@ def measure(desk: Desk, event: Measure) -> None:
     page = desk.page_state(RingState)
     name = f"{record.name}/{position}/{step}/{question.word}"
     page.asking = Asking(question, page.measurements.start(name, lambda report: answer(question, report)))
+
+
+def ask_about(desk: Desk, query: Mapping[str, str]) -> None:
+    """Takes the word that an address asks about, `ask=POSITION`, for the run that it opens."""
+    if "ask" not in query or desk.current is None:
+        return
+    try:
+        desk.page_state(RingState).ask[desk.current] = whole(query, "ask")
+    except ValueError as error:
+        desk.notice = sentence(error)
 
 
 def cancel(desk: Desk, event: CancelMeasure) -> None:

@@ -91,8 +91,8 @@ export default class RingPage extends Playhead {
   }
 
   /** @param {RingRun} run @param {RingHeader} header */
-  open(run, { at, status }) {
-    Object.assign(this, { run, target: null, asked: null, moved: false });
+  open(run, { at, status, beside }) {
+    Object.assign(this, { run, target: null, asked: beside.ask, moved: false });
     this.text.reset();
     this.fillPickers(run);
     const view = this.memory.views.get(run.id);

@@ -53,6 +53,7 @@ def ring_parts(
     total: int | None = None,
     live: bool = False,
     measurable: bool = False,
+    ask: int | None = None,
     forgotten: MeasuringForgotten | FailedForgotten | Forgotten | None = None,
     single: bool = False,
     slot: Slot | None = None,
@@ -64,6 +65,7 @@ def ring_parts(
         trace, run, start, stop, total, growth: as for `run_parts`.
         live: whether the same run can be written again, for what a recording lacks.
         measurable: whether the run's model is here.
+        ask: position of the word that the address asks about.
         forgotten: the state of the measurement.
         single: whether the numbers of one slot can be had on request where those of the run are not sent.
         slot: the answer to such a request.
@@ -84,6 +86,7 @@ def ring_parts(
         "live": live,
         "measurable": measurable,
         "chunk_size": trace.settings.get("chunk_size"),
+        "ask": ask,
         "forgotten": forgotten,
         "slot": None if slot is None else {"layer": slot.layer, "position": slot.position, "text": slot.text},
     }

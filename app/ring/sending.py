@@ -28,6 +28,7 @@ def ring_payload(desk: Desk) -> Payload:
         at=desk.at.get(record.name),
         live=live,
         measurable=measurable,
+        ask=page.ask.get(record.name),
         forgotten=forgotten_header(page, record.name),
         single=records_slots(trace) or (measurable and not live),
         slot=slot_of(page, record, trace),

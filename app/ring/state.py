@@ -51,11 +51,13 @@ class RingState(PageState, page="ring"):
 
     Attributes:
         slots: by run, layer and position of the slot whose numbers were asked for last.
+        ask: by run, position of the word that its address asks about.
         asking: the last "is it forgotten?". reading: the last layer that was read again.
     """
 
     delivery: Delivery = field(default_factory=Delivery)
     slots: dict[str, tuple[int, int]] = field(default_factory=dict)
+    ask: dict[str, int] = field(default_factory=dict)
     measurements: Workshop[Forgotten] = field(default_factory=Workshop)
     layers: Workshop[Trace] = field(default_factory=Workshop)
     asking: Asking | None = None
@@ -65,6 +67,7 @@ class RingState(PageState, page="ring"):
         """Another run may come under this name."""
         self.delivery.forget(run)
         self.slots.pop(run, None)
+        self.ask.pop(run, None)
         if self.asking is not None and self.asking.question.run == run:
             self.asking.work.cancel()
             self.asking = None

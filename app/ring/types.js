@@ -72,6 +72,7 @@
  * @property {boolean} live  whether the run can be written again, for what a recording lacks
  * @property {boolean} measurable  whether the model that wrote it is here
  * @property {number | null} chunk_size  tokens of a chunk of the prompt; null = not recorded, or all at once
+ * @property {number | null} ask  position of the word that the address asks about; null = none
  * @property {MeasuringForgotten | FailedForgotten | Forgotten | null} forgotten  null = nothing was asked
  * @property {SlotHeader | null} slot  null = none was asked for
  */

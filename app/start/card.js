@@ -43,11 +43,14 @@ export class QuestionCard {
     this.bringUp();
   }
 
-  /** Where the parts stand below each other the card comes into view. */
+  /** The card comes into view where it is not: the parts stand below each other, or the letters are large. */
   bringUp() {
     requestAnimationFrame(() => {
-      if (this.player.size(this.player.root).width < 44 * rem())
-        this.node.scrollIntoView({ block: "center", behavior: calm() ? "auto" : "smooth" });
+      const narrow = this.player.size(this.player.root).width < 44 * rem();
+      const { top, bottom } = this.node.getBoundingClientRect();
+      const bars = { top: 4 * rem(), bottom: innerHeight - 5 * rem() }; // the menu, and the player's
+      if (narrow || top < bars.top || (bottom > bars.bottom && top > bars.top + rem()))
+        this.node.scrollIntoView({ block: narrow ? "center" : "start", behavior: calm() ? "auto" : "smooth" });
     });
   }
 
@@ -74,6 +77,7 @@ export class QuestionCard {
     this.stage = "path";
     this.hop = calm() ? this.player.run.layers : 0;
     this.player.goTarget();
+    this.bringUp();
     clearInterval(this.clock);
     if (!calm())
       this.clock = setInterval(
@@ -347,7 +351,7 @@ export class QuestionCard {
         el(
           "span",
           { class: "mx-soft" },
-          `In every row the parts add up to about ${story.change.toFixed(1)} `,
+          `In every row the parts add up to about ${story.change.toFixed(1).replace("-", "−")} `,
           term("nats"),
           ", the change of ",
           term("ln p"),

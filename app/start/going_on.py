@@ -13,7 +13,7 @@ LAYER = 4
 
 
 def going_on(to: str) -> dict[str, str]:
-    """The address of the page `to` at the moment of the question; without parameters it opens the recording.
+    """The address of the page `to` at the moment of the question, asking about the same word; `{}` = the recording.
 
     Raises:
         TraceError: the recording is missing or damaged.
@@ -24,4 +24,5 @@ def going_on(to: str) -> dict[str, str]:
     if spec is None or story is None:
         return {}
     place = place_query(story["target"], min(LAYER, trace.config.n_layers - 1))
-    return spec.query() | place | (example_query(compute.EXAMPLE) if to == "reach" else {})
+    more = example_query(compute.EXAMPLE) if to == "reach" else {"ask": str(story["position"])}
+    return spec.query() | place | more

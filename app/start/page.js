@@ -162,7 +162,7 @@ export default class StartPage extends NextWordPage {
     }
     this.part("grid-legend").replaceChildren(
       legend("mx-key-edge", el("span", {}, term("edge", "exact edge"), ", tokens back (theory)")),
-      legend("mx-key-influence", term("parts", "share of the change"), "; framed: the row's largest"),
+      legend("mx-key-influence", el("span", {}, term("parts", "share of the change"), "; framed: the row’s largest")),
       legend("mx-key-out", "out of reach"),
     );
   }

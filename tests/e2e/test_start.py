@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from playwright.sync_api import expect
 
 from app import compute
 from app.theme import percent
@@ -78,6 +79,9 @@ def test_the_first_minute_asks_measures_and_shows_the_way(visit):
     page.get_by_role("button", name="See it in the rings").click()
     page.wait_for_url("**/ring?**")
     page.wait_for_selector(f"{PLAYER}[data-step='{found['corridor']['target']}']", timeout=60_000)
+    expect(page.locator(".page-ring")).to_contain_text(
+        f"({found['corridor']['source']}) left all"
+    )  # the story's word, not the last to go
     settled(page)
     page.get_by_role("link", name="Start", exact=True).click()
     page.wait_for_selector(f"{PLAYER}[data-stage='ask'][data-step='{found['corridor']['target']}']")

@@ -142,6 +142,17 @@ test("attention that was not sent, or of a token that is not here, is not a numb
   assert.equal(other.weight(3, 0, 0, 4), 0);
 });
 
+test("of a text that was stopped there are no marks beyond its end; of a growing one those that will come", () => {
+  const run = new Run("a run");
+  const payload = payloadOf(TEXT, { to: 6, windows: [4, 4] });
+  Object.assign(payload.header, { total: 400, status: "running" });
+  run.absorb(payload);
+  const kinds = () => run.landmarks().map(({ kind }) => kind);
+  assert.deepEqual(kinds(), ["prompt", "overwrite", "reach"]);
+  run.meta.status = "done";
+  assert.deepEqual(kinds(), ["prompt", "overwrite"]);
+});
+
 test("the marks on the timeline are those that lie within the text", () => {
   const run = new Run("a run");
   run.absorb(payloadOf(TEXT, { windows: [4, 4] }));

@@ -36,6 +36,7 @@ const RING = {
   live: false,
   measurable: false,
   chunk_size: null,
+  ask: null,
   forgotten: null,
   slot: null,
 };
