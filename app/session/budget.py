@@ -12,11 +12,12 @@ from app.session import visitors
 from app.session.desk import Desk
 from app.session.runs import Record, RunSpec
 from app.theme import size
+from mistral_core.serving.memory import machine_bytes
 
 SESSION_BYTES = 768 * 2**20
 """Five of the longest texts that may be asked for, or a class's hour of short ones."""
-SERVER_BYTES = 8 * 2**30
-"""A third of the memory of the machine that this was measured on; the models and the rest need under 2 GiB."""
+SERVER_BYTES = min(8 * 2**30, machine_bytes() // 3)
+"""A third of the machine, on a large one no more than this; the models and the rest need under 2 GiB."""
 
 
 def bytes_of(record: Record) -> int:
