@@ -27,9 +27,8 @@ if arrive(desk, query := st.query_params.to_dict()):
 
 st.title("Ring: what is kept?")
 st.caption(
-    "Of every token it reads (a word, or a piece of one) each layer keeps a key and a value, but only for its window, "
-    "the last W tokens: the slots are used round and round. Step through the text and watch what is written, read and "
-    "overwritten."
+    "Each layer keeps a key and a value of the last W tokens (pieces of words) only, its window, in slots used round and "
+    "round. Watch what is written, read and overwritten."
 )
 notice(desk)
 

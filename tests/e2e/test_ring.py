@@ -244,6 +244,17 @@ def test_a_narrow_screen_scrolls_only_downwards(visit):
         assert main.evaluate("e => e.scrollWidth <= e.clientWidth + 1"), scene
 
 
+def test_on_a_phone_a_landmark_of_the_timeline_is_met_by_a_finger_beside_the_slider(visit):
+    page = visit("/ring", width=390, height=844)
+    page.wait_for_selector(f"{RING}[data-step]")
+    mark, slider = page.locator(".mx-landmark.mx-overwrite"), page.locator("[data-part='slider']").bounding_box()
+    box = mark.bounding_box()
+    below = box["y"] + box["height"] - (slider["y"] + slider["height"] / 2)
+    assert min(box["width"], below) >= 20, "under the middle of the slider, which stays a slider"
+    mark.click()
+    page.wait_for_selector(f"{RING}[data-step='16']")
+
+
 def test_a_narrow_first_screen_shows_the_picture_over_a_low_timeline(visit):
     page = visit(link(n=20), width=390, height=844)
     done(page)
