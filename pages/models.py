@@ -9,6 +9,7 @@ from app.models.family import family
 from app.models.ledger import ledger_table
 from app.session import state
 from app.shared.frame import closing, part
+from app.shared.larger import larger_switch
 
 SOURCE = (
     "Mistral 7B (arXiv 2310.06825), table 1. Code: mistral_core/config.py, "
@@ -16,7 +17,9 @@ SOURCE = (
 )
 
 desk = state.desk()
-st.title("Models: which model is this?")
+with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+    st.title("Models: which model is this?", width="content")
+    larger_switch()
 st.caption(
     "New texts are written by the model chosen here. What is open on the other pages stays, and says which model wrote "
     "it. The numbers come from the model's configuration file, and the checks below run the model itself."
