@@ -27,8 +27,8 @@ if arrive(desk, query := st.query_params.to_dict()):
 
 st.title("Ring: what is kept?")
 st.caption(
-    "Each layer keeps a key and a value of the last W tokens (pieces of words) only, its window, in slots used round and "
-    "round. Watch what is written, read and overwritten."
+    "Each layer keeps a key and a value of the last W tokens (pieces of words) only, its window, in slots used round "
+    "and round. Watch what is written, read and overwritten."
 )
 notice(desk)
 
