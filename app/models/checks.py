@@ -22,9 +22,9 @@ def trust(desk: Desk, name: str) -> None:
     st.subheader("Is it really this model?")
     checks = desk.page_state(ModelsState).checks
     st.write(
-        "The checks run the model: against a second forward written from the papers, against stored logits, "
-        "cached against dense, chunked, the ring against the last W keys, and the exact reach. Each error is "
-        "measured now."
+        "The checks run the model and compare what it computes: with a second program written from the papers, with "
+        "stored logits (the raw score of every possible next token), token by token with all at once and in chunks, "
+        "the ring with the last W keys, and the exact reach. Each error is measured now."
     )
     results = work_panel(
         checks,

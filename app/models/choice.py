@@ -48,6 +48,17 @@ def choose(desk: Desk) -> str:
     return str(name)
 
 
+MEANINGS = {
+    "parameters": "Numbers that training has set: all weights of the model.",
+    "layers": "Each changes the state of every token once, by attention and by a small network of its own.",
+    "query : key/value heads": "A query head is one way of looking back. Several share one key/value head, so that "
+    "fewer keys and values have to be kept: grouped-query attention.",
+    "window W": "How many tokens a layer can look at, the token itself included.",
+    "exact reach": "Farther back than this nothing can matter for the next token: a layer hands on by at most W − 1.",
+    "vocabulary": "How many different tokens (words and pieces of words) it knows.",
+}
+
+
 def facts(name: str, config: MistralConfig) -> None:
     """The shape in six numbers."""
     windows = sorted({window for window in config.windows if window is not None})
@@ -62,7 +73,7 @@ def facts(name: str, config: MistralConfig) -> None:
     }
     with st.container(horizontal=True, gap="medium"):
         for label, value in numbers.items():
-            st.metric(label, value, width="content")
+            st.metric(label, value, width="content", help=MEANINGS[label])
     st.caption(
         "derived from the configuration of " + name + ". Exact reach: after k layers a token can depend on k × (W − 1) "
         "tokens before it, since W counts the token itself. The paper writes k × W."

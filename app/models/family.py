@@ -16,8 +16,10 @@ def family() -> None:
         rows = reached(recorded_results())
         st.dataframe([_family_row(row) for row in rows], hide_index=True)
         st.caption(
-            f"Bits per byte of held-out text after {rows[0].first.tokens / 1e6:.1f} million tokens, alike for all; "
-            "lower is better. The mean of the seeds, and how far they lie apart. Two "
+            "Bits per byte: how many bits the model needs on average to tell the next byte of a text that it was not "
+            "trained on; 8 = it knows nothing, lower is better. "
+            f"After {rows[0].first.tokens / 1e6:.1f} million tokens, alike for all. The mean of the seeds, and how far "
+            "they lie apart. Two "
             "models differ only where the difference is larger than that. Whole chapters are longer than any text that "
             "these models were trained on, which full attention does not forgive; pieces are not. Measured when they "
             "were trained, by `python -m mistral_core family`."
