@@ -111,8 +111,8 @@ def said_of(disagreement: Disagreement | None, count: int, length: int) -> Findi
         else f"in {count} tokens no single one has such a pair, so these are keys of two: two predictions are compared"
     )
     done["text"] = (
-        f"{factor} times the attention and hardly a consequence: {of}. Attention: mean of all layers and heads. "
-        "Taken away: KL of the next word when no layer sees this key."
+        f"The first is looked at {factor} times as much as the second, and yet taking it away changes hardly anything: "
+        f"{of}. Attention: mean of all layers and heads. Taken away: KL of the next word when no layer sees this key."
     )
     done["reach"] = any(entry.name == REACH for entry in ENTRIES)
     return done

@@ -45,9 +45,9 @@ export class RingPanel {
     player
       .part("ring-title")
       .replaceChildren(
-        ring
-          ? `The ring in layer ${layer + 1}: slot = position mod ${window}`
-          : `Keys and values in layer ${layer + 1}: no window, nothing is overwritten`,
+        ...(ring
+          ? [`The ring in layer ${layer + 1}: `, term("slot", `slot = position mod ${window}`)]
+          : [`Keys and values in layer ${layer + 1}: no window, nothing is overwritten`]),
       );
     const size = ring ? window : Math.max(16, t + 1);
     const slots = this.slotsOnScreen(t, window, ring && window <= RING_MAX ? window : Math.min(16, size));
@@ -342,6 +342,6 @@ export class RingPanel {
     const [text, slots] = vertical ? ["left", "right"] : ["above", "below"];
     const order = Number.isFinite(window) ? `${text}: order of the text · ${slots}: order of the slots · ` : "";
     const made = layer ? `made from the states after L${layer}` : "made from the token embeddings";
-    player.part("ring-legend").replaceChildren(order, term("states", made), ` · ${what}`);
+    player.part("ring-legend").replaceChildren(order, term("K,V"), " ", term("states", made), ` · ${what}`);
   }
 }

@@ -16,6 +16,11 @@ export const TERMS = {
     "Of each token a layer keeps a key, by which it is found, and a value, what is fetched from it: two " +
     "lists of numbers. Several heads share one pair of them: that is grouped-query attention.",
   window: "How many tokens a layer can look at, the newest included. What is older has been overwritten.",
+  slot:
+    "A slot is a place of the ring that is used again and again. Its number is what is left when the position is " +
+    "divided by the window (mod): with 16, position 35 goes to slot 3.",
+  "K,V": "Key and value; @16 = made when the token at position 16 was read.",
+  sideways: "From one token to another: only attention does that; the rest of a layer works on each token alone.",
   states:
     "What the model knows at a position: a list of numbers that each layer changes. A layer makes its keys " +
     "and values from the states that the layer before has left.",

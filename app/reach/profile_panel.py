@@ -28,7 +28,7 @@ def can_see_does_use(desk: Desk) -> None:
     st.write(
         f"The girl was chosen for effect. What does an ordinary word do? Words of {len(examples)} example texts, "
         "written on by the model, and of your own are replaced one at a time, and the change is averaged by distance. "
-        "The same is done with random weights: what is left then comes from the shape of the network alone."
+        "The same is done with random weights: a model that has learned nothing."
     )
     comparison = work_panel(
         desk.page_state(ReachState).profiles,

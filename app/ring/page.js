@@ -11,6 +11,7 @@ import { SlotPanel } from "./slot.js";
 import { clamp, grouped, plural, quoted, shorten } from "../kit/format.js";
 import { span } from "./plans.js";
 import { el, legend, segmented } from "../kit/dom.js";
+import { term } from "../kit/terms.js";
 import { coming, firstStep, keepPlace, placeOf, takePlace } from "../kit/places.js";
 
 /** @import { RingPayload } from "./run.js" */
@@ -227,10 +228,11 @@ export default class RingPage extends Playhead {
       " ",
       el("span", { class: "mx-tok mx-sample", "data-marked": "" }, el("span", { class: "mx-w" }, "asked about")),
     );
-    this.part("all-title").textContent =
-      run.oneWindow && Number.isFinite(run.smallest)
-        ? `All ${run.layers} rings: slot = position mod ${grouped(run.smallest)}`
-        : `The rings of all ${run.layers} layers`;
+    this.part("all-title").replaceChildren(
+      ...(run.oneWindow && Number.isFinite(run.smallest)
+        ? [`All ${run.layers} rings: `, term("slot", `slot = position mod ${grouped(run.smallest)}`)]
+        : [`The rings of all ${run.layers} layers`]),
+    );
     const lost = t - run.windows[this.layer]; // below 0, or minus infinity: nothing was overwritten
     this.part("all-legend").replaceChildren(
       legend("ring-key-write", "written in this step"),
