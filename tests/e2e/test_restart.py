@@ -25,31 +25,31 @@ def shown(page) -> str:
     return run
 
 
-def test_after_a_restart_the_page_says_what_is_gone_and_offers_what_the_browser_kept(tmp_path):
+def test_after_a_restart_the_page_says_what_is_gone_and_offers_what_the_browser_kept(tmp_path, chromium):
     port = harness.free_port()
-    with harness.browser() as launched:
-        page = harness.open_page(launched)
-        with harness.server(tmp_path / "first.log", port=port) as running:
-            page.goto(f"{running.url}/next_word?" + urlencode({"model": "storyteller", "text": FIRST, "n": 12}))
-            first = shown(page)
-            written(page, SECOND)
-            second = shown(page)
-            assert first != second
-            page.locator(".st-key-prompt textarea").fill(TYPED)
-            assert page.locator(".visit").inner_text() == "", "nothing is lost while the visit goes on"
-        with harness.sound_server(tmp_path / "second.log", port=port):
-            room = page.locator(".visit")
-            expect(room).to_contain_text("began anew", timeout=60_000)
-            expect(room).to_contain_text(FIRST)
-            expect(room).to_contain_text(TYPED)
-            expect(room).not_to_contain_text(SECOND)  # the address names it, and it is written again
-            assert shown(page) == second
-            room.get_by_role("link", name=FIRST).click()
-            page.wait_for_selector(f"{DONE}[data-run='{first}']")
-            expect(room).not_to_contain_text(FIRST)  # it is here again
-            expect(room).to_contain_text(TYPED)
-            room.get_by_role("button", name="close").click()
-            expect(room).to_be_empty()
+    page = harness.open_page(chromium)
+    with harness.server(tmp_path / "first.log", port=port) as running:
+        page.goto(f"{running.url}/next_word?" + urlencode({"model": "storyteller", "text": FIRST, "n": 12}))
+        first = shown(page)
+        written(page, SECOND)
+        second = shown(page)
+        assert first != second
+        page.locator(".st-key-prompt textarea").fill(TYPED)
+        assert page.locator(".visit").inner_text() == "", "nothing is lost while the visit goes on"
+    with harness.sound_server(tmp_path / "second.log", port=port):
+        room = page.locator(".visit")
+        expect(room).to_contain_text("began anew", timeout=60_000)
+        expect(room).to_contain_text(FIRST)
+        expect(room).to_contain_text(TYPED)
+        expect(room).not_to_contain_text(SECOND)  # the address names it, and it is written again
+        assert shown(page) == second
+        room.get_by_role("link", name=FIRST).click()
+        page.wait_for_selector(f"{DONE}[data-run='{first}']")
+        expect(room).not_to_contain_text(FIRST)  # it is here again
+        expect(room).to_contain_text(TYPED)
+        room.get_by_role("button", name="close").click()
+        expect(room).to_be_empty()
+    page.context.close()
 
 
 def test_a_page_that_is_loaded_anew_says_so_until_that_is_closed(visit, tmp_path):
