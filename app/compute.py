@@ -19,8 +19,9 @@ from app.start.payload import start_parts
 from app.wire import pack
 from mistral_core.analysis.progress import Report, silent
 from mistral_core.checkpoint import registry
+from mistral_core.checkpoint.tokenizers import load_tokenizer
 from mistral_core.config import MistralConfig
-from mistral_core.tokenizer import SentencePieceTokenizer
+from mistral_core.tokenizer import Tokenizer
 from mistral_core.trace.trace import Trace
 
 if TYPE_CHECKING:
@@ -68,13 +69,13 @@ def engine() -> Engine:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def tokenizer(name: str) -> SentencePieceTokenizer:
+def tokenizer(name: str) -> Tokenizer:
     """The tokenizer of a model that a browser may name; needs no torch.
 
     Raises:
         ValueError: no such model, or no readable tokenizer.
     """
-    return SentencePieceTokenizer(registry.resolve_browser(name) / "tokenizer.model")
+    return load_tokenizer(registry.resolve_browser(name))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

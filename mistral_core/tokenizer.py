@@ -51,6 +51,10 @@ class Tokenizer(Protocol):
     @property
     def eos_id(self) -> int: ...
 
+    @property
+    def prefixes_space(self) -> bool:
+        """Whether a text's first word is encoded as one in mid-text is, with a space before it."""
+
     def encode(self, text: str, bos: bool = True, eos: bool = False) -> list[int]:
         """Token ids of `text`, with the begin and end tokens where asked for."""
 
@@ -116,19 +120,18 @@ class SentencePieceTokenizer:
         """Id of `</s>`, which ends a text."""
         return int(self._processor.eos_id())
 
+    @property
+    def prefixes_space(self) -> bool:
+        """Whether a text's first word is encoded as one in mid-text is: SentencePiece puts a space before it."""
+        return self._strips_prefix
+
     def encode(self, text: str, bos: bool = True, eos: bool = False) -> list[int]:
         """Token ids of `text`; names of control tokens in it ("<s>") are ordinary text.
 
         Raises:
             ValueError: `text` holds half of a surrogate pair, which no UTF-8 file can.
         """
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            half = text[error.start]
-            raise ValueError(
-                f"character {error.start} of the text is U+{ord(half):04X}, half of a surrogate pair; remove it"
-            ) from error
+        refuse_surrogates(text)
         ids: list[int] = self._processor.encode(text)
         return [self.bos_id] * bos + ids + [self.eos_id] * eos
 
@@ -184,7 +187,7 @@ class SentencePieceTokenizer:
         word = piece.replace(SPACE_PIECE, " ")
         if word.strip(" "):
             word = word.removeprefix(" ")
-        return _visible(word)
+        return visible(word)
 
     def _refuse_rewriting(self) -> None:
         """Refuses a model whose normaliser changes any character of the first plane; 2 ms for all of them."""
@@ -227,7 +230,22 @@ def _open(path: Path) -> sentencepiece.SentencePieceProcessor:
     return processor
 
 
-def _visible(word: str) -> str:
+def refuse_surrogates(text: str) -> None:
+    """A text that no UTF-8 file can hold has no tokens.
+
+    Raises:
+        ValueError: it holds half of a surrogate pair.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = text[error.start]
+        raise ValueError(
+            f"character {error.start} of the text is U+{ord(half):04X}, half of a surrogate pair; remove it"
+        ) from error
+
+
+def visible(word: str) -> str:
     """The word with a sign for each character that shows nothing, or only together with the one before it."""
     signs, base = [], False
     for character in word:
@@ -267,16 +285,16 @@ class StreamingDecoder:
         if not self._tokenizer.token_bytes(token_id):  # a control token: bytes do not join across it
             return self.flush()
         self._at_start = False
-        text, self._pending = _decode_bytes(self._pending + added, final=False)
+        text, self._pending = decode_bytes(self._pending + added, final=False)
         return text
 
     def flush(self) -> str:
         """What was held back, as `decode` would show a text that ends here."""
-        text, self._pending = _decode_bytes(self._pending, final=True)
+        text, self._pending = decode_bytes(self._pending, final=True)
         return text
 
 
-def _decode_bytes(data: bytes, final: bool) -> tuple[str, bytes]:
+def decode_bytes(data: bytes, final: bool) -> tuple[str, bytes]:
     """Characters of `data`, U+FFFD for each byte that starts none, and an unfinished rest."""
     text, start = [], 0
     while start < len(data):
@@ -324,7 +342,8 @@ def single_token(tokenizer: Tokenizer, word: str) -> int:
     Raises:
         ValueError: the word is empty or has several pieces.
     """
-    ids = tokenizer.encode(word.strip(), bos=False) if word.strip() else []
+    in_text = word.strip() if tokenizer.prefixes_space else f" {word.strip()}"
+    ids = tokenizer.encode(in_text, bos=False) if word.strip() else []
     if len(ids) != 1:
         pieces = "|".join(map(tokenizer.label, ids)) or "nothing"
         raise ValueError(f"{word!r} is {pieces}, {len(ids)} tokens; choose a word that is one token")

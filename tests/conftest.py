@@ -37,6 +37,7 @@ class ByteTokenizer:
     """Ids 3 to 258 are bytes 0 to 255; 0 is unknown, 1 begins, 2 ends; the rest are words."""
 
     vocab_size, bos_id, eos_id = TINY.vocab_size, 1, 2
+    prefixes_space = True
 
     def encode(self, text: str, bos: bool = True, eos: bool = False) -> list[int]:
         return [1] * bos + [byte + 3 for byte in text.encode()] + [2] * eos

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mistral_core.checkpoint.folder import HUGGING_FACE, CheckpointError, detect_layout, read_json
+from mistral_core.checkpoint.folder import GGUF, HUGGING_FACE, CheckpointError, detect_layout, gguf_file, read_json
 from mistral_core.config import V01_ROPE_THETA, ConfigNotice, MistralConfig, with_rope_theta
 
 _FIELDS = {
@@ -88,7 +88,12 @@ def load_config(folder: str | Path) -> MistralConfig:
 def read_config(folder: str | Path) -> tuple[MistralConfig, tuple[str, ...]]:
     """As `load_config`, with the notices returned instead of warned."""
     folder = Path(folder)
-    if detect_layout(folder) == HUGGING_FACE:
+    layout = detect_layout(folder)
+    if layout == GGUF:
+        from mistral_core.checkpoint.gguf_folder import config_from_gguf, header_of
+
+        return config_from_gguf(header_of(gguf_file(folder)))
+    if layout == HUGGING_FACE:
         return config_from_hugging_face(read_json(folder / "config.json"))
     params, notices = with_rope_theta(read_json(folder / "params.json"))
     return MistralConfig.from_params(params), notices

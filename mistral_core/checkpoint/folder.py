@@ -1,8 +1,8 @@
-"""Model folders: which of the two layouts one has, which files hold its weights, and what is refused.
+"""Model folders: which of the three layouts one has, which files hold its weights, and what is refused.
 
 Mistral's own layout has `params.json` and `consolidated*.safetensors`, Hugging Face's `config.json` and
-`model*.safetensors`. Only safetensors are read. Pickle files (.bin, .pt, .pth) are programs: opening one
-runs it.
+`model*.safetensors`; a GGUF file holds all in one. Nothing else is read. Pickle files (.bin, .pt, .pth) are
+programs: opening one runs it.
 
 Nothing here imports torch.
 """
@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-MISTRAL, HUGGING_FACE = "Mistral", "Hugging Face"
+MISTRAL, HUGGING_FACE, GGUF = "Mistral", "Hugging Face", "GGUF"
 INDEX_FILE = "model.safetensors.index.json"
 DEFECTS_NAMED = 20
 """A folder without weights for a thousand layers has ten thousand; nobody reads them."""
@@ -29,7 +29,7 @@ class CheckpointError(ValueError):
 
 
 def detect_layout(folder: Path) -> str:
-    """Which of the two layouts a folder has. Mistral's own wins where both are complete.
+    """Which of the three layouts a folder has. Mistral's own wins where several are complete, then Hugging Face's.
 
     Raises:
         CheckpointError: not a folder, or one without a configuration.
@@ -41,10 +41,25 @@ def detect_layout(folder: Path) -> str:
         return MISTRAL
     if has_config:
         return HUGGING_FACE
+    if any(folder.glob("*.gguf")):
+        return GGUF
     raise CheckpointError(
-        f"{folder} has neither params.json (Mistral's layout) nor config.json (Hugging Face's); "
+        f"{folder} has neither params.json (Mistral's layout) nor config.json (Hugging Face's) nor a .gguf file; "
         f"a model folder needs one of them"
     )
+
+
+def gguf_file(folder: Path) -> Path:
+    """The one GGUF file of a folder.
+
+    Raises:
+        CheckpointError: there are several, or none.
+    """
+    files = sorted(folder.glob("*.gguf"))
+    if len(files) != 1:
+        names = ", ".join(path.name for path in files[:DEFECTS_NAMED]) or "none"
+        raise CheckpointError(f"{folder} must have one .gguf file, and has {names}; give each model its own folder")
+    return files[0]
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -63,11 +78,13 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def weight_files(folder: Path, layout: str) -> list[Path]:
-    """The safetensors files of a folder.
+    """The files of a folder that hold its weights.
 
     Raises:
         CheckpointError: there are none, more than one model's, or the index of shards names something else.
     """
+    if layout == GGUF:
+        return [gguf_file(folder)]
     single = folder / "model.safetensors"
     if layout == MISTRAL and (shards := sorted(folder.glob("consolidated*.safetensors"))):
         if single.is_file() and not (folder / "config.json").is_file():

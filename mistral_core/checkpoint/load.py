@@ -1,4 +1,4 @@
-"""Loading a model folder, in Mistral's layout or in Hugging Face's.
+"""Loading a model folder, in Mistral's layout, in Hugging Face's, or with a GGUF file.
 
 A folder is checked whole before a weight is read: everything that is missing, superfluous,
 wrongly shaped or wrongly typed comes in one error. Then the network is built without memory
@@ -25,6 +25,7 @@ from torch.overrides import TorchFunctionMode
 from mistral_core.checkpoint.configuration import read_config
 from mistral_core.checkpoint.fast import FastTransformer, room
 from mistral_core.checkpoint.folder import (
+    GGUF,
     HUGGING_FACE,
     CheckpointError,
     detect_layout,
@@ -32,12 +33,14 @@ from mistral_core.checkpoint.folder import (
     refuse_pickle,
     weight_files,
 )
+from mistral_core.checkpoint.gguf_folder import READ, header_of, kind_of, read_tensor
 from mistral_core.checkpoint.golden import GOLDEN_FILE, load_golden
 from mistral_core.checkpoint.registry import bundled_root
 from mistral_core.checkpoint.tensors import add_to_hash, expected_shapes, file_name, from_half_split, rotary_heads
+from mistral_core.checkpoint.tokenizers import load_tokenizer
 from mistral_core.config import MistralConfig
 from mistral_core.model import Transformer
-from mistral_core.tokenizer import SentencePieceTokenizer
+from mistral_core.tokenizer import SentencePieceTokenizer, Tokenizer
 
 _CHANGED = "changed while the model was being read, so its parts may be of two versions; load it again"
 _FLOATS = {"BF16", "F16", "F32", "F64"}
@@ -58,12 +61,23 @@ class LoadedModel:
     """
 
     model: Transformer
-    tokenizer: SentencePieceTokenizer
+    tokenizer: Tokenizer
     config: MistralConfig
     name: str
     model_hash: str
     folder: Path
     notices: tuple[str, ...] = ()
+
+    @property
+    def tokenizer_file(self) -> Path:
+        """The `tokenizer.model` of the folder, for what is made from this model.
+
+        Raises:
+            ValueError: its tokenizer lies in a GGUF file.
+        """
+        if not isinstance(self.tokenizer, SentencePieceTokenizer):
+            raise ValueError(f"{self.folder} has its tokenizer in a GGUF file; only a tokenizer.model can be passed on")
+        return self.tokenizer.path
 
 
 @dataclass(frozen=True)
@@ -88,13 +102,21 @@ class _Stored:
         return tensor
 
 
+class _Quantised(_Stored):
+    """A tensor of a GGUF file, read out of its blocks."""
+
+    def read(self) -> Tensor:
+        header = header_of(self.path)
+        return torch.from_numpy(read_tensor(header, header.tensors[self.key]))
+
+
 def load_model(
     folder: str | Path, *, dtype: torch.dtype = torch.float32, device: str | torch.device = "cpu"
 ) -> LoadedModel:
-    """Loads a model folder of either layout.
+    """Loads a model folder of any layout.
 
     Args:
-        folder: holds the configuration, the weights as safetensors, and `tokenizer.model`.
+        folder: holds the configuration, the weights as safetensors and `tokenizer.model`; or one GGUF file.
         dtype: compute dtype, whatever the file has.
         device: where the weights go, one tensor at a time.
 
@@ -108,12 +130,12 @@ def load_model(
     folder = Path(folder)
     refuse_pickle(folder)
     layout = detect_layout(folder)
-    versions = _versions([*folder.glob("*.json"), *folder.glob("tokenizer.model*")])
+    versions = _versions([*folder.glob("*.json"), *folder.glob("tokenizer.model*"), *folder.glob("*.gguf")])
     config, notices = read_config(folder)
-    tokenizer = _load_tokenizer(folder, config)
+    tokenizer = _fitting_tokenizer(folder, config)
     files = weight_files(folder, layout)
     versions |= _versions(files)
-    stored = _inventory(folder, files)
+    stored = _gguf_inventory(files[0]) if layout == GGUF else _inventory(folder, files)
     _check(stored, config, folder)
     state, model_hash = _read_weights(stored, config, layout, dtype, torch.device(device))
     if changed := [path for path, version in versions.items() if _versions([path]) != {path: version}]:
@@ -232,6 +254,13 @@ def _inventory(folder: Path, files: Iterable[Path]) -> dict[str, _Stored]:
     return stored
 
 
+def _gguf_inventory(path: Path) -> dict[str, _Stored]:
+    """Every tensor of a GGUF file by its name there, from the header alone."""
+    return {
+        name: _Quantised(path, name, kind_of(tensor), tensor.shape) for name, tensor in header_of(path).tensors.items()
+    }
+
+
 def _check(stored: dict[str, _Stored], config: MistralConfig, folder: Path) -> None:
     """Compares the headers with the network; drops what is derived from the configuration.
 
@@ -239,6 +268,7 @@ def _check(stored: dict[str, _Stored], config: MistralConfig, folder: Path) -> N
         CheckpointError: lists every missing, extra, wrongly shaped and wrongly typed tensor.
     """
     layout = detect_layout(folder)
+    readable = set(READ) if layout == GGUF else _FLOATS
     expected = {file_name(name, layout): shape for name, shape in expected_shapes(config).items()}
     derived = {key for key in stored if key.endswith("rotary_emb.inv_freq")}
     output = file_name("output.weight", layout)
@@ -247,8 +277,8 @@ def _check(stored: dict[str, _Stored], config: MistralConfig, folder: Path) -> N
         if key in expected:
             if tensor.shape != expected[key]:
                 problems.append(f"wrong shape: {key} is {list(tensor.shape)}, must be {list(expected[key])}")
-            if tensor.dtype not in _FLOATS:
-                problems.append(f"wrong type: {key} is {tensor.dtype}, must be one of {', '.join(sorted(_FLOATS))}")
+            if tensor.dtype not in readable:
+                problems.append(f"wrong type: {key} is {tensor.dtype}, must be one of {', '.join(sorted(readable))}")
         elif key == output and config.tied_embeddings:
             embedding = stored.get(file_name("tok_embeddings.weight", layout))
             if embedding and not torch.equal(tensor.read(), embedding.read()):
@@ -259,14 +289,10 @@ def _check(stored: dict[str, _Stored], config: MistralConfig, folder: Path) -> N
         raise CheckpointError(one_message(f"the weights in {folder} do not fit its configuration", problems))
 
 
-def _load_tokenizer(folder: Path, config: MistralConfig) -> SentencePieceTokenizer:
-    path = folder / "tokenizer.model"
-    if not path.is_file():  # later Mistral releases number it: tokenizer.model.v3
-        path = max(folder.glob("tokenizer.model.v*"), default=path, key=lambda numbered: numbered.name)
-    others = [name for name in ("tekken.json", "tokenizer.json") if (folder / name).is_file()]
-    if not path.is_file() and others:
-        raise CheckpointError(f"{folder} has its tokenizer in {' and '.join(others)}; a tokenizer.model is needed")
-    tokenizer = SentencePieceTokenizer(path)
+def _fitting_tokenizer(folder: Path, config: MistralConfig) -> Tokenizer:
+    """The folder's tokenizer, with a token for each row of the embedding and no more."""
+    tokenizer = load_tokenizer(folder)
+    path = tokenizer.path if isinstance(tokenizer, SentencePieceTokenizer) else folder
     if tokenizer.vocab_size < config.vocab_size:
         raise CheckpointError(
             f"{path} has {tokenizer.vocab_size} tokens, but the network has {config.vocab_size}: tokens "

@@ -1,9 +1,9 @@
 """Which models are offered, and what a name may reach.
 
-Two folders are searched: the bundled models of this repository, and the one that the
-environment variable MISTRAL_MODELS_DIR names. Whoever uses the command line may also name
-any path. A browser may not: it is offered names, and a name reaches nothing outside the two
-folders, not even through a symbolic link.
+Three folders are searched: the bundled models of this repository, `models/` beside them for those that were fetched
+(`make smollm2`), and the one that the environment variable MISTRAL_MODELS_DIR names. Whoever uses the command line may
+also name any path. A browser may not: it is offered names, and a name reaches nothing outside these folders, not even
+through a symbolic link.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ def bundled_root() -> Path:
     return Path(__file__).resolve().parents[2] / "assets" / "models"
 
 
+def fetched_root() -> Path:
+    """The folder of the models that a command has fetched; not part of the repository, and often not there."""
+    return Path(__file__).resolve().parents[2] / "models"
+
+
 def user_root() -> Path | None:
     """The folder that MISTRAL_MODELS_DIR names; `None` where it is not set."""
     value = os.environ.get(MODELS_VARIABLE, "")
@@ -41,7 +46,7 @@ def user_root() -> Path | None:
 
 
 def listing() -> Listing:
-    """Searches both folders, the default model first. A model is a sub-folder with a params.json or a config.json."""
+    """Searches the folders, the default model first. A model is a sub-folder with a params.json or a config.json."""
     models: dict[str, Path] = {}
     notices = []
     for root in _roots():
@@ -62,7 +67,7 @@ def available_models() -> dict[str, Path]:
 
 
 def browser_models() -> dict[str, Path]:
-    """The models that a browser may choose: those whose files all lie inside the two folders."""
+    """The models that a browser may choose: those whose files all lie inside these folders."""
     return {name: folder for name, folder in listing().models.items() if _outside(folder) is None}
 
 
@@ -104,19 +109,25 @@ def is_bundled(folder: Path) -> bool:
 
 
 def _roots() -> list[Path]:
-    user = user_root()
-    return [bundled_root()] if user is None else [bundled_root(), user]
+    fetched, user = fetched_root(), user_root()
+    return [bundled_root(), *([fetched] if fetched.is_dir() else []), *([] if user is None else [user])]
 
 
 def _model_folders(root: Path) -> list[Path]:
     """Sorted by name, the default one first."""
     entries = sorted(root.iterdir(), key=lambda path: (path.name != DEFAULT_MODEL, path.name))
     folders = (path for path in entries if path.is_dir())
-    return [path for path in folders if (path / "params.json").is_file() or (path / "config.json").is_file()]
+    return [path for path in folders if _is_model(path)]
+
+
+def _is_model(folder: Path) -> bool:
+    """Whether a folder has the configuration of a model, in one of the three layouts."""
+    named = any((folder / name).is_file() for name in ("params.json", "config.json"))
+    return named or any(path.is_file() for path in folder.glob("*.gguf"))
 
 
 def _outside(folder: Path) -> str | None:
-    """Name of the first part of a model that lies outside both roots once links are followed."""
+    """Name of the first part of a model that lies outside all roots once links are followed."""
     roots = [root.resolve() for root in _roots()]
     for path in (folder, *sorted(folder.iterdir())):
         real = path.resolve()

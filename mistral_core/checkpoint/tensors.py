@@ -1,8 +1,8 @@
 """What the tensors of a network are called, how large they are, and in which order their rows lie.
 
-Two layouts exist. Mistral's own is the one this program thinks in. Hugging Face's has other names, and stores
-the rows of wq and wk so that rotary pairs lie half a head apart ("half-split"); here and in Mistral's
-files they are neighbours. Both directions are in this file.
+Three layouts exist. Mistral's own is the one this program thinks in. GGUF has other names and the same order of
+rows. Hugging Face's has other names too, and stores the rows of wq and wk so that rotary pairs lie half a head apart
+("half-split"); here and in the other two they are neighbours. Both directions are in this file.
 
 Source: mistral-inference (names); transformers `convert_mistral_weights_to_hf.py`, `permute`.
 """
@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mistral_core.checkpoint.folder import HUGGING_FACE
+from mistral_core.checkpoint.folder import GGUF, HUGGING_FACE
 from mistral_core.config import MistralConfig
 
 _TO_HF = {
@@ -31,6 +31,18 @@ _TO_HF = {
     "attention_norm": "input_layernorm",
     "ffn_norm": "post_attention_layernorm",
 }
+_TO_GGUF = {
+    "attention.wq": "attn_q",
+    "attention.wk": "attn_k",
+    "attention.wv": "attn_v",
+    "attention.wo": "attn_output",
+    "feed_forward.w1": "ffn_gate",
+    "feed_forward.w2": "ffn_down",
+    "feed_forward.w3": "ffn_up",
+    "attention_norm": "attn_norm",
+    "ffn_norm": "ffn_norm",
+}
+_TO_GGUF_TOP = {"tok_embeddings": "token_embd", "norm": "output_norm", "output": "output"}
 _TO_HF_TOP = {"tok_embeddings": "model.embed_tokens", "norm": "model.norm", "output": "lm_head"}
 
 
@@ -79,6 +91,22 @@ def hugging_face_name(name: str) -> str:
     return f"model.layers.{index}.{_TO_HF[part]}.weight"
 
 
+def gguf_name(name: str) -> str:
+    """llama.cpp's name of the tensor that Mistral calls `name`.
+
+    >>> gguf_name("layers.3.feed_forward.w2.weight")
+    'blk.3.ffn_down.weight'
+
+    Raises:
+        KeyError: the network has no such tensor.
+    """
+    stem = name.removesuffix(".weight")
+    if stem in _TO_GGUF_TOP:
+        return f"{_TO_GGUF_TOP[stem]}.weight"
+    _, index, part = stem.split(".", 2)
+    return f"blk.{index}.{_TO_GGUF[part]}.weight"
+
+
 def rotary_heads(config: MistralConfig, name: str) -> int | None:
     """Heads of a tensor whose rows the two layouts order differently; `None` for all others."""
     heads = {"attention.wq.weight": config.n_heads, "attention.wk.weight": config.n_kv_heads}
@@ -87,6 +115,8 @@ def rotary_heads(config: MistralConfig, name: str) -> int | None:
 
 def file_name(name: str, layout: str) -> str:
     """What a folder of this layout calls the tensor that Mistral calls `name`."""
+    if layout == GGUF:
+        return gguf_name(name)
     return hugging_face_name(name) if layout == HUGGING_FACE else name
 
 

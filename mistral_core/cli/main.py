@@ -65,6 +65,7 @@ from mistral_core.cli.run import (
     status,
     store,
 )
+from mistral_core.cli.smollm2 import register as register_smollm2
 from mistral_core.cli.train import register as register_train
 from mistral_core.writing import WriteError
 
@@ -305,6 +306,7 @@ register_train(app)
 register_average(app)
 register_family(app)
 register_relay(app)
+register_smollm2(app)
 register_example(app)
 
 

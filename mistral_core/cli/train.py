@@ -294,7 +294,7 @@ def _corpus(
 
     folder, begun = shared or out / "corpus", read_run(out)
     if start is not None:
-        tokenizer = start.tokenizer.path
+        tokenizer = start.tokenizer_file
     if data is not None:
         corpus = prepare_corpus(
             find_texts(data),

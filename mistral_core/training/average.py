@@ -45,7 +45,7 @@ def average_weights(models: Sequence[LoadedModel]) -> dict[str, Tensor]:
     for number, other in enumerate(models[1:], start=1):
         if other.config != first.config:
             raise ValueError(f"{other.folder} has another shape than {first.folder}; name models of one shape")
-        if other.tokenizer.path.read_bytes() != first.tokenizer.path.read_bytes():
+        if other.tokenizer_file.read_bytes() != first.tokenizer_file.read_bytes():
             raise ValueError(f"{other.folder} has another vocabulary than {first.folder}; name models of one")
         if other.model_hash in {model.model_hash for model in models[:number]}:
             raise ValueError(f"{other.folder} has the weights of a model named before it; name each once")
@@ -84,7 +84,7 @@ def write_average(
         bits.append(validate(model.model, model.tokenizer, valid).bits_per_byte)
 
     def fill(staged: Path) -> Exported:
-        made = write_measured(mean, models[0].tokenizer.path, staged, target, valid, prompts, progress)
+        made = write_measured(mean, models[0].tokenizer_file, staged, target, valid, prompts, progress)
         for model in models:
             copy_credits(model.folder, staged)
         cards = [_copy_card(model, number, staged) for number, model in enumerate(models, start=1)]

@@ -10,47 +10,50 @@ numbers, and rows that were not converted, pairs that are not turned, another ga
     window     the query's own key and the W - 1 before it             "Mistral 7B" (arXiv 2310.06825), section 2
     SwiGLU     w2 (SiLU(w1 x) * w3 x)                                  Shazeer 2020 (arXiv 2002.05202)
 
-The two features of a pair lie side by side in Mistral's files (`wq`), half a head apart in Hugging Face's (`q_proj`).
+The two features of a pair lie side by side in Mistral's files (`wq`) and in GGUF (`attn_q`), half a head apart in
+Hugging Face's (`q_proj`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from safetensors import safe_open
 from torch import Tensor
 
-from mistral_core.checkpoint.folder import HUGGING_FACE, detect_layout, read_json, weight_files
+from mistral_core.checkpoint.folder import GGUF, HUGGING_FACE, MISTRAL, detect_layout, read_json, weight_files
 
-_LAYOUTS = {  # ours, Mistral's, Hugging Face's; a layer's number takes the place of {}
-    "embedding": ("tok_embeddings", "model.embed_tokens"),
-    "last norm": ("norm", "model.norm"),
-    "output": ("output", "lm_head"),
-    "norm 1": ("layers.{}.attention_norm", "model.layers.{}.input_layernorm"),
-    "q": ("layers.{}.attention.wq", "model.layers.{}.self_attn.q_proj"),
-    "k": ("layers.{}.attention.wk", "model.layers.{}.self_attn.k_proj"),
-    "v": ("layers.{}.attention.wv", "model.layers.{}.self_attn.v_proj"),
-    "o": ("layers.{}.attention.wo", "model.layers.{}.self_attn.o_proj"),
-    "norm 2": ("layers.{}.ffn_norm", "model.layers.{}.post_attention_layernorm"),
-    "gate": ("layers.{}.feed_forward.w1", "model.layers.{}.mlp.gate_proj"),
-    "up": ("layers.{}.feed_forward.w3", "model.layers.{}.mlp.up_proj"),
-    "down": ("layers.{}.feed_forward.w2", "model.layers.{}.mlp.down_proj"),
+_COLUMNS = {MISTRAL: 0, HUGGING_FACE: 1, GGUF: 2}
+_LAYOUTS = {  # ours, Mistral's, Hugging Face's, llama.cpp's; a layer's number takes the place of {}
+    "embedding": ("tok_embeddings", "model.embed_tokens", "token_embd"),
+    "last norm": ("norm", "model.norm", "output_norm"),
+    "output": ("output", "lm_head", "output"),
+    "norm 1": ("layers.{}.attention_norm", "model.layers.{}.input_layernorm", "blk.{}.attn_norm"),
+    "q": ("layers.{}.attention.wq", "model.layers.{}.self_attn.q_proj", "blk.{}.attn_q"),
+    "k": ("layers.{}.attention.wk", "model.layers.{}.self_attn.k_proj", "blk.{}.attn_k"),
+    "v": ("layers.{}.attention.wv", "model.layers.{}.self_attn.v_proj", "blk.{}.attn_v"),
+    "o": ("layers.{}.attention.wo", "model.layers.{}.self_attn.o_proj", "blk.{}.attn_output"),
+    "norm 2": ("layers.{}.ffn_norm", "model.layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"),
+    "gate": ("layers.{}.feed_forward.w1", "model.layers.{}.mlp.gate_proj", "blk.{}.ffn_gate"),
+    "up": ("layers.{}.feed_forward.w3", "model.layers.{}.mlp.up_proj", "blk.{}.ffn_up"),
+    "down": ("layers.{}.feed_forward.w2", "model.layers.{}.mlp.down_proj", "blk.{}.ffn_down"),
 }
 _NUMBERS: dict[
-    str, tuple[str, str, Any]
-] = {  # in params.json and in config.json; what transformers takes where the latter is silent
-    "layers": ("n_layers", "num_hidden_layers", None),
-    "heads": ("n_heads", "num_attention_heads", None),
-    "kv_heads": ("n_kv_heads", "num_key_value_heads", 8),
-    "dim": ("dim", "hidden_size", None),
-    "head_dim": ("head_dim", "head_dim", None),
-    "eps": ("norm_eps", "rms_norm_eps", 1e-6),
-    "theta": ("rope_theta", "rope_theta", None),
-    "window": ("sliding_window", "sliding_window", 4096),
+    str, tuple[str, str, str, Any]
+] = {  # in params.json, config.json and GGUF; what transformers takes where its file is silent
+    "layers": ("n_layers", "num_hidden_layers", "llama.block_count", None),
+    "heads": ("n_heads", "num_attention_heads", "llama.attention.head_count", None),
+    "kv_heads": ("n_kv_heads", "num_key_value_heads", "llama.attention.head_count_kv", 8),
+    "dim": ("dim", "hidden_size", "llama.embedding_length", None),
+    "head_dim": ("head_dim", "head_dim", "llama.attention.key_length", None),
+    "eps": ("norm_eps", "rms_norm_eps", "llama.attention.layer_norm_rms_epsilon", 1e-6),
+    "theta": ("rope_theta", "rope_theta", "llama.rope.freq_base", None),
+    "window": ("sliding_window", "sliding_window", "llama.attention.sliding_window", 4096),
 }
 QUERIES = 256
 """Rows of scores made at once, so that a long text needs little memory."""
@@ -62,7 +65,7 @@ class Reference:
     """The network that the files of a folder describe.
 
     Args:
-        folder: of a model, in either layout.
+        folder: of a model, in any layout.
         weights: dtype that the stored weights are rounded to first; float64 = as they are stored.
 
     Attributes:
@@ -72,11 +75,16 @@ class Reference:
 
     def __init__(self, folder: Path, weights: torch.dtype = torch.float64) -> None:
         layout = detect_layout(folder)
-        self.half_split, self._column, self._weights = layout == HUGGING_FACE, int(layout == HUGGING_FACE), weights
-        given = read_json(folder / ("params.json", "config.json")[self._column])
+        self.half_split, self._column, self._weights = layout == HUGGING_FACE, _COLUMNS[layout], weights
+        self._gguf: dict[str, Any] = {}
+        if layout == GGUF:
+            given, self._gguf = read_gguf(weight_files(folder, layout)[0])
+        else:
+            given = read_json(folder / ("params.json", "config.json")[self._column])
         given = {**given, **(given.get("rope_scaling") or {}), **(given.get("rope_parameters") or {})}
+        silent = layout == HUGGING_FACE
         number: dict[str, Any] = {
-            ours: given.get(keys[self._column], keys[2] if self._column else None) for ours, keys in _NUMBERS.items()
+            ours: given.get(keys[self._column], keys[3] if silent else None) for ours, keys in _NUMBERS.items()
         }
         self._eps, self._theta, self._heads = float(number["eps"]), float(number["theta"] or 1e4), int(number["heads"])
         self._kv_heads = int(number["kv_heads"] or self._heads)
@@ -85,7 +93,7 @@ class Reference:
         self.windows = [pattern[layer % len(pattern)] for layer in range(number["layers"])]
         self._files: dict[str, Path] = {}
         self._kept: dict[str, Tensor] = {}
-        for path in weight_files(folder, layout):
+        for path in [] if layout == GGUF else weight_files(folder, layout):
             with safe_open(path, framework="pt") as file:
                 self._files |= dict.fromkeys(file.keys(), path)
 
@@ -98,7 +106,9 @@ class Reference:
             y = self._norm(x, "norm 2", layer)
             gate = y @ self._stored("gate", layer).T
             x = x + (gate / (1 + torch.exp(-gate)) * (y @ self._stored("up", layer).T)) @ self._stored("down", layer).T
-        return self._norm(x, "last norm") @ (self._stored("output") if output in self._files else embedding).T
+        return (
+            self._norm(x, "last norm") @ (self._stored("output") if output in self._files | self._gguf else embedding).T
+        )
 
     def _attention(self, x: Tensor, layer: int, window: int | None) -> Tensor:
         q, k, v = ((x @ self._stored(name, layer).T).unflatten(1, (-1, self.head_dim)) for name in "qkv")
@@ -132,9 +142,26 @@ class Reference:
         key = self._name(name, layer)
         if key in self._kept:
             return self._kept[key]
-        with safe_open(self._files[key], framework="pt") as file:
-            stored: Tensor = file.get_tensor(key)
+        if key in self._gguf:
+            stored = torch.from_numpy(self._gguf[key]())
+        else:
+            with safe_open(self._files[key], framework="pt") as file:
+                stored = file.get_tensor(key)
         stored = stored.to(self._weights).double()
         if stored.nbytes + sum(tensor.nbytes for tensor in self._kept.values()) <= KEPT_BYTES:
             self._kept[key] = stored
         return stored
+
+
+def read_gguf(path: Path) -> tuple[dict[str, Any], dict[str, Callable[[], np.ndarray]]]:
+    """The numbers of a GGUF file, and what reads each tensor, all by the reader of the `gguf` package."""
+    from gguf import GGUFReader
+    from gguf.quants import dequantize
+
+    reader = GGUFReader(path)
+    numbers = {key: field.contents() for key, field in reader.fields.items() if key.startswith("llama.")}
+
+    def reading(tensor: Any) -> Callable[[], np.ndarray]:
+        return lambda: np.array(dequantize(tensor.data, tensor.tensor_type), np.float32).reshape(tensor.shape[::-1])
+
+    return numbers, {tensor.name: reading(tensor) for tensor in reader.tensors}

@@ -21,6 +21,7 @@ from mistral_core.checkpoint.tensors import hash_tensors
 from mistral_core.generation import GenerationRequest, Run
 from mistral_core.model import Transformer
 from mistral_core.sampling import SamplingSettings
+from mistral_core.tokenizer import SentencePieceTokenizer
 from mistral_core.trace.trace import RecordingPlan, Trace
 from mistral_core.verification.operations import HUGGING_FACE_LAYOUT, MISTRAL_LAYOUT, Substitutes
 from mistral_core.verification.subject import (
@@ -68,6 +69,8 @@ def _layout_round_trip(subject: Subject, operations: Substitutes, layout: str) -
     compared = f"weights saved in {layout}'s layout with those loaded, bit for bit"
     if layout == HUGGING_FACE_LAYOUT and len(set(model.config.windows)) > 1:
         return skipped("save and load", compared, "that layout cannot say windows that differ by layer")
+    if not isinstance(tokenizer, SentencePieceTokenizer):
+        return skipped("save and load", compared, "its tokenizer lies in a GGUF file, which is not written here")
     with tempfile.TemporaryDirectory() as folder:
         loaded = operations.checkpoint_round_trip(model, Path(folder), layout, tokenizer.path)
         saved, reloaded = model.state_dict(), loaded.model.state_dict()

@@ -32,6 +32,7 @@ class Endless:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.vocab_size, self.bos_id = tokenizer.vocab_size, tokenizer.bos_id
+        self.prefixes_space = tokenizer.prefixes_space
         self.encode, self.decode = tokenizer.encode, tokenizer.decode
         self.token_bytes, self.text, self.label = tokenizer.token_bytes, tokenizer.text, tokenizer.label
 

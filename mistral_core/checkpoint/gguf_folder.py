@@ -1,0 +1,193 @@
+"""A folder with a GGUF file: the network that it describes, its weights and its tokenizer.
+
+Such files carry everything in one: numbers of the architecture, weights, many of them quantised in blocks, and the
+vocabulary. Of their architectures "llama" is this network, without a window unless the file names one. Their rows of
+wq and wk lie in the adjacent-pair order of Mistral's own files, not in Hugging Face's.
+
+Source: llama.cpp, `gguf-py/gguf/constants.py` (names), `convert_hf_to_gguf.py` (`permute`, the order of rows).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mistral_core.byte_level import ByteLevelTokenizer
+from mistral_core.checkpoint.folder import CheckpointError
+from mistral_core.checkpoint.gguf_header import Header, StoredTensor, bytes_of, read_header
+from mistral_core.config import V01_ROPE_THETA, MistralConfig
+
+ARCHITECTURE = "llama"
+READ = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K")
+"""Types of tensors that are read, as the package calls them."""
+_FIELDS = {
+    "embedding_length": "dim",
+    "block_count": "n_layers",
+    "attention.head_count": "n_heads",
+    "attention.head_count_kv": "n_kv_heads",
+    "feed_forward_length": "hidden_dim",
+    "attention.layer_norm_rms_epsilon": "norm_eps",
+}
+_USED = {"rope.freq_base", "rope.dimension_count", "attention.key_length", "attention.value_length", "vocab_size"}
+_USED |= {"attention.sliding_window", "expert_count", "expert_used_count", "rope.scaling.type"}
+_NO_EFFECT = {"context_length", "tensor_data_layout"}
+
+
+@lru_cache(maxsize=2)
+def _header(path: Path, size: int, changed: int) -> Header:
+    return read_header(path)
+
+
+def header_of(path: Path) -> Header:
+    """The header of a file, read once for each version of it.
+
+    Raises:
+        CheckpointError: as `read_header`.
+    """
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    return _header(path, stat.st_size, stat.st_mtime_ns)
+
+
+def config_from_gguf(header: Header) -> tuple[MistralConfig, tuple[str, ...]]:
+    """The shape of the network that a file describes, and what was assumed.
+
+    Raises:
+        CheckpointError: another architecture, something that changes the network and is not known here, or no
+            embedding.
+    """
+    values, path = header.values, header.path
+    architecture = values.get("general.architecture")
+    if architecture != ARCHITECTURE:
+        raise CheckpointError(
+            f"{path} holds the architecture {architecture!r}; only {ARCHITECTURE!r} is this network "
+            f"(Mistral's models are of it, and so are Llama 2, TinyLlama and SmolLM2)"
+        )
+    own = {key.removeprefix("llama."): value for key, value in values.items() if key.startswith("llama.")}
+    problems = [f"it lacks llama.{key}" for key in _FIELDS if key not in own and key != "attention.head_count_kv"]
+    problems += _foreign(own, header)
+    embedding = header.tensors.get("token_embd.weight")
+    if embedding is None or len(embedding.shape) != 2:
+        problems.append("it has no matrix token_embd.weight, the embedding of its tokens")
+    if problems or embedding is None:
+        raise CheckpointError(f"{path} describes no network that can be run here: " + "; ".join(problems))
+    own.setdefault("attention.head_count_kv", own["attention.head_count"])
+    theta = own.get("rope.freq_base")
+    notices = () if theta else (f"{path.name} names no rope.freq_base; taking {V01_ROPE_THETA:g}, llama.cpp's default",)
+    config = MistralConfig(
+        **{field: own[key] for key, field in _FIELDS.items()},
+        head_dim=_head_dim(own, path),
+        vocab_size=embedding.shape[0],
+        rope_theta=theta or V01_ROPE_THETA,
+        sliding_window=own.get("attention.sliding_window") or None,
+        tied_embeddings="output.weight" not in header.tensors,
+    )
+    return config, notices
+
+
+def _foreign(own: dict[str, Any], header: Header) -> list[str]:
+    """Sentences on what makes it another network than Mistral's."""
+    problems = []
+    for key in ("expert_count", "expert_used_count"):
+        if own.get(key):
+            problems.append(f"llama.{key} is {own[key]}: a mixture of experts is another network")
+    if own.get("rope.scaling.type", "none") != "none":
+        problems.append(f"llama.rope.scaling.type is {own['rope.scaling.type']!r}, but Mistral's angles are not scaled")
+    if "rope_freqs.weight" in header.tensors:
+        problems.append("rope_freqs.weight scales the rotary angles, and Mistral's are not scaled")
+    if biases := sorted(name for name in header.tensors if name.endswith(".bias")):
+        problems.append(f"{biases[0]} is a bias, and Mistral's projections have none")
+    if unknown := sorted(set(own) - set(_FIELDS) - _USED - _NO_EFFECT):
+        problems.append(f"unknown keys llama.{', llama.'.join(unknown)} may change the network")
+    return problems
+
+
+def _head_dim(own: dict[str, Any], path: Path) -> int:
+    """The width of a head, which up to four keys say; they must agree."""
+    dim, heads = own["embedding_length"], own["attention.head_count"]
+    named = [
+        own[key] for key in ("attention.key_length", "attention.value_length", "rope.dimension_count") if key in own
+    ]
+    if not named and isinstance(dim, int) and isinstance(heads, int) and heads > 0 and dim % heads == 0:
+        return dim // heads
+    if len(set(named)) != 1:
+        raise CheckpointError(
+            f"{path} gives a head the widths {named or 'none'}, with {dim} numbers on {heads} heads; "
+            f"keys, values and rotary pairs must have the same one"
+        )
+    return int(named[0])
+
+
+def kind_of(tensor: StoredTensor) -> str:
+    """The name of a tensor's type."""
+    from gguf.constants import GGMLQuantizationType
+
+    try:
+        return GGMLQuantizationType(tensor.kind).name
+    except ValueError:
+        return f"type {tensor.kind}"
+
+
+def read_tensor(header: Header, tensor: StoredTensor) -> np.ndarray:
+    """A tensor's numbers in float32, out of their blocks; only the pages of this tensor are read.
+
+    Raises:
+        CheckpointError: a type that is not read here.
+    """
+    from gguf.constants import GGMLQuantizationType
+    from gguf.quants import dequantize
+
+    size = bytes_of(tensor)
+    if size is None or kind_of(tensor) not in READ:
+        raise CheckpointError(f"{tensor.name} is stored as {kind_of(tensor)}; read are {', '.join(READ)}")
+    rows = int(np.prod(tensor.shape[:-1]))
+    with header.path.open("rb") as file:
+        file.seek(tensor.offset)
+        raw = np.frombuffer(file.read(size), np.uint8)
+    if raw.size != size:
+        raise CheckpointError(f"{header.path} changed while the model was being read; load it again")
+    kind = GGMLQuantizationType(tensor.kind)
+    if kind.name in ("F32", "F16"):
+        raw = raw.view(np.float32 if kind.name == "F32" else np.float16)
+    numbers = dequantize(raw.reshape(rows, -1), kind)
+    return np.array(numbers, np.float32).reshape(tensor.shape)
+
+
+def tokenizer_from_gguf(header: Header) -> ByteLevelTokenizer:
+    """The tokenizer whose vocabulary and merges the file holds.
+
+    Raises:
+        ValueError: one of another kind, or a damaged vocabulary.
+    """
+    values, path = header.values, header.path
+    kind = values.get("tokenizer.ggml.model")
+    if kind != "gpt2":
+        raise CheckpointError(
+            f"{path} has a tokenizer of the kind {kind!r}; from such a file only byte-level BPE ('gpt2') is read, "
+            f"so put the tokenizer.model of the model's source beside it"
+        )
+    wanted = [f"tokenizer.ggml.{name}" for name in ("tokens", "merges", "token_type", "bos_token_id", "eos_token_id")]
+    if missing := [key for key in wanted if key not in values]:
+        raise CheckpointError(f"{path} lacks {', '.join(missing)}; a tokenizer needs them")
+    tokens, merges, types, begin, end = (values[key] for key in wanted)
+    if not all(isinstance(entry, tuple) for entry in (tokens, merges, types)) or len(types) != len(tokens):
+        raise CheckpointError(f"{path} has no list of tokens with a type for each; copy it again")
+    return ByteLevelTokenizer(
+        path,
+        tokens=tokens,
+        merges=merges,
+        control=[index for index, entry in enumerate(types) if entry == CONTROL],
+        pre=str(values.get("tokenizer.ggml.pre", "")),
+        bos_id=begin,
+        eos_id=end,
+        adds_bos=bool(values.get("tokenizer.ggml.add_bos_token", False)),
+    )
+
+
+CONTROL = 3
+"""The type of a token that is no text."""
