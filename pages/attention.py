@@ -13,6 +13,7 @@ from app.navigation import go_to
 from app.session import state
 from app.session.actions import settle
 from app.session.address import address, arrive
+from app.session.progress import without_window
 from app.shared.frame import closing, notice
 from app.shared.live import live_picture
 
@@ -26,10 +27,15 @@ SOURCE = (
 desk = state.desk()
 arrive(desk, st.query_params.to_dict())
 
+seen = (
+    "every word before it (this model was trained without a window)"
+    if without_window(desk)
+    else ("the few words in its window")
+)
 st.title("Attention: who looks at whom?")
 st.caption(
-    "To make the next word, every layer lets each word look back at the few words in its window. Each head spreads one "
-    "unit of weight over them: the bluer, the more it fetches from there. Point at a word, or at a cell."
+    f"To make the next word, every layer lets each word look back at {seen}. Each head spreads one unit of weight over "
+    "them: the bluer, the more it fetches from there. Point at a word, or at a cell."
 )
 notice(desk)
 

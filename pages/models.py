@@ -8,6 +8,7 @@ from app.models.choice import card, choose, facts
 from app.models.family import family
 from app.models.ledger import ledger_table
 from app.session import state
+from app.session.address import arrive
 from app.shared.frame import closing, part
 from app.shared.larger import larger_switch
 
@@ -17,6 +18,7 @@ SOURCE = (
 )
 
 desk = state.desk()
+arrive(desk, st.query_params.to_dict())
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
     st.title("Models: which model is this?", width="content")
     larger_switch()

@@ -10,6 +10,7 @@ from app.reach.sending import busy, reach_payload
 from app.reach.theory import another_shape
 from app.session import state
 from app.session.address import arrive
+from app.session.progress import without_window
 from app.shared.frame import closing, notice, part
 from app.shared.live import live_picture
 
@@ -27,8 +28,11 @@ if arrive(desk, query):
 
 st.title("Reach: how far does a change travel?")
 st.caption(
-    "Each layer of this model looks back over one short window only, yet what it finds is passed on, layer by layer. "
-    "How far does one word reach: where can it be felt, and where is it?"
+    "This model was trained without a window: each layer may look at the whole text. Where can a word be felt, and "
+    "where is it? Choose a window W to see what it would do without most of it."
+    if without_window(desk)
+    else "Each layer of this model looks back over one short window only, yet what it finds is passed on, layer by "
+    "layer. How far does one word reach: where can it be felt, and where is it?"
 )
 notice(desk)
 live_picture(

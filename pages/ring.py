@@ -11,7 +11,7 @@ from app.ring.state import RingState
 from app.session import state
 from app.session.actions import settle, write_recorded
 from app.session.address import arrive
-from app.session.progress import trace_of
+from app.session.progress import trace_of, without_window
 from app.shared.frame import closing, notice
 from app.shared.live import live_picture
 
@@ -27,8 +27,11 @@ if arrive(desk, query := st.query_params.to_dict()):
 
 st.title("Ring: what is kept?")
 st.caption(
-    "Each layer keeps a key and a value of the last W tokens (pieces of words) only, its window, in slots used round "
-    "and round. Watch what is written, read and overwritten."
+    "This model was trained without a window: each layer keeps a key and a value of every token (a word or a piece of "
+    "one), and nothing is overwritten. Watch what is written and read, and how it grows."
+    if without_window(desk)
+    else "Each layer keeps a key and a value of the last W tokens (pieces of words) only, its window, in slots used "
+    "round and round. Watch what is written, read and overwritten."
 )
 notice(desk)
 

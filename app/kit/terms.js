@@ -32,8 +32,8 @@ export const TERMS = {
     "How spread the weights are, in bits: 0 = all on one token, 1 = as on two alike, 4 = as on sixteen alike. " +
     "Its highest value is log2 of the window.",
   sink:
-    "The first position holds the mark of the text’s begin, which means nothing. Heads that need nothing put their " +
-    "weight there; only the first W tokens can see it.",
+    "Heads that need nothing put their weight on the first token, with most models a mark of the begin that means " +
+    "nothing. Of a layer with a window only the first W tokens can see it.",
   oldest: "Weight on the last token that the window still holds.",
   previous: "Weight on the token just before.",
   distance: "How far back a head looks: the mean distance, by weight.",

@@ -32,6 +32,12 @@ def trace_of(record: Record | None) -> Trace | None:
     return record.trace if progress is None else progress.trace
 
 
+def without_window(desk: Desk) -> bool:
+    """Whether the model of the shown text has layers that look back over all of it."""
+    trace = trace_of(desk.record)
+    return trace is not None and None in trace.config.windows
+
+
 def coming(desk: Desk, delivery: Delivery) -> bool:
     """Whether a picture lacks some of the shown run: it is being written, or long and on its way."""
     record = desk.record

@@ -110,7 +110,12 @@ def is_bundled(folder: Path) -> bool:
 
 def _roots() -> list[Path]:
     fetched, user = fetched_root(), user_root()
-    return [bundled_root(), *([fetched] if fetched.is_dir() else []), *([] if user is None else [user])]
+    roots = [bundled_root()]
+    if fetched.is_dir():
+        roots.append(fetched)
+    if user is not None and user.resolve() not in roots:
+        roots.append(user)
+    return roots
 
 
 def _model_folders(root: Path) -> list[Path]:

@@ -1,0 +1,79 @@
+"""The pretrained model in a real browser: 30 layers, no window, another tokenizer; every page works on it."""
+
+import re
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e import browser as harness
+from tests.model.checkpoint.gguf_files import pretrained
+
+pytestmark = pytest.mark.browser
+DONE = "[data-ready='1'][data-status='done']"
+TEXT = "The capital of France is a city called Köln 🙂, they say. It is"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    folder = pretrained()
+    log = tmp_path_factory.mktemp("smollm2") / "log.txt"
+    with harness.sound_server(log, MISTRAL_MODELS_DIR=str(folder.parent)) as running:
+        yield running.url
+
+
+@pytest.fixture
+def opened(served, chromium):
+    """Opens a page on the same text; at the end no page may have had a problem."""
+    pages = []
+
+    def at(name: str, **more):
+        page = harness.open_page(chromium)
+        pages.append(page)
+        query = {"model": "smollm2", "text": TEXT, "seed": 0, "n": 12, **more}
+        page.goto(f"{served}/{name}?{urlencode(query)}")
+        return page
+
+    yield at
+    for page in pages:
+        assert page.watch.problems() == []
+        page.context.close()
+
+
+def test_it_is_offered_with_its_shape_and_its_card(opened):
+    page = opened("models")
+    expect(page.get_by_text("30", exact=True)).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("9 : 3")).to_be_visible()
+    page.get_by_text("Model card").click()
+    expect(page.get_by_text("Apache-2.0")).to_be_visible()
+
+
+def test_it_writes_says_each_character_and_branches(opened):
+    page = opened("next_word")
+    page.wait_for_selector(DONE, timeout=120_000)
+    root = page.locator(DONE)
+    story = page.locator("[data-part='story']").inner_text()
+    assert "Köln" in story and story.replace("\n", " ").strip().startswith("The capital of France")
+    expect(page.locator(".mx-chips")).to_contain_text("no window")
+    before = root.get_attribute("data-run")
+    page.keyboard.press("ArrowLeft")
+    page.locator(".mx-bars .mx-row:enabled").first.click()
+    page.wait_for_selector(f"{DONE}:not([data-run='{before}'])", timeout=120_000)
+
+
+def test_its_heads_rings_and_reach_are_shown(opened):
+    page = opened("attention")
+    page.wait_for_selector(DONE, timeout=120_000)
+    expect(page.locator("[data-part='thumbs']")).to_have_attribute(
+        "aria-label", re.compile("30 layers with 9 heads each.*3 heads share a key/value head")
+    )
+    expect(page.get_by_text("trained without a window")).to_be_visible()
+    page = opened("ring")
+    page.wait_for_selector(DONE, timeout=120_000)
+    expect(page.locator("[data-part='step']")).to_contain_text("no window")
+    page = opened("reach", reading="forward", **{"from": 4, "to": 4})
+    expect(page.locator("[data-part='facts']")).to_contain_text("can see: everything", timeout=120_000)
+    expect(page.locator("[data-part='facts']")).to_contain_text("within", timeout=120_000)
+    page.get_by_label("Window that the text is read with").select_option("8")
+    expect(page.locator("[data-part='facts']")).to_contain_text("Read again with W = 8", timeout=120_000)
+    expect(page.locator("[data-part='facts']")).to_contain_text("Surprise a token", timeout=120_000)
