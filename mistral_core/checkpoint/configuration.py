@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mistral_core.checkpoint.folder import GGUF, HUGGING_FACE, CheckpointError, detect_layout, gguf_file, read_json
-from mistral_core.config import V01_ROPE_THETA, ConfigNotice, MistralConfig, with_rope_theta
+from mistral_core.config import V01_ROPE_THETA, ConfigNotice, MistralConfig, Window, brief, with_rope_theta
 
 _FIELDS = {
     "hidden_size": "dim",
@@ -29,8 +29,15 @@ _FIELDS = {
     "sliding_window": "sliding_window",
     "tie_word_embeddings": "tied_embeddings",
 }
-_ABSENT = {"num_key_value_heads": 8, "rms_norm_eps": 1e-6, "sliding_window": 4096}
-"""What transformers' MistralConfig takes for a key that the file does not have."""
+_FAMILY: dict[str, tuple[str, dict[str, Any]]] = {
+    "mistral": ("MistralForCausalLM", {"num_key_value_heads": 8, "rms_norm_eps": 1e-6, "sliding_window": 4096}),
+    "ministral": ("MinistralForCausalLM", {"num_key_value_heads": 8, "rms_norm_eps": 1e-6, "sliding_window": 4096}),
+    "llama": ("LlamaForCausalLM", {"num_key_value_heads": None, "rms_norm_eps": 1e-6, "sliding_window": None}),
+}
+"""By `model_type`, the class in transformers, and what its configuration takes for a key that the file does not have.
+
+All three are one network: Ministral's layers take turns with and without a window, Llama's have none.
+"""
 
 _NO_EFFECT = {
     "architectures",
@@ -63,12 +70,16 @@ _NO_EFFECT = {
     "_attn_implementation_autoset",
     "finetuning_task",
 }
+_SAID = {"unsloth_version", "unsloth_fixed", "_model_name_or_path", "cls_token_id", "is_llama_config"}
+_SAID |= {"use_sliding_window", "transformers.js_config"}
+"""Keys that other programs leave in the file and that change nothing here; a notice names them."""
 _MUST_BE = {
     "hidden_act": ("silu", "the feed-forward gate of Mistral is SiLU"),
     "attention_bias": (False, "Mistral's projections have no biases"),
     "mlp_bias": (False, "Mistral's projections have no biases"),
     "quantization_config": (None, "packed weights cannot be read; use the folder before quantisation"),
     "partial_rotary_factor": (1, "Mistral turns every pair of a head"),
+    "rope_interleaved": (False, "the rows of q_proj and k_proj are half a head apart in this layout"),
 }
 _ROPE_KEYS = {"rope_theta", "rope_type", "type", "partial_rotary_factor"}
 
@@ -109,27 +120,37 @@ def config_from_hugging_face(content: Mapping[str, Any]) -> tuple[MistralConfig,
         CheckpointError: another architecture, or keys that could change the network in a way not known here.
     """
     problems = _foreign(content)
+    _, absent = _FAMILY.get(str(content.get("model_type")), _FAMILY["mistral"])
     theta, rope_notices = _rope_theta(content, problems)
-    required = set(_FIELDS) - set(_ABSENT) - {"tie_word_embeddings"}
+    required = set(_FIELDS) - set(absent) - {"tie_word_embeddings"}
     if missing := sorted(required - set(content)):
         problems.append(f"it lacks {', '.join(missing)}")
     if problems:
         raise CheckpointError("config.json describes no network that can be run here: " + "; ".join(problems))
-    values = {**_ABSENT, "tie_word_embeddings": False, **{key: content[key] for key in _FIELDS if key in content}}
+    values: dict[str, Any] = {
+        **absent,
+        "tie_word_embeddings": False,
+        **{key: content[key] for key in _FIELDS if key in content},
+    }
     notices = tuple(
-        f"config.json names no {key}; taking {default:g}, transformers' default for Mistral"
-        for key, default in _ABSENT.items()
-        if key not in content
+        f"config.json names no {key}; taking {default:g}, transformers' default for {content['model_type']}"
+        for key, default in absent.items()
+        if key not in content and default is not None
     )
+    if said := sorted(_SAID & set(content)):
+        notices += (f"config.json has {', '.join(said)}, which change nothing here",)
     if values["num_key_value_heads"] is None:
         values["num_key_value_heads"] = values["num_attention_heads"]
     head_dim = content.get("head_dim")
     if head_dim is None:
         head_dim = _divided(values["hidden_size"], values["num_attention_heads"])
+    types = content.get("layer_types")
+    if content["model_type"] == "ministral" and types is not None:
+        values["sliding_window"] = _windows_by_layer(types, values)
     config = MistralConfig(
         **{_FIELDS[key]: value for key, value in values.items()}, head_dim=head_dim, rope_theta=theta
     )
-    _check_layer_types(content.get("layer_types"), config)
+    _check_layer_types(types, config)
     return config, notices + rope_notices
 
 
@@ -166,18 +187,22 @@ def config_to_hugging_face(config: MistralConfig, dtype: str) -> dict[str, Any]:
 def _foreign(content: Mapping[str, Any]) -> list[str]:
     """Sentences on what makes a `config.json` another network than Mistral's."""
     problems = []
-    if content.get("model_type") != "mistral":
-        problems.append(f"model_type is {content.get('model_type')!r}, only 'mistral' can be run")
+    kind = content.get("model_type")
+    if not isinstance(kind, str) or kind not in _FAMILY:
+        problems.append(f"model_type is {brief(kind)}, only {', '.join(map(repr, _FAMILY))} can be run")
     architectures = content.get("architectures")
-    if architectures not in (None, ["MistralForCausalLM"]):
-        problems.append(f"architectures is {architectures!r}, only 'MistralForCausalLM' can be run")
+    wanted, _ = _FAMILY.get(str(kind), _FAMILY["mistral"])
+    if architectures not in (None, [wanted]):
+        problems.append(f"architectures is {architectures!r}, only {wanted!r} can be run")
+    if kind == "llama" and content.get("sliding_window") is not None:
+        problems.append(f"sliding_window is {content['sliding_window']!r}, and Llama has none: it must be null")
     for key, (value, why) in _MUST_BE.items():
         if key in content and content[key] != value:
             problems.append(f"{key} is {content[key]!r}, but must be {value!r}: {why}")
     scaling = content.get("rope_scaling")
     if scaling is not None and not _is_default_rope(scaling):
         problems.append(f"rope_scaling is {scaling!r}, but Mistral's angles are not scaled: it must be null")
-    known = set(_FIELDS) | _NO_EFFECT | set(_MUST_BE)
+    known = set(_FIELDS) | _NO_EFFECT | _SAID | set(_MUST_BE)
     known |= {"head_dim", "layer_types", "rope_theta", "rope_parameters", "rope_scaling"}
     if unknown := sorted(set(content) - known):
         problems.append(f"unknown keys {', '.join(unknown)}: remove them only if they do not change the network")
@@ -199,7 +224,8 @@ def _rope_theta(content: Mapping[str, Any], problems: list[str]) -> tuple[float,
             f"rope_parameters is {nested!r}, but Mistral's angles are not scaled: rope_type must be default"
         )
     places = [content, nested, content.get("rope_scaling")]
-    given = [place["rope_theta"] for place in places if isinstance(place, Mapping) and "rope_theta" in place]
+    named = [place.get("rope_theta") for place in places if isinstance(place, Mapping)]
+    given = [theta for theta in named if theta is not None]  # version 5 leaves null beside the nested value
     if any(value != given[0] for value in given):
         problems.append(f"rope_theta is given as {' and as '.join(map(repr, given))}: keep one of them")
     if given:
@@ -215,6 +241,18 @@ def _divided(width: object, heads: object) -> int:
             f"the second must divide the first, or head_dim must be given"
         )
     return width // heads
+
+
+def _windows_by_layer(types: object, values: Mapping[str, Any]) -> Window | tuple[Window, ...]:
+    """The window of each layer, where the file says which have one."""
+    kinds = {"full_attention": None, "sliding_attention": values["sliding_window"]}
+    if not isinstance(types, list) or len(types) != values["num_hidden_layers"] or not {*map(str, types)} <= set(kinds):
+        raise CheckpointError(
+            f"config.json has layer_types {brief(types)} for {values['num_hidden_layers']} layers; each must be "
+            f"{' or '.join(map(repr, kinds))}, and there must be one for each layer"
+        )
+    windows = tuple(kinds[kind] for kind in types)
+    return windows if len(set(windows)) > 1 else windows[0]
 
 
 def _check_layer_types(layer_types: object, config: MistralConfig) -> None:

@@ -46,7 +46,7 @@ def user_root() -> Path | None:
 
 
 def listing() -> Listing:
-    """Searches the folders, the default model first. A model is a sub-folder with a params.json or a config.json."""
+    """Searches the folders, the default model first: sub-folders with a params.json, a config.json or a .gguf file."""
     models: dict[str, Path] = {}
     notices = []
     for root in _roots():

@@ -87,9 +87,15 @@ class Reference:
             ours: given.get(keys[self._column], keys[3] if silent else None) for ours, keys in _NUMBERS.items()
         }
         self._eps, self._theta, self._heads = float(number["eps"]), float(number["theta"] or 1e4), int(number["heads"])
-        self._kv_heads = int(number["kv_heads"] or self._heads)
         self.head_dim = int(number["head_dim"] or number["dim"] // self._heads)
+        if (
+            given.get("model_type") == "llama"
+        ):  # has no windows, and as many key/value heads as heads where it is silent
+            number |= {"window": None, "kv_heads": given.get("num_key_value_heads")}
         pattern = number["window"] if isinstance(number["window"], list) else [number["window"]]
+        if given.get("model_type") == "ministral" and given.get("layer_types"):
+            pattern = [number["window"] if kind == "sliding_attention" else None for kind in given["layer_types"]]
+        self._kv_heads = int(number["kv_heads"] or self._heads)
         self.windows = [pattern[layer % len(pattern)] for layer in range(number["layers"])]
         self._files: dict[str, Path] = {}
         self._kept: dict[str, Tensor] = {}

@@ -75,10 +75,37 @@ def test_what_config_json_leaves_out_is_taken_from_transformers_and_said(hf_fold
     assert read_config(hf_folder)[1] == tuple(str(notice.message) for notice in notices)
 
 
+def test_keys_of_other_programs_are_ignored_with_a_notice_and_a_null_base_beside_a_nested_one_is_none(hf_folder):
+    path = hf_folder / "config.json"
+    before = load_config(hf_folder)
+    edit(
+        path,
+        unsloth_version="2026.1",
+        _model_name_or_path="x",
+        cls_token_id=None,
+        use_sliding_window=False,
+        rope_theta=None,
+        rope_parameters={"rope_theta": 500.0, "rope_type": "default"},
+    )
+    config, notices = read_config(hf_folder)
+    assert config == before
+    assert notices == (
+        "config.json has _model_name_or_path, cls_token_id, unsloth_version, use_sliding_window, "
+        "which change nothing here",
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"model_type": "llama"}, "model_type is 'llama'"),
+        ({"model_type": "gemma"}, "model_type is 'gemma', only 'mistral', 'ministral', 'llama' can be run"),
+        ({"model_type": "llama"}, "architectures is .*sliding_window is 5, and Llama has none"),
+        ({"model_type": ["llama"]}, "model_type is"),
+        ({"rope_interleaved": True}, "half a head apart"),
+        (
+            {"model_type": "ministral", "architectures": ["MinistralForCausalLM"], "layer_types": ["full_attention"]},
+            "one for each layer",
+        ),
         ({"architectures": ["MistralForSequenceClassification"]}, "architectures"),
         ({"hidden_act": "gelu"}, "hidden_act is 'gelu'"),
         ({"attention_bias": True}, "biases"),

@@ -19,6 +19,7 @@ from mistral_core.checkpoint.tensors import (
 )
 from mistral_core.config import MistralConfig
 from mistral_core.model import Transformer, random_model
+from mistral_core.verification.reference import Reference
 from tests.model.checkpoint.folders import BUNDLED, TINY, TOKENIZER, TOKENS, relative_error, rewrite, split
 
 torch.set_num_threads(1)
@@ -49,6 +50,46 @@ def test_saved_folders_run_the_same_in_transformers(tmp_path, tied):
     save_hugging_face(model, tmp_path)
     theirs = transformers.MistralForCausalLM.from_pretrained(tmp_path, dtype=torch.float32, attn_implementation="eager")
     assert relative_error(model(TOKENS), theirs(TOKENS, use_cache=False).logits.detach()) < 1e-4
+
+
+FAMILIES = {
+    "llama": {"num_key_value_heads": 2},
+    "llama, silent on its key/value heads": {},
+    "ministral, windows by turns": {
+        "num_key_value_heads": 2, "sliding_window": 5,
+        "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+    },
+    "nemo, wide heads": {"num_key_value_heads": 2, "head_dim": 10, "sliding_window": None},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_families_of_this_network_run_as_in_transformers_past_three_windows(tmp_path, family, tied):
+    """In shards, and token by token too; the reference that `verify` uses reads them the same way."""
+    transformers = pytest.importorskip("transformers")
+    name = {"llama": "Llama", "ministral": "Ministral", "nemo": "Mistral"}[family.partition(",")[0]]
+    config = getattr(transformers, f"{name}Config")(
+        **{
+            "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 4, "head_dim": 6,
+            "intermediate_size": 24, "vocab_size": 4096, "rms_norm_eps": 1e-5, "tie_word_embeddings": tied,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 500.0}, "initializer_range": 0.4,
+        }
+        | FAMILIES[family]
+    )  # fmt: skip
+    torch.manual_seed(5)
+    theirs = getattr(transformers, f"{name}ForCausalLM")(config).eval()
+    theirs.set_attn_implementation("eager")
+    theirs.save_pretrained(tmp_path, max_shard_size="100KB")
+    shutil.copy(TOKENIZER, tmp_path)
+    loaded = load_model(tmp_path)
+    tokens = torch.randint(3, 4096, (1, 24), generator=torch.Generator().manual_seed(2))
+    wanted = theirs(tokens, use_cache=False).logits.detach()
+    assert relative_error(loaded.model(tokens), wanted) < 1e-4
+    cache = loaded.model.empty_kv_cache(max_context=24)
+    step_by_step = torch.cat([loaded.model(tokens[:, t : t + 1], kv_cache=cache) for t in range(24)], 1)
+    assert relative_error(step_by_step, wanted) < 1e-4
+    assert relative_error(Reference(tmp_path).logits(tokens[0].tolist()), wanted[0].double()) < 1e-4
 
 
 @pytest.mark.parametrize("tied", [False, True])
