@@ -39,7 +39,7 @@ class Attention(nn.Module):
     def __init__(self, config: MistralConfig, window: Window) -> None:
         super().__init__()
         self.n_heads, self.n_kv_heads, self.head_dim = config.n_heads, config.n_kv_heads, config.head_dim
-        self.window = window
+        self.window, self.sinks = window, config.sinks
         self.wq = nn.Linear(config.dim, config.n_heads * config.head_dim, bias=False)
         self.wk = nn.Linear(config.dim, config.n_kv_heads * config.head_dim, bias=False)
         self.wv = nn.Linear(config.dim, config.n_kv_heads * config.head_dim, bias=False)
@@ -79,7 +79,7 @@ class Attention(nn.Module):
         else:
             keys, values, key_positions = read_and_write(ring, k, v, positions, plan)
         if hidden is None:
-            hidden = hidden_keys(positions, key_positions, self.window)
+            hidden = hidden_keys(positions, key_positions, self.window, self.sinks)
         z = self.attend(q, keys, values, positions, key_positions, hidden)
         if self.hook_result.wanted():
             heads = self.wo.weight.unflatten(1, (self.n_heads, self.head_dim))
@@ -117,14 +117,14 @@ class Attention(nn.Module):
 
 
 def hidden_keys(
-    positions: Int[Tensor, "batch pos"], key_positions: Int[Tensor, "batch key_pos"], window: Window
+    positions: Int[Tensor, "batch pos"], key_positions: Int[Tensor, "batch key_pos"], window: Window, sinks: int = 0
 ) -> Bool[Tensor, "batch 1 pos key_pos"]:
     """True where a key is masked, with an axis of 1 for the heads.
 
     Padding queries (position -1) may look anywhere: their output is discarded, but an empty row
     would be 0/0 and spread.
     """
-    visible = allowed(positions, key_positions, window)
+    visible = allowed(positions, key_positions, window, sinks)
     return ~(visible | (positions < 0)[..., None])[:, None]
 
 

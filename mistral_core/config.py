@@ -30,6 +30,7 @@ LARGEST = {
     "hidden_dim": 2**20,
     "vocab_size": 2**22,
     "sliding_window": 2**24,
+    "sinks": 2**12,
 }
 """Bounds that no published network exceeds, each at least twice the largest known except for DeepNet's 1,000 layers.
 
@@ -76,6 +77,9 @@ class MistralConfig:
         sliding_window: keys visible to a query, itself included; `None` = all earlier ones;
             a tuple repeats over the layers (mistral-inference allows such lists).
         tied_embeddings: whether the output projection is the embedding matrix.
+        sinks: first positions that a layer with a window keeps in sight of every later query, beside the window. No
+            published Mistral has any; a window imposed on a model that was trained without one needs them
+            ("attention sinks", Xiao et al. 2023, arXiv 2309.17453).
 
     Raises:
         ValueError: a value outside its bounds, or values that contradict each other.
@@ -92,6 +96,7 @@ class MistralConfig:
     rope_theta: float
     sliding_window: Window | tuple[Window, ...] = None
     tied_embeddings: bool = False
+    sinks: int = 0
 
     def __post_init__(self) -> None:
         for name in ("dim", "n_layers", "n_heads", "n_kv_heads", "head_dim", "hidden_dim", "vocab_size"):
@@ -118,6 +123,8 @@ class MistralConfig:
         for window in self._pattern:
             if window is not None:
                 _require_size("sliding_window", window)
+        if self.sinks != 0 or isinstance(self.sinks, bool):
+            _require_size("sinks", self.sinks)
 
     @property
     def _pattern(self) -> tuple[Window, ...]:
@@ -139,6 +146,8 @@ class MistralConfig:
 
     def exact_reach(self, n_layers: int | None = None) -> int | None:
         """How many positions back a state after `n_layers` layers can depend on; `None` = all.
+
+        The first `sinks` positions are within reach besides, however far back they are.
 
         >>> tiny = MistralConfig(dim=8, n_layers=8, n_heads=2, n_kv_heads=1, head_dim=4, hidden_dim=8,
         ...                      vocab_size=10, norm_eps=1e-5, rope_theta=1e4, sliding_window=16)
@@ -162,6 +171,8 @@ class MistralConfig:
             params["sliding_window"] = list(self.sliding_window if even else self.windows)
         if not self.tied_embeddings:
             del params["tied_embeddings"]
+        if not self.sinks:
+            del params["sinks"]
         return params
 
     @classmethod
@@ -184,7 +195,7 @@ class MistralConfig:
         given, notices = with_rope_theta(given)
         for notice in notices:
             warnings.warn(notice, ConfigNotice, stacklevel=2)
-        if missing := sorted(known - set(given) - {"sliding_window", "tied_embeddings"}):
+        if missing := sorted(known - set(given) - {"sliding_window", "tied_embeddings", "sinks"}):
             raise ValueError(f"params.json lacks {', '.join(missing)}; every one of them is needed")
         window = given.get("sliding_window")
         if isinstance(window, list):

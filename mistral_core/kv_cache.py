@@ -13,6 +13,8 @@ which no later query may see. Memory is taken once and never grows.
   queries still need. **Decode writes, then reads**: its one write destroys only the key that has
   just left the window.
 * A layer without a window gets `max_context` slots and refuses to overwrite.
+* Sinks, where a configuration has any, are the first S positions: they lie in slots 0 to S - 1, which are never
+  overwritten, and the W slots behind them are the ring: position p lives in slot S + (p - S) % W.
 
 Source: "Mistral 7B" section 2, "Rolling Buffer Cache" and figure 3; mistral-inference `cache.py`
 (`positions % cache_size`, `unrotate`).
@@ -55,15 +57,24 @@ class Ring:
     Attributes:
         keys, values: `[batch, n_kv_heads, n_slots, head_dim]`.
         positions: `[batch, n_slots]`, the position whose key and value a slot holds, or -1.
+        sinks: how many of the slots hold the first positions for ever; the others go round.
     """
 
     def __init__(
-        self, batch: int, n_kv_heads: int, n_slots: int, head_dim: int, dtype: torch.dtype, device: torch.device | str
+        self,
+        batch: int,
+        n_kv_heads: int,
+        n_slots: int,
+        head_dim: int,
+        dtype: torch.dtype,
+        device: torch.device | str,
+        sinks: int = 0,
     ) -> None:
         shape = (batch, n_kv_heads, n_slots, head_dim)
         self.keys = torch.zeros(shape, dtype=dtype, device=device)
         self.values = torch.zeros(shape, dtype=dtype, device=device)
         self.positions = torch.full((batch, n_slots), EMPTY, device=device)
+        self.sinks = sinks
 
     def write(
         self,
@@ -77,7 +88,16 @@ class Ring:
         self.positions[plan.rows, plan.slots] = plan.positions
 
     def last_positions(self, length: int) -> slice:
-        """The positions whose keys and values are in the slots after `length` tokens: the last `n_slots`."""
+        """The positions whose keys and values are in the slots after `length` tokens: the last `n_slots`.
+
+        Raises:
+            ValueError: the ring has sinks, and the text is longer than its slots: what it holds is no one stretch.
+        """
+        if self.sinks and length > self.keys.shape[2]:
+            raise ValueError(
+                f"a ring with {self.sinks} sinks holds two stretches of a text of {length} tokens and is not restored "
+                f"from one; read the text again"
+            )
         return slice(max(0, length - self.keys.shape[2]), length)
 
     def restore(
@@ -148,10 +168,12 @@ class KVCache:
             raise ValueError(
                 f"max_context is {max_context} but a layer has no window; name the longest text in tokens, at least 1"
             )
-        self.windows, self.max_context, self.batch = config.windows, max_context, batch
+        self.windows, self.max_context, self.batch, self.sinks = config.windows, max_context, batch, config.sinks
         try:
             self.rings = tuple(
-                self.ring_type(batch, config.n_kv_heads, self.n_slots(window), config.head_dim, dtype, device)
+                self.ring_type(
+                    batch, config.n_kv_heads, self.n_slots(window), config.head_dim, dtype, device, self._sinks(window)
+                )
                 for window in config.windows
             )
         except (RuntimeError, MemoryError) as error:
@@ -166,8 +188,17 @@ class KVCache:
     def n_slots(self, window: Window) -> int:
         """Slots of a layer with this window."""
         if window is not None:
-            return window
+            return window + self.sinks
         return self.max_context or 0
+
+    def _sinks(self, window: Window) -> int:
+        return 0 if window is None else self.sinks
+
+    def slots(self, positions: Int[Tensor, "*any"], window: Window) -> Int[Tensor, "*any"]:
+        """Where positions live in a layer with this window: round and round, behind the sinks."""
+        sinks = self._sinks(window)
+        turning = (positions - sinks) % (self.n_slots(window) - sinks) + sinks
+        return torch.where(positions < sinks, positions, turning) if sinks else turning
 
     def plan(self, positions: Int[Tensor, "batch pos"]) -> dict[Window, WritePlan]:
         """What to write for a chunk at these positions (CPU), by window; counts the tokens as seen.
@@ -203,18 +234,20 @@ class KVCache:
         return self.n_seen + real.sum(1)
 
     def _plan(self, positions: Int[Tensor, "batch pos"], after: Int[Tensor, " batch"], window: Window) -> WritePlan:
-        n_slots = self.n_slots(window)
-        lasting = (positions >= 0) & (positions >= after[:, None] - n_slots)
+        sinks = self._sinks(window)
+        staying = (positions < sinks) | (positions >= after[:, None] - (self.n_slots(window) - sinks))
+        lasting = (positions >= 0) & staying
         before = self._positions_of(window)
         rows, columns = (index.to(before.device) for index in lasting.nonzero(as_tuple=True))
         chunk = positions.to(before.device)
         stored = chunk[rows, columns]
+        slots = self.slots(stored, window)
         if positions.shape[1] == 1:
             key_positions = before.clone()
-            key_positions[rows, stored % n_slots] = stored
+            key_positions[rows, slots] = stored
         else:
             key_positions = torch.cat((before, chunk), dim=1)
-        return WritePlan(rows, columns, stored % n_slots, stored, key_positions)
+        return WritePlan(rows, columns, slots, stored, key_positions)
 
     def _positions_of(self, window: Window) -> Int[Tensor, "batch n_slots"]:
         """Positions held before the chunk; the same for all layers of one window."""

@@ -92,10 +92,10 @@ class Transformer(nn.Module):
         self, tokens: Tensor, positions: Tensor | None, kv_cache: KVCache | None
     ) -> tuple[Tensor, Tensor, dict[Window, WritePlan]]:
         """Tokens and positions on the model's device, and what is to be written; refuses before anything changes."""
-        if kv_cache is not None and kv_cache.windows != self.config.windows:
+        if kv_cache is not None and (kv_cache.windows, kv_cache.sinks) != (self.config.windows, self.config.sinks):
             raise ValueError(
-                f"the KVCache has windows {kv_cache.windows} and the model {self.config.windows}; "
-                f"allocate it with the model's own config"
+                f"the KVCache has windows {kv_cache.windows} and {kv_cache.sinks} sinks, the model "
+                f"{self.config.windows} and {self.config.sinks}; allocate it with the model's own config"
             )
         positions = self._counted(tokens, kv_cache) if positions is None else positions.cpu()
         tokens = tokens.cpu().masked_fill(positions < 0, 0)
@@ -110,7 +110,9 @@ class Transformer(nn.Module):
         """Ring, plan and masked keys of each layer; layers with the same window share plan and mask."""
         windows, rings = self.config.windows, kv_cache.rings if kv_cache is not None else ()
         hidden = {
-            window: hidden_keys(positions, plans[window].key_positions if plans else positions, window)
+            window: hidden_keys(
+                positions, plans[window].key_positions if plans else positions, window, self.config.sinks
+            )
             for window in dict.fromkeys(windows)
         }
         return [(ring, plans.get(window), hidden[window]) for window, ring in itertools.zip_longest(windows, rings)]

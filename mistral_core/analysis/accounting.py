@@ -47,9 +47,9 @@ def weight_bytes(config: MistralConfig, bytes_per_number: int = 2) -> int:
     return _at_least_1("bytes_per_number", bytes_per_number) * parameter_count(config)["total"]
 
 
-def slots(window: Window, context: int) -> int:
-    """Slots of one layer that hold something after `context` tokens: `min(W, context)`."""
-    return context if window is None else min(window, context)
+def slots(window: Window, context: int, sinks: int = 0) -> int:
+    """Slots of one layer that hold something after `context` tokens: `min(S + W, context)`."""
+    return context if window is None else min(window + sinks, context)
 
 
 def kv_cache_bytes(
@@ -75,7 +75,10 @@ def kv_cache_bytes(
     """
     _at_least_1("context", context)
     _at_least_1("bytes_per_number", bytes_per_number)
-    held = (window if allocated and window is not None else slots(window, context) for window in config.windows)
+    held = (
+        window + config.sinks if allocated and window is not None else slots(window, context, config.sinks)
+        for window in config.windows
+    )
     return _at_least_1("batch", batch) * 2 * config.n_kv_heads * config.head_dim * sum(held) * bytes_per_number
 
 
@@ -99,7 +102,7 @@ def flops_per_token(config: MistralConfig, context: int) -> int:
     _at_least_1("context", context)
     parts = parameter_count(config)
     matrices = parts["attention"] + parts["feed_forward"] + config.vocab_size * config.dim
-    visible = sum(slots(window, context) for window in config.windows)
+    visible = sum(slots(window, context, config.sinks) for window in config.windows)
     return 2 * matrices + 4 * config.n_heads * config.head_dim * visible
 
 
@@ -167,7 +170,7 @@ def ledger(config: MistralConfig, context: int, bytes_per_number: int = 2) -> Le
         return LedgerRow(
             name=name,
             n_kv_heads=variant.n_kv_heads,
-            slots=sum(slots(window, context) for window in variant.windows),
+            slots=sum(slots(window, context, variant.sinks) for window in variant.windows),
             parameters=parameter_count(variant)["total"],
             weight_bytes=weight_bytes(variant, bytes_per_number),
             kv_cache_bytes=bytes_held,

@@ -68,6 +68,7 @@ def evaluate(
     documents: str | Iterable[str],
     *,
     windows: Window | tuple[Window, ...] | Literal["own"] = "own",
+    sinks: int = 0,
     chunk_size: int = DEFAULT_CHUNK,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -76,6 +77,7 @@ def evaluate(
     Args:
         documents: a text, which is split at blank lines, or its documents one by one.
         windows: another window in place of the model's "own"; the weights are shared.
+        sinks: first tokens of each document that stay visible beside that window.
         chunk_size: tokens read at once; the result does not depend on it.
 
     Raises:
@@ -83,8 +85,10 @@ def evaluate(
     """
     if chunk_size < 1:
         raise ValueError(f"chunk_size is {chunk_size}; it must be at least 1")
+    if sinks and windows in ("own", None):
+        raise ValueError(f"{sinks} sinks are kept beside a window that is imposed; name one")
     if windows != "own":
-        model = with_windows(model, windows)
+        model = with_windows(model, windows, sinks)
     if isinstance(documents, str):
         documents = split_documents(io.StringIO(documents))  # splits at newlines alone
     nats, n_tokens, n_bytes, result = 0.0, 0, 0, None
@@ -124,7 +128,7 @@ def document_losses(
 
 def _affordable(config: MistralConfig, length: int) -> int:
     """Largest chunk whose scores (heads x chunk x keys) stay within `MAX_SCORES`; at least 1."""
-    slots = max(length if window is None else window for window in config.windows)
+    slots = max(length if window is None else window + config.sinks for window in config.windows)
     per_head = MAX_SCORES / config.n_heads
     return max(1, int((math.sqrt(slots**2 + 4 * per_head) - slots) / 2))  # chunk x (slots + chunk) = per_head
 

@@ -8,6 +8,9 @@ columns before it, so
     backward   (L, t) can depend on (l, p)           iff   0 <= t - p <= sum of W - 1 of layers l+1..L
     corridor   of a pair (s, t): both
 
+Sinks, where a configuration has any, are seen by every later query: what happens at one of the first S positions can
+be everywhere after one layer, and nothing that comes later can be carried by them.
+
 All of it is a formula. `reachable` and `reaching` do not use it: they walk edge by edge, so they
 also know what is left when edges are cut. Nothing here needs torch; a picture of the theory can
 be drawn without it.
@@ -63,7 +66,10 @@ def forward_cone(config: MistralConfig, source: int, length: int) -> Grid:
     """
     check_position("source", source, length)
     after = np.arange(length) - source
-    return np.array([_within(after, forward_edge(config, row)) for row in range(config.n_layers + 1)])
+    edges = [forward_edge(config, row) for row in range(config.n_layers + 1)]
+    if source < config.sinks:  # in sight of everything from the first layer on
+        edges[1:] = [None] * config.n_layers
+    return np.array([_within(after, edge) for edge in edges])
 
 
 def backward_cone(config: MistralConfig, target: int, length: int) -> Grid:
@@ -74,7 +80,9 @@ def backward_cone(config: MistralConfig, target: int, length: int) -> Grid:
     """
     check_position("target", target, length)
     before = target - np.arange(length)
-    return np.array([_within(before, backward_edge(config, row)) for row in range(config.n_layers + 1)])
+    cone = np.array([_within(before, backward_edge(config, row)) for row in range(config.n_layers + 1)])
+    cone[:-1, : min(config.sinks, target + 1)] = True  # every layer above a sink's state sees it
+    return cone
 
 
 def corridor(config: MistralConfig, source: int, target: int, length: int | None = None) -> Grid:
@@ -285,7 +293,7 @@ def _edges(
         queries = np.arange(block.start, block.stop)[:, None]
         visible = keys <= queries
         if window is not None:
-            visible &= queries - keys < window
+            visible &= (queries - keys < window) | (keys < config.sinks)
         for cut in cuts:
             if cut.layer in (None, layer):
                 visible &= ~cut.severs(queries, keys)

@@ -97,11 +97,12 @@ class FastKVCache(KVCache):
             return super()._plan(positions, after, window)
         before = self._positions_of(window)
         position = positions.to(before.device)[0]
-        slot = int(positions) % self.n_slots(window)
+        slots = self.slots(position, window)
+        slot = int(slots)
         key_positions = before.clone()
         key_positions[0, slot] = position[0]
         zero = torch.zeros_like(position)
-        return OneWrite(zero, zero, position % self.n_slots(window), position, key_positions, slot)
+        return OneWrite(zero, zero, slots, position, key_positions, slot)
 
 
 class FastTransformer(Transformer):

@@ -15,9 +15,12 @@ from mistral_core.config import Window
 from mistral_core.model import Transformer
 
 
-def with_windows(model: Transformer, window: Window | tuple[Window, ...]) -> Transformer:
-    """The model with another window, or one for each layer; the weights are shared."""
-    return _variant(model, model.config.n_layers, window, None)
+def with_windows(model: Transformer, window: Window | tuple[Window, ...], sinks: int = 0) -> Transformer:
+    """The model with another window, or one for each layer, and the first `sinks` positions kept beside it.
+
+    The weights are shared.
+    """
+    return _variant(model, model.config.n_layers, window, None, sinks)
 
 
 def first_layers(model: Transformer, n_layers: int) -> Transformer:
@@ -37,9 +40,14 @@ def in_dtype(model: Transformer, dtype: torch.dtype) -> Transformer:
 
 
 def _variant(
-    model: Transformer, n_layers: int, window: Window | tuple[Window, ...], dtype: torch.dtype | None
+    model: Transformer,
+    n_layers: int,
+    window: Window | tuple[Window, ...],
+    dtype: torch.dtype | None,
+    sinks: int | None = None,
 ) -> Transformer:
-    config = replace(model.config, n_layers=n_layers, sliding_window=window)
+    sinks = model.config.sinks if sinks is None else sinks
+    config = replace(model.config, n_layers=n_layers, sliding_window=window, sinks=sinks)
     with torch.device("meta"):
         variant = type(model)(config)  # a fast model's variant is fast
     weights = model.state_dict()

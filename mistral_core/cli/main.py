@@ -242,6 +242,7 @@ def evaluate(
     window: Annotated[
         str | None, typer.Option(help="Another window: tokens, or none.", show_default="the model's")
     ] = None,
+    sinks: Annotated[int, typer.Option(help="First tokens that stay visible beside that window.", min=0)] = 0,
     chunk_size: ChunkSize = 256,
     dtype: Dtype = "float32",
     device: Device = "cpu",
@@ -259,6 +260,7 @@ def evaluate(
         loaded.tokenizer,
         read_documents(text),
         windows=windows,
+        sinks=sinks,
         chunk_size=chunk_size,
         progress=lambda now: status(f"{now.documents:,} documents, {now.tokens:,} tokens, {now.bits_per_byte:.3f}"),
     )

@@ -51,6 +51,11 @@ class Recorder:
     def __init__(
         self, config: MistralConfig, plan: RecordingPlan, capacity: int, max_context: int, dtype: torch.dtype
     ) -> None:
+        if config.sinks:
+            raise ValueError(
+                f"attention is stored by its offset in the window, and {config.sinks} sinks lie outside it; "
+                f"record with sinks 0"
+            )
         kind = np.float64 if dtype == torch.float64 else np.float32
         recorded, self.omitted = plan.fit(config, capacity, max_context, np.dtype(kind).itemsize)
         self._arrays = {

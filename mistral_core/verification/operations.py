@@ -66,7 +66,7 @@ def attend(
 ) -> Float[Tensor, "batch pos n_heads head_dim"]:
     """The model's own attention on given queries, keys and values, all from the same positions."""
     with watching(None), torch.inference_mode():
-        hidden = hidden_keys(positions, positions, attention.window)
+        hidden = hidden_keys(positions, positions, attention.window, attention.sinks)
         return attention.attend(q, keys, values, positions, positions, hidden)
 
 
