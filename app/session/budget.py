@@ -12,7 +12,7 @@ from app.session import visitors
 from app.session.desk import Desk
 from app.session.runs import Record, RunSpec
 from app.theme import size
-from mistral_core.serving.memory import machine_bytes
+from mistral_core.memory import machine_bytes
 
 SESSION_BYTES = 768 * 2**20
 """Five of the longest texts that may be asked for, or a class's hour of short ones."""

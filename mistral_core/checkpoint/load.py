@@ -12,6 +12,7 @@ Source: mistral-inference (names); transformers `convert_mistral_weights_to_hf.p
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,7 @@ from mistral_core.checkpoint.registry import bundled_root
 from mistral_core.checkpoint.tensors import add_to_hash, expected_shapes, file_name, from_half_split, rotary_heads
 from mistral_core.checkpoint.tokenizers import load_tokenizer
 from mistral_core.config import MistralConfig
+from mistral_core.memory import free_bytes, gibibytes
 from mistral_core.model import Transformer
 from mistral_core.tokenizer import SentencePieceTokenizer, Tokenizer
 
@@ -137,6 +139,7 @@ def load_model(
     versions |= _versions(files)
     stored = _gguf_inventory(files[0]) if layout == GGUF else _inventory(folder, files)
     _check(stored, config, folder)
+    _refuse_too_large(config, dtype, torch.device(device), folder)
     state, model_hash = _read_weights(stored, config, layout, dtype, torch.device(device))
     if changed := [path for path, version in versions.items() if _versions([path]) != {path: version}]:
         raise CheckpointError(f"{changed[0]} {_CHANGED}")
@@ -153,6 +156,23 @@ def load_model(
         model_hash=model_hash,
         folder=folder,
         notices=notices,
+    )
+
+
+def _refuse_too_large(config: MistralConfig, dtype: torch.dtype, device: torch.device, folder: Path) -> None:
+    """Compares what the weights will take with what is free, before anything is taken."""
+    sizes = [math.prod(shape) for shape in expected_shapes(config).values()]
+    free = free_bytes()
+    need = sum(sizes) * dtype.itemsize + max(sizes) * 4  # and one tensor as the file has it
+    if device.type != "cpu" or free is None or need <= free:
+        return
+    half = sum(sizes) * 2 + max(sizes) * 4
+    remedy = "free memory, or take a smaller model"
+    if dtype.itemsize > 2 and half <= free:
+        remedy = f"load it as bfloat16, which needs {gibibytes(half)}, or free memory"
+    raise CheckpointError(
+        f"{folder.name} has {sum(sizes):,} weights and needs {gibibytes(need)} as "
+        f"{str(dtype).removeprefix('torch.')}, but {gibibytes(free)} are free; {remedy}"
     )
 
 

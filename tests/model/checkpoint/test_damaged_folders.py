@@ -1,6 +1,7 @@
 """Model folders that cannot be one model: every kind of damage is refused in a sentence."""
 
 import json
+import math
 import os
 import shutil
 
@@ -244,3 +245,18 @@ def test_weights_of_a_bundled_model_are_those_that_came_with_it(tmp_path, monkey
         load_model(tmp_path / "relay")
     monkeypatch.undo()
     load_model(tmp_path / "relay")  # elsewhere it is anybody's model
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_taken_and_says_what_would(mistral_folder, monkeypatch):
+    from mistral_core.checkpoint import load
+
+    config = load_model(mistral_folder).config
+    weights = sum(math.prod(shape) for shape in load.expected_shapes(config).values())
+    biggest = 4 * config.vocab_size * config.dim
+    monkeypatch.setattr(load, "_read_weights", lambda *_: pytest.fail("weights were read"))
+    monkeypatch.setattr(load, "free_bytes", lambda: 3 * weights + biggest)
+    with pytest.raises(CheckpointError, match=r"weights and needs .* as float32, but .* load it as bfloat16"):
+        load_model(mistral_folder)
+    monkeypatch.setattr(load, "free_bytes", lambda: weights)
+    with pytest.raises(CheckpointError, match="free memory, or take a smaller model"):
+        load_model(mistral_folder)
