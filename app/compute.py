@@ -142,8 +142,8 @@ def exact_model(name: str) -> Transformer:
     return in_dtype(engine().model(name).model, torch.float64)
 
 
-def reader(name: str, window: int | None = None) -> Transformer:
-    """The float64 model, or the same weights with another window in every layer.
+def reader(name: str, window: int | None = None, sinks: int = 0) -> Transformer:
+    """The float64 model, or the same weights with another window in every layer, and the first tokens kept beside it.
 
     Raises:
         ValueError: as `exact_model`, or a window below 1.
@@ -151,24 +151,30 @@ def reader(name: str, window: int | None = None) -> Transformer:
     from mistral_core.checkpoint.variants import with_windows
 
     model = exact_model(name)
-    return model if window is None else with_windows(model, window)
+    return model if window is None else with_windows(model, window, sinks)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def reading_of(
-    name: str, token_ids: tuple[int, ...], cuts: tuple[Cut, ...], window: int | None = None, _report: Report = silent
+    name: str,
+    token_ids: tuple[int, ...],
+    cuts: tuple[Cut, ...],
+    window: int | None = None,
+    sinks: int = 0,
+    _report: Report = silent,
 ) -> Pass:
     """One reading of a text, kept because its words are replaced one after another.
 
     Args:
-        window: of every layer; `None` = the model's own. _report: hears how far it is, and may end it.
+        window: of every layer; `None` = the model's own. sinks: first tokens kept beside it.
+        _report: hears how far it is, and may end it.
 
     Raises:
         ValueError: no such model, or a text or cut that cannot be read.
     """
     from mistral_core.analysis.influence import read
 
-    return read(reader(name, window), token_ids, cuts, _report)
+    return read(reader(name, window, sinks), token_ids, cuts, _report)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -179,6 +185,7 @@ def forward_map(
     replacement: int,
     cuts: tuple[Cut, ...],
     window: int | None = None,
+    sinks: int = 0,
     _report: Report = silent,
 ) -> ForwardInfluence:
     """Where the replacement of one token is felt, in float64.
@@ -188,15 +195,21 @@ def forward_map(
     """
     from mistral_core.analysis.influence import forward_influence
 
-    original = reading_of(name, token_ids, cuts, window, _report=_report)
+    original = reading_of(name, token_ids, cuts, window, sinks, _report=_report)
     return forward_influence(
-        reader(name, window), token_ids, source, replacement, cuts=cuts, original=original, report=_report
+        reader(name, window, sinks), token_ids, source, replacement, cuts=cuts, original=original, report=_report
     )
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def backward_map(
-    name: str, token_ids: tuple[int, ...], target: int, token: int, cuts: tuple[Cut, ...], window: int | None = None
+    name: str,
+    token_ids: tuple[int, ...],
+    target: int,
+    token: int,
+    cuts: tuple[Cut, ...],
+    window: int | None = None,
+    sinks: int = 0,
 ) -> BackwardInfluence:
     """What one prediction depends on, in float64.
 
@@ -205,7 +218,7 @@ def backward_map(
     """
     from mistral_core.analysis.influence import backward_influence
 
-    return backward_influence(reader(name, window), token_ids, target, token, cuts=cuts)
+    return backward_influence(reader(name, window, sinks), token_ids, target, token, cuts=cuts)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -219,6 +232,7 @@ def corridor_map(
     cuts: tuple[Cut, ...],
     exact: bool = False,
     window: int | None = None,
+    sinks: int = 0,
     _report: Report = silent,
 ) -> Conductance:
     """How the change of one token gets to one prediction; every step is a gradient pass.
@@ -233,9 +247,9 @@ def corridor_map(
     from mistral_core.analysis.gradients import GOOD_ENOUGH, MOST_STEPS, conductance
     from mistral_core.checkpoint.variants import with_windows
 
-    model = reader(name, window) if exact else engine().model(name).model
+    model = reader(name, window, sinks) if exact else engine().model(name).model
     if not exact and window is not None:
-        model = with_windows(model, window)
+        model = with_windows(model, window, sinks)
     return conductance(
         model,
         token_ids,

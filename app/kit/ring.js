@@ -341,7 +341,7 @@ export class RingPanel {
     const what = run.pattern ? `blue: attention from ${asker}, ${player.headName()}` : run.meta.note;
     const [text, slots] = vertical ? ["left", "right"] : ["above", "below"];
     const order = Number.isFinite(window) ? `${text}: order of the text · ${slots}: order of the slots · ` : "";
-    const made = layer ? `made from the states after L${layer}` : "made from the token embeddings";
+    const made = layer ? `made from the states after layer ${layer}` : "made from the token embeddings";
     player.part("ring-legend").replaceChildren(order, term("K,V"), " ", term("states", made), ` · ${what}`);
   }
 }

@@ -318,5 +318,16 @@ function keepFolded(asked) {
   const show = () =>
     asked.closest(".mx-card")?.toggleAttribute("data-folded", asked instanceof HTMLInputElement && !asked.checked);
   asked.addEventListener("change", show);
+  // The whole title opens it, not its small sign alone.
+  asked.closest(".mx-head")?.addEventListener("click", (event) => {
+    const folded = asked.closest(".mx-card")?.hasAttribute("data-folded");
+    if (
+      folded &&
+      isLarger() &&
+      !closest(event, "label, button, select, [data-term]") &&
+      asked instanceof HTMLInputElement
+    )
+      asked.click();
+  });
   show();
 }

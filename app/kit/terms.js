@@ -50,6 +50,7 @@ export const TERMS = {
   query: "The token that looks back. What it asks for is compared with the key of each token in its window.",
   masked: "Out of the window or still to come: it is taken out before the weights are made.",
   embedding: "The first state of a token: a list of numbers, looked up by its id, before any layer.",
+  kept: "The first tokens of the text stay visible to every later one, beside the window: attention sinks.",
   hops: "A hop is one layer handing something on: by at most one window, itself included.",
   probability: "Bluer = the model thought this word likelier before it came.",
   corridor: "What gets from one word to one prediction, and through which places.",
@@ -65,7 +66,7 @@ export const TERMS = {
   turned:
     "RoPE: pairs of a key’s numbers are turned by an angle that grows with the position, so that a comparison knows how far apart two tokens are.",
   parts: "Each cell’s share of the change of the next word; the frame is round the largest of its row.",
-  KL: "How much a whole prediction has changed: the mean change of the log-probabilities, in nats; 0 = not at all.",
+  KL: "How much a whole prediction has changed, in nats: 0 = not at all, 0.01 = hardly, 1 = it is another one.",
 };
 
 /** @typedef {keyof typeof TERMS} Term */

@@ -46,12 +46,20 @@ export function runOf(search) {
   return { query: query.toString(), text };
 }
 
+/** A run's address without its length: a text that was lengthened is one text.
+ * @param {string} query */
+function but(query) {
+  const asked = new URLSearchParams(query);
+  asked.delete("n");
+  return asked.toString();
+}
+
 /** @param {Drawer} drawer @param {string} search  the address that is shown now */
 export function noteAddress(drawer, search) {
   const run = runOf(search);
   const visit = recalled(drawer);
   if (!run || Object.keys(visit.runs).at(-1) === run.query) return;
-  delete visit.runs[run.query];
+  for (const query of Object.keys(visit.runs)) if (but(query) === but(run.query)) delete visit.runs[query];
   visit.runs[run.query] = run.text;
   visit.runs = Object.fromEntries(Object.entries(visit.runs).slice(-MOST));
   keep(drawer, visit);
@@ -71,7 +79,8 @@ export function lost(drawer, session, search) {
   if (!visit.session) return null;
   const now = runOf(search);
   const runs = Object.entries(visit.runs).filter(([query]) => query !== now?.query);
-  const typed = visit.typed && visit.typed !== now?.text ? visit.typed : "";
+  const written = [now?.text, ...Object.values(visit.runs)].map((text) => text?.trim());
+  const typed = written.includes(visit.typed.trim()) ? "" : visit.typed;
   return { runs, typed, files: visit.files };
 }
 
@@ -122,8 +131,8 @@ function show() {
       "p",
       {},
       el("b", {}, "This visit began anew: "),
-      "the page was loaded again, or the server was started again. Texts, measurements and opened files lay on the " +
-        "server. What the address names is there again; this browser remembers the following.",
+      "the page was loaded again, or the server was started again, and forgot what you had written, measured and " +
+        "opened. What the address names is written again; this browser remembers the rest.",
     ),
     ...(typed ? [el("p", {}, "Typed, not written yet: ", el("q", {}, typed), " ", copying(typed))] : []),
     ...(runs.length

@@ -13,7 +13,7 @@ from mistral_core.checkpoint import registry
 from mistral_core.config import MistralConfig
 
 KINDS = {
-    "storyteller": "writes stories; the one that the recording is from",
+    "storyteller": "writes stories, in English alone; the one that the recording is from",
     "relay": "carries one symbol from window to window; for questions, not for stories",
     "baseline": "a small storyteller, with which the next ones are compared",
     "full-attention": "as baseline, without a window",

@@ -64,6 +64,7 @@ def ask(desk: Desk, event: Ask | AskFrom) -> None:
             replacement=event["replacement"],
             cut=event["cut"],
             window=event["window"],
+            sinks=event["sinks"],
         ).inside(trace.config, len(trace))
         if word := event.get("word"):
             choice = replace(choice, replacement=_token_of(trace, word))

@@ -49,7 +49,7 @@ export class Captions {
     const target = wordAt(run, choice.target);
     const { replacement } = run.meta;
     const put = fresh && replacement ? [" to ", el("b", { class: "mx-serif" }, printed(replacement))] : [];
-    if (choice.reading === "forward") return ["Where the change of ", source, ...put, " is felt"];
+    if (choice.reading === "forward") return ["Which states the change of ", source, ...put, " touches"];
     if (choice.reading === "backward") return ["What the prediction after ", target, " depends on"];
     return ["How the change of ", source, ...put, " gets to the prediction after ", target];
   }
@@ -85,6 +85,7 @@ export class Captions {
       .replaceChildren(
         legend("mx-key-edge", el("span", {}, term("edge", "exact edge"), " (theory)")),
         scale,
+        choice.reading === "forward" ? "states change farther than predictions do, which stand below" : "",
         legend("mx-key-out", "exactly 0"),
         legend("mx-key-cone", nothing),
         ...(page.zoom === "hops" ? [el("span", { class: "mx-entry" }, cell)] : []),

@@ -104,6 +104,7 @@ export class Facts {
       [
         "Read again with ",
         bold(`W = ${grouped(choice.window)}`),
+        ...(choice.sinks ? [" and the first ", bold(plural(choice.sinks, "token")), " kept"] : []),
         `; it was trained with ${run.trainedWith()}.`,
         ...(surprise
           ? [` Surprise a token: ${surprise[0].toFixed(2)} nats, as trained ${surprise[1].toFixed(2)}.`]

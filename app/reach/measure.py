@@ -51,7 +51,9 @@ class _Asked:
         """The forward map of the source, with or without the cuts."""
         cuts = self.cuts if cut else ()
         name, choice = self.trace.model_name, self.choice
-        return compute.forward_map(name, self.ids, choice.source, put, cuts, choice.window, _report=self.report)
+        return compute.forward_map(
+            name, self.ids, choice.source, put, cuts, choice.window, choice.sinks, _report=self.report
+        )
 
 
 def measure(trace: Trace, choice: Choice, *, growing: bool = False, report: Report = silent) -> Answer:
@@ -82,7 +84,7 @@ def needed(config: MistralConfig, choice: Choice, length: int, *, whole: bool) -
     if choice.reading == "backward":
         return min(length, choice.target + 2)
     reach = config.exact_reach()
-    if reach is None or (whole and length <= WHOLE):
+    if reach is None or choice.source < config.sinks or (whole and length <= WHOLE):
         return length
     end = choice.source + reach + 1 + _widest(config)
     return min(length, end if choice.reading == "forward" else max(end, choice.target + 2))
@@ -108,7 +110,7 @@ def _forward(asked: _Asked, put: int) -> Measured:
         top = beyond + int(np.argmax(influence.kl[beyond:]))
         facts["kl_top"], facts["kl_top_at"] = float(influence.kl[top]), top
     reach = asked.config.exact_reach()
-    if reach is not None and source + reach + 1 < length:
+    if reach is not None and source + reach + 1 < length and source >= asked.config.sinks:
         outside = influence.change[:, source + reach + 1 :]
         facts["outside"], facts["outside_top"] = outside.shape[1], float(outside.max())
     if asked.choice.window is not None and not asked.cuts:
@@ -127,7 +129,8 @@ def _backward(asked: _Asked) -> Measured:
     token = _explained(asked)
 
     def pass_with(cuts: tuple[Cut, ...]) -> Any:
-        return compute.backward_map(trace.model_name, asked.ids, target, token, cuts, asked.choice.window)
+        choice = asked.choice
+        return compute.backward_map(trace.model_name, asked.ids, target, token, cuts, choice.window, choice.sinks)
 
     influence = pass_with(asked.cuts)
     facts: BackwardFacts = {
@@ -135,9 +138,10 @@ def _backward(asked: _Asked) -> Measured:
         "probability": float(np.exp(influence.log_prob)),
     }
     reach = asked.config.exact_reach()
-    if reach is not None and target - reach > 0:
-        facts["outside"] = target - reach
-        facts["outside_top"] = float(influence.influence[:, : target - reach].max())
+    sinks = asked.config.sinks
+    if reach is not None and target - reach > sinks:
+        facts["outside"] = target - reach - sinks
+        facts["outside_top"] = float(influence.influence[:, sinks : target - reach].max())
     if asked.cuts:
         facts["left"] = _share(influence.influence[0, :target], pass_with(()).influence[0, :target])
     return Measured(grid=influence.influence, explained=_label(trace, token), facts=facts)
@@ -151,7 +155,7 @@ def _corridor(asked: _Asked, put: int) -> Measured:
     grid = np.zeros((asked.config.n_layers + 1, target + 1))
     before, after = (float(row[target]) for row in (whole.before, whole.after))
     reach, steps, exact = asked.config.exact_reach(), 0, None
-    if reach is None or target - source <= reach:  # else nothing can pass
+    if reach is None or target - source <= reach or source < asked.config.sinks:  # else nothing can pass
         exact = bool(not np.isfinite(before) or abs(np.log(after / before)) < DROWNS)
         conductance = compute.corridor_map(
             trace.model_name,
@@ -163,6 +167,7 @@ def _corridor(asked: _Asked, put: int) -> Measured:
             cuts_within(asked.config, choice, min(target + 2, len(asked.ids))),
             exact,
             choice.window,
+            choice.sinks,
             _report=asked.report,
         )
         grid[:, source:] = conductance.through
@@ -215,7 +220,7 @@ def _surprise(asked: _Asked, before: np.ndarray) -> tuple[float, float]:
     """Mean of `-ln p` of the tokens that really follow, in nats: as read here, and with the windows of the training."""
     from mistral_core.analysis.gradients import log_probs
 
-    own = compute.reading_of(asked.trace.model_name, asked.ids, (), None, _report=asked.report)
+    own = compute.reading_of(asked.trace.model_name, asked.ids, (), _report=asked.report)
     rows = log_probs(own.logits[:-1]).cpu().numpy()
     trained = rows[np.arange(len(rows)), asked.ids[1:]]
     return float(-np.log(before[:-1]).mean()), float(-trained.mean())
@@ -236,7 +241,8 @@ def _explained(asked: _Asked) -> int:
     if target + 1 < len(trace):
         return int(trace.token_ids[target + 1])
     ids = tuple(int(token) for token in trace.token_ids)
-    read = compute.reading_of(trace.model_name, ids, (), asked.choice.window, _report=asked.report)
+    choice = asked.choice
+    read = compute.reading_of(trace.model_name, ids, (), choice.window, choice.sinks, _report=asked.report)
     return int(read.logits[-1].argmax())
 
 

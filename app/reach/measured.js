@@ -50,13 +50,14 @@ function used({ noticed, farthest, felt, within90, within99 }, reach, back) {
   const least = `10${raised(-NOTICED)} `;
   if (noticed !== null)
     lines.push([
-      "farthest felt: ",
+      `farthest ${back ? "word that is felt" : "prediction that changes"}: `,
       bold(grouped(noticed)),
       ` ${side}${edge(noticed)} (at least ${least}`,
       term("nats"),
       ")",
     ]);
-  else if (farthest !== null) lines.push([`nowhere felt as much as ${least}`, term("nats")]);
+  else if (farthest !== null)
+    lines.push([`${back ? "no word is felt" : "no prediction changes"} by as much as ${least}`, term("nats")]);
   if (farthest !== null && farthest !== noticed)
     lines.push([
       "traces, too little to notice: ",
@@ -71,6 +72,7 @@ function used({ noticed, farthest, felt, within90, within99 }, reach, back) {
       bold(within90),
       " tokens, 99 % within ",
       bold(within99),
+      within99 > (noticed ?? 0) ? ": many small changes add up" : "",
     ]);
   return lines;
 }
@@ -115,7 +117,7 @@ export function corridorFacts({ run, choice, network }) {
   const facts = /** @type {import("./types.js").CorridorFacts} */ (run.meta.facts);
   const distance = choice.target - choice.source;
   const apart = bold(distance);
-  if (distance > network.reach) {
+  if (distance > network.reach && choice.source >= choice.sinks) {
     const empty = "the corridor is empty. Nothing of the word can be left here.";
     return [[apart, ` tokens apart, reach ${grouped(network.reach)}: ${empty}`]];
   }

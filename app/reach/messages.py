@@ -40,6 +40,7 @@ class ChoiceHeader(TypedDict):
     replacement: Annotated[int | None, "token id in the place of the source; null = drawn from the text"]
     cut: Annotated[str, '"", "wall:POSITION" or "layer:NUMBER" (from 1)']
     window: Annotated[int | None, "of every layer; null = the model's own"]
+    sinks: Annotated[int, "first tokens that stay visible beside that window"]
 
 
 class Spread(TypedDict):

@@ -154,7 +154,7 @@ export default class ReachPage extends Surface {
   show(reading) {
     this.reading = reading;
     this.run = reading.run;
-    if (this.zoom === "hops" && !reading.network.large) this.zoom = "all";
+    if (this.zoom === "hops" && (!reading.network.large || reading.choice.sinks)) this.zoom = "all";
   }
 
   /** A step made just before another page was left: Python hears of it now, and begins there.
@@ -319,6 +319,7 @@ export default class ReachPage extends Surface {
       row: this.row,
       cut: choice.cut,
       window: choice.window ?? "",
+      sinks: choice.sinks,
       zoom: this.zoom,
       scale: this.scaleName,
       asked: this.asked,

@@ -132,6 +132,7 @@ def reach_parts(
             "replacement": choice.replacement,
             "cut": choice.cut,
             "window": choice.window,
+            "sinks": choice.sinks,
         },
         "replacement": replacement,
         "options": list(options),

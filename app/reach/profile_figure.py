@@ -112,7 +112,7 @@ def profile_figure(
         meta={"provenance": "model"},
         height=470,
         margin={"l": 70, "r": 10, "t": 100, "b": 10},
-        xaxis={**axis, "title": "tokens after the replaced one"},
+        xaxis={**axis, "title": {"text": "tokens after the replaced one", "standoff": 12}, "automargin": True},
         yaxis={**axis, **decade_axis(lowest, highest), "title": {"text": "relative change", "standoff": 8}},
         legend={"orientation": "h", "y": 1.09, "x": 0, "yanchor": "bottom"},
         **figure_style(theme),

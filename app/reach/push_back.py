@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from app import compute
+from app.shared.decades import GONE
 from mistral_core.analysis.progress import Report
 
 if TYPE_CHECKING:
     from mistral_core.analysis.push_back import PushBack, Typical
     from mistral_core.analysis.swap import Case
-
-GONE = 0.01
-"""Nats: a KL below it is called gone in practice. Said beside the slider."""
 
 
 def pushed_back(name: str, case: Case, report: Report) -> tuple[PushBack, tuple[Typical, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from app.shared.decades import NOTICED, decade_axis
+from app.shared.decades import GONE, NOTICED, decade_axis
 from app.theme import OKABE_ITO, THEMES, figure_style, percent
 
 LOWEST = 1e-30
@@ -91,8 +92,20 @@ def push_back_figure(
     grid = {"gridcolor": colours["line"], "zeroline": False}
     side = {**grid, "automargin": True, "title_standoff": 8}
     last = max([*distances, *marks, reach or 0]) * 1.06
-    figure.update_xaxes(**grid, range=[0, last])
-    figure.update_xaxes(title="tokens between the word and the question", row=2, col=1)
+    figure.update_xaxes(**grid, range=[0, last], automargin=True)
+    figure.update_xaxes(title={"text": "tokens between the word and the question", "standoff": 12}, row=2, col=1)
+    figure.add_hline(y=GONE, line={"color": colours["soft"], "dash": "dot", "width": 1.5}, row=2, col=1)
+    figure.add_annotation(
+        x=1,
+        xref="x2 domain",
+        y=math.log10(GONE),
+        yref="y2",
+        text="gone in practice: below 0.01",
+        showarrow=False,
+        xanchor="right",
+        yanchor="top",
+        font={"color": colours["soft"], "size": 13},
+    )
     figure.update_yaxes(**side, tickformat=".0%", rangemode="tozero", title="probability", row=1, col=1)
     highest = max([1.0, *(point.kl for point in points), *(row.mean for row in typical)])
     figure.update_yaxes(**side, **_kl_axis(lowest, highest), title="KL, nats", row=2, col=1)

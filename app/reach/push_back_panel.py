@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import compute
-from app.reach.push_back import GONE, beside_ordinary, faded_at, pushed_back
+from app.reach.push_back import beside_ordinary, faded_at, pushed_back
 from app.reach.push_back_figure import LOWEST, Ordinary, Point, push_back_figure
 from app.reach.state import ReachState
 from app.session import state
 from app.session.desk import Desk
 from app.session.sentence import sentence
 from app.shared.chart import chart, lowest_drawn
+from app.shared.decades import GONE
 from app.shared.work_panel import work_panel
 from app.theme import percent
 
@@ -42,7 +43,7 @@ def push_it_back(desk: Desk) -> None:
         f"{case.question} **{case.answers[0]}** or **{case.answers[1]}**?"
     )
     guess = st.slider(
-        f"You first: how many tokens back is it gone in practice (KL below {GONE} nats)?",
+        f"You first: how many tokens back is it gone in practice (KL below {GONE} nats: it changes by about 1 %)?",
         1,
         reach + 10,
         reach // 2,

@@ -17,8 +17,8 @@ from mistral_core.analysis.reach import Cut, cut_layer, cut_wall
 from mistral_core.config import MistralConfig
 
 READINGS: tuple[Reading, ...] = get_args(Reading)
-WIDEST = 4096
-"""The widest window that a text can be read again with."""
+WIDEST, MOST_SINKS = 4096, 4
+"""The widest window that a text can be read again with, and how many first tokens can be kept beside it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,7 @@ class Choice:
         cut: "", "wall:40" (nothing crosses from positions up to 40 to later ones), or "layer:3"
             (nothing moves sideways in the third layer; counted from 1, as on screen).
         window: of every layer, for reading the text again; `None` = the model's own.
+        sinks: first tokens that stay visible beside that window.
     """
 
     reading: str = "forward"
@@ -40,6 +41,7 @@ class Choice:
     replacement: int | None = None
     cut: str = ""
     window: int | None = None
+    sinks: int = 0
 
     @property
     def anchor(self) -> int:
@@ -48,7 +50,7 @@ class Choice:
 
     def shape(self, config: MistralConfig) -> MistralConfig:
         """The network that reads: the model's, or the same with another window."""
-        return config if self.window is None else replace(config, sliding_window=self.window)
+        return config if self.window is None else replace(config, sliding_window=self.window, sinks=self.sinks)
 
     def inside(self, config: MistralConfig, length: int) -> Choice:
         """The same for a text of `length` tokens; the pair of a corridor in its order.
@@ -65,6 +67,10 @@ class Choice:
             raise ValueError(f"source {self.source} comes after target {self.target}; nothing travels backwards")
         if self.window is not None and not 1 <= self.window <= WIDEST:
             raise ValueError(f"the window is {self.window}; a text can be read with 1 to {WIDEST:,}")
+        if not 0 <= self.sinks <= MOST_SINKS or (self.sinks and self.window is None):
+            raise ValueError(
+                f"{self.sinks} first tokens are to stay visible; that can be 0 to {MOST_SINKS}, beside a window"
+            )
         self.cuts(config, length)
         return self
 
@@ -95,6 +101,8 @@ class Choice:
             query["swap"] = str(self.replacement)
         if self.window is not None:
             query["window"] = str(self.window)
+        if self.sinks:
+            query["sinks"] = str(self.sinks)
         return query | ({"cut": self.cut} if self.cut else {})
 
 
@@ -106,7 +114,7 @@ def choice_from_query(query: Mapping[str, str]) -> Choice | None:
     """
     if "reading" not in query:
         return None
-    numbers = {name: whole(query, name) if name in query else 0 for name in ("from", "to", "swap", "window")}
+    numbers = {name: whole(query, name) if name in query else 0 for name in ("from", "to", "swap", "window", "sinks")}
     return Choice(
         reading=query["reading"],
         source=numbers["from"],
@@ -114,6 +122,7 @@ def choice_from_query(query: Mapping[str, str]) -> Choice | None:
         replacement=numbers["swap"] if "swap" in query else None,
         cut=query.get("cut", ""),
         window=numbers["window"] if "window" in query else None,
+        sinks=numbers["sinks"],
     )
 
 

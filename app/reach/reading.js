@@ -76,8 +76,13 @@ export class Reading {
    * @param {number} row
    * @param {number} position */
   within(row, position) {
-    const span = this.span(row);
-    return span !== null && position >= span[0] && position <= span[1];
+    const { choice, network } = this;
+    const { source, target, sinks } = choice;
+    const after = position - source;
+    const before = target - position;
+    const ahead = after >= 0 && (after <= network.forwardEdges[row] || (row > 0 && source < sinks));
+    const back = before >= 0 && (before <= network.backwardEdges[row] || (row < network.layers && position < sinks));
+    return (choice.reading === "backward" || ahead) && (choice.reading === "forward" || back);
   }
 
   /** Not cut, and within the edge; before the answer is there only the edge is known.

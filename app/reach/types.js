@@ -31,6 +31,7 @@
  * @property {number | null} replacement  token id in the place of the source; null = drawn from the text
  * @property {string} cut  "", "wall:POSITION" or "layer:NUMBER" (from 1)
  * @property {number | null} window  of every layer; null = the model's own
+ * @property {number} sinks  first tokens that stay visible beside that window
  */
 
 /**
@@ -154,6 +155,7 @@
  * @property {number | null} replacement  token id in the place of the source; null = drawn from the text
  * @property {string} cut  "", "wall:POSITION" or "layer:NUMBER" (from 1)
  * @property {number | null} window  of every layer; null = the model's own
+ * @property {number} sinks  first tokens that stay visible beside that window
  * @property {string} run  its name
  * @property {number} n  number of the question; the answer carries it
  * @property {number} layer  row that the visitor looks at

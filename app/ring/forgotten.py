@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from app import compute
 from app.ring.asked_slot import model_is_there
 from app.ring.messages import CancelMeasure, FailedForgotten, Forgotten, Measure, MeasuringForgotten
-from app.ring.state import Asking, Question, RingState
+from app.ring.state import Asked, Asking, Question, RingState
 from app.session.desk import Desk
 from app.session.numbers import whole
 from app.session.sentence import sentence
@@ -41,11 +41,12 @@ def measure(desk: Desk, event: Measure) -> None:
 
 
 def ask_about(desk: Desk, query: Mapping[str, str]) -> None:
-    """Takes the word that an address asks about, `ask=POSITION`, for the run that it opens."""
+    """Takes the word that an address asks about, `ask=POSITION&put=WORD`, for the run that it opens."""
     if "ask" not in query or desk.current is None:
         return
     try:
-        desk.page_state(RingState).ask[desk.current] = whole(query, "ask")
+        asked = Asked(whole(query, "ask"), query.get("put", "")[:40])
+        desk.page_state(RingState).ask[desk.current] = asked
     except ValueError as error:
         desk.notice = sentence(error)
 
@@ -122,4 +123,6 @@ def _verdict(kl: float) -> str:
         return "Forgotten: not a single bit of the prediction changes."
     if kl < 1e-6:
         return "Gone in practice: a trace is there, and far too small to matter."
-    return "Not quite forgotten: a faint trace." if kl < 1e-2 else "Not forgotten: later words carried it on."
+    if kl < 1e-2:
+        return "Not quite forgotten: a faint trace, too little to be noticed."
+    return "Nearly forgotten: little of it is left." if kl < 1e-1 else "Not forgotten: later words carried it on."

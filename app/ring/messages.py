@@ -77,6 +77,7 @@ class Beside(TypedDict):
     measurable: Annotated[bool, "whether the model that wrote it is here"]
     chunk_size: Annotated[int | None, "tokens of a chunk of the prompt; null = not recorded, or all at once"]
     ask: Annotated[int | None, "position of the word that the address asks about; null = none"]
+    put: Annotated[str, "what the address would put in its place; may be empty"]
     forgotten: Annotated[MeasuringForgotten | FailedForgotten | Forgotten | None, "null = nothing was asked"]
     slot: Annotated[SlotHeader | None, "null = none was asked for"]
 

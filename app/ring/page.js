@@ -94,6 +94,7 @@ export default class RingPage extends Playhead {
   /** @param {RingRun} run @param {RingHeader} header */
   open(run, { at, status, beside }) {
     Object.assign(this, { run, target: null, asked: beside.ask, moved: false });
+    if (beside.put) this.part("word", HTMLInputElement).value = beside.put;
     this.text.reset();
     this.fillPickers(run);
     const view = this.memory.views.get(run.id);

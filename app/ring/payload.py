@@ -54,6 +54,7 @@ def ring_parts(
     live: bool = False,
     measurable: bool = False,
     ask: int | None = None,
+    put: str = "",
     forgotten: MeasuringForgotten | FailedForgotten | Forgotten | None = None,
     single: bool = False,
     slot: Slot | None = None,
@@ -65,7 +66,7 @@ def ring_parts(
         trace, run, start, stop, total, growth: as for `run_parts`.
         live: whether the same run can be written again, for what a recording lacks.
         measurable: whether the run's model is here.
-        ask: position of the word that the address asks about.
+        ask: position of the word that the address asks about. put: what it would put in its place.
         forgotten: the state of the measurement.
         single: whether the numbers of one slot can be had on request where those of the run are not sent.
         slot: the answer to such a request.
@@ -87,6 +88,7 @@ def ring_parts(
         "measurable": measurable,
         "chunk_size": trace.settings.get("chunk_size"),
         "ask": ask,
+        "put": put,
         "forgotten": forgotten,
         "slot": None if slot is None else {"layer": slot.layer, "position": slot.position, "text": slot.text},
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.ring.asked_slot import model_is_there, slot_of
 from app.ring.forgotten import forgotten_header
 from app.ring.payload import records_slots, ring_parts
-from app.ring.state import RingState
+from app.ring.state import NOBODY, RingState
 from app.session.desk import Desk
 from app.session.files import spec_of_recording
 from app.session.progress import coming
@@ -19,6 +19,7 @@ def ring_payload(desk: Desk) -> Payload:
     page = desk.page_state(RingState)
     live = spec_of_recording(record) is not None and record.job is None
     measurable = model_is_there(trace)
+    asked_about = page.ask.get(record.name, NOBODY)
     start, stop = page.delivery.span(record.name, len(trace))
     parts = ring_parts(
         trace,
@@ -28,7 +29,8 @@ def ring_payload(desk: Desk) -> Payload:
         at=desk.at.get(record.name),
         live=live,
         measurable=measurable,
-        ask=page.ask.get(record.name),
+        ask=asked_about.position,
+        put=asked_about.word,
         forgotten=forgotten_header(page, record.name),
         single=records_slots(trace) or (measurable and not live),
         slot=slot_of(page, record, trace),

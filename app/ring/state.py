@@ -27,6 +27,18 @@ class Question:
     word: str
 
 
+@dataclass(frozen=True)
+class Asked:
+    """The word that an address asks about, and what it would put in its place."""
+
+    position: int | None = None
+    word: str = ""
+
+
+NOBODY = Asked()
+"""Where an address asks about none."""
+
+
 @dataclass
 class Asking:
     """A question and the work on it."""
@@ -51,13 +63,13 @@ class RingState(PageState, page="ring"):
 
     Attributes:
         slots: by run, layer and position of the slot whose numbers were asked for last.
-        ask: by run, position of the word that its address asks about.
+        ask: by run, the word that its address asks about.
         asking: the last "is it forgotten?". reading: the last layer that was read again.
     """
 
     delivery: Delivery = field(default_factory=Delivery)
     slots: dict[str, tuple[int, int]] = field(default_factory=dict)
-    ask: dict[str, int] = field(default_factory=dict)
+    ask: dict[str, Asked] = field(default_factory=dict)
     measurements: Workshop[Forgotten] = field(default_factory=Workshop)
     layers: Workshop[Trace] = field(default_factory=Workshop)
     asking: Asking | None = None

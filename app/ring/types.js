@@ -73,6 +73,7 @@
  * @property {boolean} measurable  whether the model that wrote it is here
  * @property {number | null} chunk_size  tokens of a chunk of the prompt; null = not recorded, or all at once
  * @property {number | null} ask  position of the word that the address asks about; null = none
+ * @property {string} put  what the address would put in its place; may be empty
  * @property {MeasuringForgotten | FailedForgotten | Forgotten | null} forgotten  null = nothing was asked
  * @property {SlotHeader | null} slot  null = none was asked for
  */

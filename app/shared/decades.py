@@ -12,6 +12,9 @@ from typing import Any
 NOTICED = 1e-3
 """Nats, or a share of the state: what is less changes a probability by less than a thousandth of itself."""
 
+GONE = 0.01
+"""Nats: a KL below it is called gone in practice. Said beside the slider, and a line in the figure."""
+
 
 def decade_axis(lowest: float, highest: float = 1.0) -> dict[str, Any]:
     """A plotly axis from `lowest` to more than 1 and `highest`; what is less leaves it through its lower end.

@@ -47,10 +47,10 @@ export class QuestionCard {
   bringUp() {
     requestAnimationFrame(() => {
       const narrow = this.player.size(this.player.root).width < 44 * rem();
-      const { top, bottom } = this.node.getBoundingClientRect();
-      const bars = { top: 4 * rem(), bottom: innerHeight - 5 * rem() }; // the menu, and the player's
-      if (narrow || top < bars.top || (bottom > bars.bottom && top > bars.top + rem()))
-        this.node.scrollIntoView({ block: narrow ? "center" : "start", behavior: calm() ? "auto" : "smooth" });
+      const behavior = calm() ? "auto" : "smooth";
+      if (narrow) return this.node.scrollIntoView({ block: "center", behavior });
+      // As little as it takes, so that the text beside it stays: what it says last stands over the player's bar.
+      this.node.lastElementChild?.scrollIntoView({ block: "nearest", behavior });
     });
   }
 
@@ -170,7 +170,9 @@ export class QuestionCard {
         el(
           "p",
           {},
-          "Its keys and values lie in ",
+          "Its ",
+          term("KV", "keys and values"),
+          " lie in ",
           el("b", {}, rings),
           `. ${plural(leaves - t, "token")} more, and they are overwritten.`,
         ),
@@ -361,7 +363,7 @@ export class QuestionCard {
       el(
         "p",
         { class: "start-buttons" },
-        this.button("ring", "See it in the rings", () => player.leaveTo("ring"), "start-main"),
+        this.button("ring", "Measure it in the rings", () => player.leaveTo("ring"), "start-main"),
         this.button("reach", "Follow other words", () => player.leaveTo("reach")),
         this.button("own", "Try your own sentence", () => player.ownSentence()),
         this.button("on", "Let it write on", () => player.writeOn()),

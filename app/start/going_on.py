@@ -24,5 +24,5 @@ def going_on(to: str) -> dict[str, str]:
     if spec is None or story is None:
         return {}
     place = place_query(story["target"], min(LAYER, trace.config.n_layers - 1))
-    more = example_query(compute.EXAMPLE) if to == "reach" else {"ask": str(story["position"])}
+    more = example_query(compute.EXAMPLE) if to == "reach" else {"ask": str(story["position"]), "put": story["swap"]}
     return spec.query() | place | more

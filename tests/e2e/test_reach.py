@@ -66,7 +66,7 @@ def test_words_cells_keys_and_hover(visit):
     measured = measure(compute.recording(), Choice(source=source))[0]
     noticed, traces = measured.facts["noticed"], measured.facts["farthest"]
     assert noticed < traces, "what can be noticed ends before what can be measured"
-    assert f"farthest felt: {noticed} on" in facts(page)
+    assert f"farthest prediction that changes: {noticed} on" in facts(page)
     assert f"traces, too little to notice: {traces} on" in facts(page)
     assert "beyond the edge: exactly 0 at all" in facts(page)
     grid = page.locator("[data-part=grid]")
@@ -146,7 +146,7 @@ def test_a_wall_stops_the_change_and_an_own_word_takes_its_place(visit):
     page.locator("[data-part=swap]", has_text="boy").wait_for()
     page.locator("[data-part=cut-kind]").select_option("wall")
     wait(page, cut="wall:16")
-    assert "farthest felt: 8 on" in facts(page)
+    assert "farthest prediction that changes: 8 on" in facts(page)
     assert "boy" in page.locator("[data-part=swap]").inner_text(), "the swap stays when something is cut"
     page.get_by_label("Your own replacement word").fill("antidisestablishment")
     page.get_by_role("button", name="swap").click()

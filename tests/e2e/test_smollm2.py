@@ -76,4 +76,18 @@ def test_its_heads_rings_and_reach_are_shown(opened):
     expect(page.locator("[data-part='facts']")).to_contain_text("within", timeout=120_000)
     page.get_by_label("Window that the text is read with").select_option("8")
     expect(page.locator("[data-part='facts']")).to_contain_text("Read again with W = 8", timeout=120_000)
-    expect(page.locator("[data-part='facts']")).to_contain_text("Surprise a token", timeout=120_000)
+    facts = page.locator("[data-part='facts']")
+    expect(facts).to_contain_text("Surprise a token", timeout=120_000)
+    narrow, trained = surprises(facts.inner_text())
+    page.get_by_label("First tokens that stay visible beside the window").select_option("1")
+    expect(facts).to_contain_text("first 1 token kept", timeout=120_000)
+    expect(facts).to_contain_text("Surprise a token", timeout=120_000)
+    kept, again = surprises(facts.inner_text())
+    assert trained == again and trained < kept < narrow, "one kept token rescues some of what the window ruins"
+    page.wait_for_url("**window=8*sinks=1*")
+
+
+def surprises(text: str) -> tuple[float, float]:
+    """As read here, and as trained."""
+    here, trained = re.search(r"Surprise a token: ([\d.]+) nats, as trained ([\d.]+)", text).groups()
+    return float(here), float(trained)

@@ -76,7 +76,7 @@ def test_the_first_minute_asks_measures_and_shows_the_way(visit):
     shares = sorted(((abs(value) / sum(map(abs, row)), at) for at, value in enumerate(row)), reverse=True)
     assert f"({shares[0][1]}) {percent(shares[0][0])}" in card.inner_text()
     page.get_by_role("button", name="One layer on").click(click_count=5)
-    page.get_by_role("button", name="See it in the rings").click()
+    page.get_by_role("button", name="Measure it in the rings").click()
     page.wait_for_url("**/ring?**")
     page.wait_for_selector(f"{PLAYER}[data-step='{found['corridor']['target']}']", timeout=60_000)
     expect(page.locator(".page-ring")).to_contain_text(

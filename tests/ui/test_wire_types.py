@@ -146,7 +146,16 @@ def test_every_state_of_a_measurement_and_a_slot_is_as_written_down(live, monkey
 def test_every_reading_is_as_written_down(recorded, question):
     desk = Desk()
     desk.add(recorded)
-    event = {"run": "recorded", "n": 1, "layer": 0, "replacement": None, "cut": "", "window": None, **question}
+    event = {
+        "run": "recorded",
+        "n": 1,
+        "layer": 0,
+        "replacement": None,
+        "cut": "",
+        "window": None,
+        "sinks": 0,
+        **question,
+    }
     assert problems_of_event("reach", "ask", event) == []
     ask(desk, event)
     parts = arrived(reach_payload(desk).parts)

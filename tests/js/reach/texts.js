@@ -10,7 +10,7 @@ import { Reading } from "../../../app/reach/reading.js";
  */
 
 /** @type {Choice} */
-const CHOICE = { reading: "forward", source: 0, target: 0, replacement: null, cut: "", window: null };
+const CHOICE = { reading: "forward", source: 0, target: 0, replacement: null, cut: "", window: null, sinks: 0 };
 
 /**
  * @param {(number | null)[]} windows  by layer

@@ -37,6 +37,7 @@ const RING = {
   measurable: false,
   chunk_size: null,
   ask: null,
+  put: "",
   forgotten: null,
   slot: null,
 };

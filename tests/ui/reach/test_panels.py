@@ -111,7 +111,8 @@ def test_the_figure_marks_windows_reach_and_guess_and_shows_an_exact_zero_as_ope
         Point(distance=130, kl=0.0, first=(0.2, 0.2), swapped=(0.2, 0.2)),
     ]
     figure = push_back_figure(points, ("girl", "boy"), ("she", "he"), (16, 32, 48), 120, 77)
-    assert {shape.x0 for shape in figure.layout.shapes} == {16, 32, 48, 120, 77}
+    assert {line.x0 for line in figure.layout.shapes if line.x0 == line.x1} == {16, 32, 48, 120, 77}
+    assert [line.y0 for line in figure.layout.shapes if line.x0 != line.x1] == [0.01], "where it is called gone"
     kl = figure.data[-1]
     assert list(kl.marker.symbol) == ["circle", "circle-open"] and kl.customdata[1] == "exactly 0"
     rows = [Ordinary(distance=20, median=0.001, mean=0.01, count=9), Ordinary(distance=130, median=0, mean=0, count=4)]

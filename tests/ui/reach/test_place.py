@@ -13,7 +13,7 @@ from tests.ui.runs import arrived
 
 ROOT = Path(__file__).resolve().parents[3]
 
-QUESTION = {"reading": "forward", "source": 8, "target": 9, "replacement": None, "cut": "", "window": None}
+QUESTION = {"reading": "forward", "source": 8, "target": 9, "replacement": None, "cut": "", "window": None, "sinks": 0}
 
 pytestmark = pytest.mark.usefixtures("patient")
 

@@ -144,6 +144,8 @@ def test_a_value_too_small_for_float32_is_not_shown_as_nothing(recorded):
         (Choice(cut="wall:²"), "write wall:POSITION"),
         (Choice(window=0), "the window is 0; a text can be read with 1 to 4,096"),
         (Choice(window=5000), "with 1 to 4,096"),
+        (Choice(window=4, sinks=5), "5 first tokens are to stay visible; that can be 0 to 4, beside a window"),
+        (Choice(sinks=1), "beside a window"),
     ],
 )
 def test_a_question_that_makes_no_sense_is_refused_with_what_would(choice, said):
@@ -152,7 +154,7 @@ def test_a_question_that_makes_no_sense_is_refused_with_what_would(choice, said)
 
 
 def test_a_choice_survives_the_address():
-    choice = Choice(reading="corridor", source=3, target=40, replacement=7, cut="layer:2", window=4)
+    choice = Choice(reading="corridor", source=3, target=40, replacement=7, cut="layer:2", window=4, sinks=2)
     assert choice_from_query(choice.query()) == choice
     assert choice_from_query({"text": "A fox"}) is None
     with pytest.raises(ValueError, match="from=-3"):
@@ -161,8 +163,24 @@ def test_a_choice_survives_the_address():
 
 def question(number: int, source: int, target: int) -> dict:
     """A forward question as the browser asks it."""
-    choice = {"source": source, "target": target, "replacement": None, "cut": "", "window": None}
+    choice = {"source": source, "target": target, "replacement": None, "cut": "", "window": None, "sinks": 0}
     return {"run": "recorded", "n": number, "layer": 0, "reading": "forward", **choice}
+
+
+def test_first_tokens_that_are_kept_are_felt_beyond_the_edge_and_nothing_else_is(recorded):
+    trace, choice = recorded.trace, Choice(reading="backward", source=0, target=80, window=4, sinks=2)
+    measured, _ = measure.measure(trace, choice)
+    header, arrays = arrived(reach_parts(trace, choice, measured, run="r"))
+    assert measured.grid[0, 0] > 0 and measured.grid[0, 1] > 0 and not measured.grid[:, 2 : 80 - 24].any()
+    assert (header["facts"]["outside"], header["facts"]["outside_top"]) == (80 - 24 - 2, 0)
+    allowed = arrays["allowed"].astype(bool)
+    assert allowed[:-1, :2].all() and not allowed[:, 2 : 80 - 24].any() and not allowed[-1, :2].any()
+    forward, _ = measure.measure(
+        trace, Choice(reading="forward", source=1, target=2, replacement=300, window=4, sinks=2)
+    )
+    assert "outside" not in forward.facts and forward.kl[150] > 0, "a kept word is felt everywhere"
+    plain, _ = measure.measure(trace, Choice(reading="forward", source=1, target=2, replacement=300, window=4))
+    assert plain.facts["outside_top"] == 0 and plain.facts["surprise"] != forward.facts["surprise"]
 
 
 def test_another_window_reads_the_same_text_and_everything_follows(recorded):

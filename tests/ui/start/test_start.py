@@ -76,7 +76,10 @@ def test_what_does_not_belong_or_cannot_be_read_is_left_out(tmp_path, recorded):
 
 def test_it_leads_on_to_the_same_text_and_place(recorded):
     ring, reach = going_on("ring"), going_on("reach")
-    assert ring.pop("ask") == str(recorded["best"]["position"]), "the rings are asked about the story's word"
+    asked = ring.pop("ask"), ring.pop("put")
+    assert asked == (str(recorded["best"]["position"]), recorded["words"][1]), (
+        "the rings are asked about the story's swap"
+    )
     assert ring["text"].strip() == recorded["best"]["text"] and ring["t"] == str(recorded["corridor"]["target"])
     assert (
         {**ring, **reach} == reach
