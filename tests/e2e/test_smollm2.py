@@ -89,5 +89,5 @@ def test_its_heads_rings_and_reach_are_shown(opened):
 
 def surprises(text: str) -> tuple[float, float]:
     """As read here, and as trained."""
-    here, trained = re.search(r"Surprise a token: ([\d.]+) nats, as trained ([\d.]+)", text).groups()
+    here, trained = re.search(r"Surprise a token: (\d+\.\d+) nats, as trained (\d+\.\d+)", text).groups()
     return float(here), float(trained)
