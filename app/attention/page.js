@@ -92,7 +92,11 @@ export default class AttentionPage extends Playhead {
   /** @param {AttentionPayload} payload */
   arrived({ header }) {
     this.extras = this.run.extras;
-    this.finding = header.finding;
+    const waited = this.finding?.state === "running";
+    const { finding } = header;
+    this.finding = finding;
+    // Who waited for it sees it: the key that is much looked at, in the text and in the picture.
+    if (waited && finding.state === "done" && finding.edges.length) setTimeout(() => this.choose(finding.edges[0]));
   }
 
   /** @param {AttentionRun} run @param {AttentionHeader} header */

@@ -10,7 +10,7 @@ from app.session import actions, state
 from app.session.desk import Desk
 from app.session.progress import writing
 from app.session.runs import MAX_NEW_TOKENS, MAX_SEED_ON_SCREEN, RunSpec
-from app.shared.examples import examples_of
+from app.shared.examples import RELAY, examples_of
 
 PACES = {"as fast as it can": 0.0, "20 tokens a second": 20.0, "5 tokens a second": 5.0, "1 token a second": 1.0}
 
@@ -109,6 +109,8 @@ def _count(desk: Desk) -> str:
     other = record.spec.model if record and record.spec else record.trace.model_name if record and record.trace else ""
     shown_by = f", what is shown is by {other}" if other and other != desk.model else ""
     writer = f"{desk.model} writes next{shown_by}" if shown_by else f"{desk.model} writes"
+    if examples_of(desk.model) is RELAY and desk.prompt not in RELAY.values():
+        writer += " (it answers questions like those under Examples, and tells no stories)"
     if not desk.prompt.strip():
         return f"{writer}; the prompt is empty"
     try:

@@ -187,6 +187,8 @@ def test_show_me_a_disagreement(visit):
     page.wait_for_selector(f"{ATTENTION}[data-finding='done']", timeout=60_000)
     edges = page.locator("[data-edge]")
     assert edges.count() == 2 and "nats" in edges.first.inner_text()
+    page.wait_for_selector(f"{ATTENTION}[data-picture='mean']")  # who waited for it sees the first of both
+    assert edges.first.get_attribute("aria-current") == "true"
     edges.nth(1).click()
     query, key = re.search(r"\((\d+)\) → .*\((\d+)\): attention", edges.nth(1).inner_text()).groups()
     page.wait_for_selector(f"{ATTENTION}[data-step='{query}'][data-picture='mean']")

@@ -247,7 +247,7 @@ def test_the_model_that_writes_is_named_and_stays_in_the_address():
     at = app("models")
     at.selectbox(key=state.MODEL).select("relay").run()
     at.switch_page(str(ROOT / "pages" / "next_word.py")).run()
-    assert any("relay writes" in caption.value for caption in at.caption)
+    assert any("relay writes" in caption.value and "Examples" in caption.value for caption in at.caption)
     assert at.query_params["model"] == "relay" and kept(at).record.name == RECORDING_NAME
     again = app("next_word")  # a reload is a new session at the same address
     again.query_params["model"] = "relay"
