@@ -64,7 +64,8 @@ export const TERMS = {
   repetition: "Words that stood in the text before are made less likely.",
   unsaid: "Words of a short list are never completed here: see Models.",
   turned:
-    "RoPE: pairs of a key’s numbers are turned by an angle that grows with the position, so that a comparison knows how far apart two tokens are.",
+    "RoPE: pairs of a key’s numbers are turned by an angle that grows with the position, so that a " +
+    "comparison knows how far apart two tokens are.",
   parts: "Each cell’s share of the change of the next word; the frame is round the largest of its row.",
   KL: "How much a whole prediction has changed, in nats: 0 = not at all, 0.01 = hardly, 1 = it is another one.",
 };
