@@ -9,8 +9,8 @@ import { shorten } from "./format.js";
 /** @typedef {{ getItem: (key: string) => string | null, setItem: (key: string, value: string) => void }} Drawer */
 
 const KEY = "mistral-explorer-visit";
-/** What an address says of a run, as the server spells it (one typed by hand may leave out a part); the rest says where in
- * it one was. */
+/** What an address says of a run, as the server spells it (one typed by hand may leave out a part); the rest says where
+ * in it one was. */
 const ALWAYS = ["model", "text", "seed", "n"];
 const OF_RUN = [...ALWAYS, "temp", "topk", "topp", "minp", "rep", "forced"];
 /** As many texts as a session keeps. */
