@@ -351,7 +351,7 @@ def test_the_link_to_the_next_page_is_a_whole_sentence_on_a_phone_too(visit):
     [
         ("Next word", "2 KV", "grouped-query attention"),
         ("Next word", "only through relays", "handed on"),
-        ("Ring", "made from the states after L4", "the layer before"),
+        ("Ring", "made from the states after layer 4", "the layer before"),
         ("Attention", "8 heads", "spreads a weight of 1"),
         ("Ring", "theory", "No weight is used"),
     ],
