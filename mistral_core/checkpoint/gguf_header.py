@@ -96,10 +96,10 @@ class _Cursor:
         at = self.at
         length = int(self.take("Q", f"the length of {what}"))
         self.at = at
-        if length > MOST_NAME:
+        if not 0 < length <= MOST_NAME:
             raise CheckpointError(
-                f"{self.path} has {what} of {length:,} bytes at byte {at:,}; no published file has one of more than "
-                f"{MOST_NAME:,}, so it is damaged, copy it again"
+                f"{self.path} has {what} of {length:,} bytes at byte {at:,}; published files have 1 to {MOST_NAME:,}, "
+                f"so it is damaged, copy it again"
             )
         return self.string(what)
 
