@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mistral_core.config import brief
 from mistral_core.tokenizer import StreamingDecoder, refuse_surrogates, visible
 
 PRE_TOKENIZERS = ("smollm", "gpt-2")
@@ -61,10 +62,10 @@ class ByteLevelTokenizer:
     ) -> None:
         self.path = path
         if pre not in PRE_TOKENIZERS:
-            raise ValueError(f"{path} cuts texts as {pre!r} does; known are {', '.join(PRE_TOKENIZERS)}")
+            raise ValueError(f"{path} cuts texts as {brief(pre)} does; known are {', '.join(PRE_TOKENIZERS)}")
         for name, value in (("begin", bos_id), ("end", eos_id)):
-            if not isinstance(value, int) or not 0 <= value < len(tokens):
-                raise ValueError(f"{path} has the {name} token {value!r}; ids are 0 to {len(tokens) - 1}")
+            if not 0 <= value < len(tokens):
+                raise ValueError(f"{path} has the {name} token {brief(value)}; ids are 0 to {len(tokens) - 1}")
         self._bos, self._eos, self._adds_bos = bos_id, eos_id, adds_bos
         self._tokens = tuple(tokens)
         self._control = frozenset(control)

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from mistral_core.byte_level import ByteLevelTokenizer
-from mistral_core.checkpoint.folder import CheckpointError
+from mistral_core.checkpoint.folder import DEFECTS_NAMED, CheckpointError
 from mistral_core.checkpoint.gguf_header import Header, StoredTensor, bytes_of, read_header
-from mistral_core.config import V01_ROPE_THETA, MistralConfig
+from mistral_core.config import V01_ROPE_THETA, MistralConfig, brief
 
 ARCHITECTURE = "llama"
 READ = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K")
@@ -33,6 +33,9 @@ _FIELDS = {
 }
 _USED = {"rope.freq_base", "rope.dimension_count", "attention.key_length", "attention.value_length", "vocab_size"}
 _USED |= {"attention.sliding_window", "expert_count", "expert_used_count", "rope.scaling.type"}
+_NUMBERS = {"attention.layer_norm_rms_epsilon", "rope.freq_base"}
+_WHOLE = (set(_FIELDS) | {"attention.key_length", "attention.value_length", "rope.dimension_count"}) - _NUMBERS
+_WHOLE |= {"attention.sliding_window"}
 _NO_EFFECT = {"context_length", "tensor_data_layout"}
 
 
@@ -65,45 +68,65 @@ def config_from_gguf(header: Header) -> tuple[MistralConfig, tuple[str, ...]]:
     architecture = values.get("general.architecture")
     if architecture != ARCHITECTURE:
         raise CheckpointError(
-            f"{path} holds the architecture {architecture!r}; only {ARCHITECTURE!r} is this network "
+            f"{path} holds the architecture {brief(architecture)}; only {ARCHITECTURE!r} is this network "
             f"(Mistral's models are of it, and so are Llama 2, TinyLlama and SmolLM2)"
         )
     own = {key.removeprefix("llama."): value for key, value in values.items() if key.startswith("llama.")}
     problems = [f"it lacks llama.{key}" for key in _FIELDS if key not in own and key != "attention.head_count_kv"]
-    problems += _foreign(own, header)
+    problems += _foreign(own, header) + _no_numbers(own)
     embedding = header.tensors.get("token_embd.weight")
     if embedding is None or len(embedding.shape) != 2:
         problems.append("it has no matrix token_embd.weight, the embedding of its tokens")
     if problems or embedding is None:
         raise CheckpointError(f"{path} describes no network that can be run here: " + "; ".join(problems))
     own.setdefault("attention.head_count_kv", own["attention.head_count"])
-    theta = own.get("rope.freq_base")
-    notices = () if theta else (f"{path.name} names no rope.freq_base; taking {V01_ROPE_THETA:g}, llama.cpp's default",)
+    theta, rows = own.get("rope.freq_base"), embedding.shape[0]
+    notices = []
+    if theta is None:
+        notices.append(f"{path.name} names no rope.freq_base; taking {V01_ROPE_THETA:g}, llama.cpp's default")
+    if own.get("vocab_size", rows) != rows:
+        notices.append(f"{path.name} says vocab_size {brief(own['vocab_size'])}; taking the embedding's {rows} rows")
+    numbers: dict[str, Any] = {field: own[key] for key, field in _FIELDS.items()}
+    numbers["norm_eps"] = float(numbers["norm_eps"])
     config = MistralConfig(
-        **{field: own[key] for key, field in _FIELDS.items()},
+        **numbers,
         head_dim=_head_dim(own, path),
-        vocab_size=embedding.shape[0],
-        rope_theta=theta or V01_ROPE_THETA,
-        sliding_window=own.get("attention.sliding_window") or None,
+        vocab_size=rows,
+        rope_theta=float(V01_ROPE_THETA if theta is None else theta),
+        sliding_window=own.get("attention.sliding_window") or None,  # llama.cpp writes 0 for none
         tied_embeddings="output.weight" not in header.tensors,
     )
-    return config, notices
+    return config, tuple(notices)
+
+
+def _no_numbers(own: dict[str, Any]) -> list[str]:
+    """Sentences on values of another kind: a file can say "32", 32.5 or a list of a number for each layer."""
+    problems = []
+    for key in sorted(_WHOLE | _NUMBERS):
+        value, kinds = own.get(key, 1), int if key in _WHOLE else int | float
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            one = "one whole number" if key in _WHOLE else "one number"
+            problems.append(f"llama.{key} is {brief(value)}; it must be {one} for all layers")
+    return problems
 
 
 def _foreign(own: dict[str, Any], header: Header) -> list[str]:
     """Sentences on what makes it another network than Mistral's."""
     problems = []
     for key in ("expert_count", "expert_used_count"):
-        if own.get(key):
-            problems.append(f"llama.{key} is {own[key]}: a mixture of experts is another network")
+        if own.get(key, 0) != 0:
+            problems.append(f"llama.{key} is {brief(own[key])}: a mixture of experts is another network")
     if own.get("rope.scaling.type", "none") != "none":
-        problems.append(f"llama.rope.scaling.type is {own['rope.scaling.type']!r}, but Mistral's angles are not scaled")
+        problems.append(
+            f"llama.rope.scaling.type is {brief(own['rope.scaling.type'])}, but Mistral's angles are not scaled"
+        )
     if "rope_freqs.weight" in header.tensors:
         problems.append("rope_freqs.weight scales the rotary angles, and Mistral's are not scaled")
     if biases := sorted(name for name in header.tensors if name.endswith(".bias")):
         problems.append(f"{biases[0]} is a bias, and Mistral's projections have none")
     if unknown := sorted(set(own) - set(_FIELDS) - _USED - _NO_EFFECT):
-        problems.append(f"unknown keys llama.{', llama.'.join(unknown)} may change the network")
+        more = f" and {len(unknown) - DEFECTS_NAMED} more" if len(unknown) > DEFECTS_NAMED else ""
+        problems.append(f"unknown keys llama.{', llama.'.join(unknown[:DEFECTS_NAMED])}{more} may change the network")
     return problems
 
 
@@ -113,7 +136,7 @@ def _head_dim(own: dict[str, Any], path: Path) -> int:
     named = [
         own[key] for key in ("attention.key_length", "attention.value_length", "rope.dimension_count") if key in own
     ]
-    if not named and isinstance(dim, int) and isinstance(heads, int) and heads > 0 and dim % heads == 0:
+    if not named and heads > 0 and dim % heads == 0:
         return dim // heads
     if len(set(named)) != 1:
         raise CheckpointError(
@@ -168,26 +191,47 @@ def tokenizer_from_gguf(header: Header) -> ByteLevelTokenizer:
     kind = values.get("tokenizer.ggml.model")
     if kind != "gpt2":
         raise CheckpointError(
-            f"{path} has a tokenizer of the kind {kind!r}; from such a file only byte-level BPE ('gpt2') is read, "
+            f"{path} has a tokenizer of the kind {brief(kind)}; from such a file only byte-level BPE ('gpt2') is read, "
             f"so put the tokenizer.model of the model's source beside it"
         )
     wanted = [f"tokenizer.ggml.{name}" for name in ("tokens", "merges", "token_type", "bos_token_id", "eos_token_id")]
     if missing := [key for key in wanted if key not in values]:
         raise CheckpointError(f"{path} lacks {', '.join(missing)}; a tokenizer needs them")
     tokens, merges, types, begin, end = (values[key] for key in wanted)
-    if not all(isinstance(entry, tuple) for entry in (tokens, merges, types)) or len(types) != len(tokens):
-        raise CheckpointError(f"{path} has no list of tokens with a type for each; copy it again")
+    pre, adds_bos = values.get("tokenizer.ggml.pre", ""), values.get("tokenizer.ggml.add_bos_token", False)
+    _refuse_other_kinds(path, tokens, merges, types)
+    if not isinstance(pre, str) or not isinstance(adds_bos, bool) or {type(begin), type(end)} != {int}:
+        said = ", ".join(brief(value) for value in (pre, adds_bos, begin, end))
+        raise CheckpointError(
+            f"{path} has a tokenizer whose pre, add_bos_token, bos_token_id and eos_token_id are {said}; they must be "
+            f"a name, true or false, and two numbers of tokens: copy it again from its source"
+        )
     return ByteLevelTokenizer(
         path,
         tokens=tokens,
         merges=merges,
         control=[index for index, entry in enumerate(types) if entry == CONTROL],
-        pre=str(values.get("tokenizer.ggml.pre", "")),
+        pre=pre,
         bos_id=begin,
         eos_id=end,
-        adds_bos=bool(values.get("tokenizer.ggml.add_bos_token", False)),
+        adds_bos=adds_bos,
     )
 
 
 CONTROL = 3
 """The type of a token that is no text."""
+_TYPES = (1, CONTROL, 5)
+"""Types that are read. A token that a user defined (4) is found in a text before it is cut, which is not done here."""
+
+
+def _refuse_other_kinds(path: Path, tokens: Any, merges: Any, types: Any) -> None:
+    """Refuses lists that are none, entries that are no texts, and tokens that would be found otherwise."""
+    if not all(isinstance(entry, tuple) for entry in (tokens, merges, types)) or len(types) != len(tokens):
+        raise CheckpointError(f"{path} has no list of tokens with a type for each; copy it again")
+    if not all(isinstance(entry, str) for entry in (*tokens, *merges)):
+        raise CheckpointError(f"{path} has tokens or merges that are no texts; copy it again from its source")
+    if (odd := next((index for index, entry in enumerate(types) if entry not in _TYPES), None)) is not None:
+        raise CheckpointError(
+            f"{path} gives token {odd}, {tokens[odd][:40]!r}, the type {brief(types[odd])}; read are {_TYPES}: text, "
+            f"control, unused. Take a file whose tokenizer has no others"
+        )

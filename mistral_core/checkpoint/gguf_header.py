@@ -17,16 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from mistral_core.checkpoint.folder import CheckpointError
+from mistral_core.config import brief
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 STRING, ARRAY = 8, 9
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 """By the number of a metadata type, how `struct` calls it."""
-_BITS_OF_BOOL = 7
 MOST_KEYS, MOST_TENSORS, MOST_ENTRIES = 2**16, 2**17, 2**22
 """Bounds that no published file comes near: keys, tensors, entries of an array (a token each)."""
 MOST_DIMENSIONS, MOST_NUMBERS = 4, 2**40
+MOST_NAME = 2**10
+"""Bytes of a key or a tensor's name: every message may hold one. Published ones have fewer than 100."""
 MOST_ALIGNMENT = 2**16
 
 
@@ -89,6 +91,17 @@ class _Cursor:
                 f"{self.path} claims {value:,} {what}; no published file has more than {most:,}, so it is damaged"
             )
         return value
+
+    def name(self, what: str) -> str:
+        at = self.at
+        length = int(self.take("Q", f"the length of {what}"))
+        self.at = at
+        if not 0 < length <= MOST_NAME:
+            raise CheckpointError(
+                f"{self.path} has {what} of {length:,} bytes at byte {at:,}; published files have 1 to {MOST_NAME:,}, "
+                f"so it is damaged, copy it again"
+            )
+        return self.string(what)
 
     def string(self, what: str) -> str:
         length = int(self.take("Q", f"the length of {what}"))
@@ -156,7 +169,7 @@ def _read(cursor: _Cursor) -> Header:
     n_keys = cursor.count(MOST_KEYS, "metadata keys")
     values: dict[str, Any] = {}
     for _ in range(n_keys):
-        key = cursor.string("a metadata key")
+        key = cursor.name("a metadata key")
         if key in values:
             raise CheckpointError(f"{path} has the metadata key {key!r} twice; copy it again")
         values[key] = cursor.value(int(cursor.take("I", f"the type of {key}")), key)
@@ -168,7 +181,7 @@ def _read(cursor: _Cursor) -> Header:
 
 def _tensor(cursor: _Cursor) -> StoredTensor:
     """One entry of the table; its offset still counts from where the weights begin."""
-    name = cursor.string("a tensor's name")
+    name = cursor.name("a tensor's name")
     dimensions = cursor.count(MOST_DIMENSIONS, f"dimensions of {name}", "I")
     shape = tuple(int(cursor.take("Q", f"the shape of {name}")) for _ in range(dimensions))[::-1]
     if not shape or 0 in shape or math.prod(shape) > MOST_NUMBERS:
@@ -180,9 +193,10 @@ def _tensor(cursor: _Cursor) -> StoredTensor:
 def _placed(cursor: _Cursor, values: dict[str, Any], tensors: list[StoredTensor]) -> dict[str, StoredTensor]:
     """The tensors with their place in the file, each within it: as far as their types are known here."""
     alignment = values.get("general.alignment", 32)
-    if not isinstance(alignment, int) or not 0 < alignment <= MOST_ALIGNMENT or alignment & (alignment - 1):
+    whole = isinstance(alignment, int) and not isinstance(alignment, bool)
+    if not whole or not 0 < alignment <= MOST_ALIGNMENT or alignment & (alignment - 1):
         raise CheckpointError(
-            f"{cursor.path} has general.alignment {alignment!r}; it must be a power of two up to 65536"
+            f"{cursor.path} has general.alignment {brief(alignment)}; it must be a power of two up to 65536"
         )
     begin = -(-cursor.at // alignment) * alignment
     placed = {}

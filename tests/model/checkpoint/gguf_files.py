@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gguf import GGMLQuantizationType, GGUFWriter
+from gguf import GGMLQuantizationType, GGUFValueType, GGUFWriter
+from gguf.constants import GGML_QUANT_SIZES
 from gguf.quants import quantize
 
 from mistral_core.byte_level import letters_of_bytes
@@ -28,6 +29,19 @@ CONFIG = MistralConfig(
     dim=64, n_layers=2, n_heads=4, n_kv_heads=2, head_dim=32, hidden_dim=96, vocab_size=len(TOKENS),
     norm_eps=1e-5, rope_theta=5000.0,
 )  # fmt: skip
+
+
+SCALES = {"Q2_K": (80, 82), "Q3_K": (108,), "Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208,)}
+"""Where a block of 256 numbers has its scales in float16; the package reads such blocks and writes none."""
+
+
+def random_blocks(shape: tuple[int, ...], kind: GGMLQuantizationType, seed: int) -> np.ndarray:
+    """Random blocks of a K type, `[rows, bytes]`, with scales that leave the numbers small."""
+    block, size = GGML_QUANT_SIZES[kind]
+    blocks = np.random.default_rng(seed).integers(0, 256, (shape[0], shape[1] // block, size), np.uint8)
+    for at in SCALES[kind.name]:
+        blocks[:, :, at : at + 2] = np.array([2e-4], np.float16).view(np.uint8)
+    return blocks.reshape(shape[0], -1)
 
 
 def pretrained() -> Path:
@@ -62,12 +76,13 @@ def write(
     pre="gpt-2",
     model="gpt2",
     adds_bos=False,
+    instead=None,
 ):
     """A folder with one file of random weights; returns the network that they are of.
 
     Args:
         change: is given the tensors by llama.cpp's names. values: more metadata, (key, number or text).
-        leave_out: metadata keys that are not written.
+        leave_out: metadata keys that are not written. instead: metadata of any kind that replaces what is there.
     """
     network = random_model(config, seed=4, std=0.3)
     state = {file_name(name): tensor.numpy().copy() for name, tensor in network.state_dict().items()}
@@ -103,10 +118,18 @@ def write(
     writer.add_add_bos_token(adds_bos)
     for name, tensor in state.items():
         wanted = GGMLQuantizationType[kind if tensor.ndim == 2 else "F32"]
-        if wanted.name in ("F32", "F16"):
+        if wanted.name in SCALES:
+            writer.add_tensor(name, random_blocks(tensor.shape, wanted, len(name)), raw_dtype=wanted)
+        elif wanted.name in ("F32", "F16"):
             writer.add_tensor(name, tensor.astype(np.float32 if wanted.name == "F32" else np.float16))
         else:
             writer.add_tensor(name, quantize(tensor, wanted), raw_dtype=wanted)
+    for key, value in (instead or {}).items():
+        writer.kv_data[0].pop(key, None)
+        if isinstance(value, list):
+            writer.add_array(key, value)
+        else:
+            writer.add_key_value(key, value, GGUFValueType.get_type(value))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import struct
 from dataclasses import replace
@@ -50,6 +51,15 @@ def test_quantised_tensors_are_what_the_package_makes_of_them(tmp_path, kind):
         assert tensor.ndim == 1 or not torch.equal(got, tensor)
     theirs = Reference(tmp_path).logits(TEXT[0].tolist())  # the same blocks by the package's own reader
     assert torch.allclose(loaded.model(TEXT)[0].double(), theirs, atol=1e-4 * float(theirs.abs().max()))
+
+
+@pytest.mark.parametrize("kind", gguf_files.SCALES)
+def test_k_quants_compute_what_another_forward_reads_from_the_same_blocks(tmp_path, kind):
+    write(tmp_path, replace(CONFIG, dim=256, n_heads=8, hidden_dim=512), kind=kind)
+    logits = load_model(tmp_path).model(TEXT)[0].double()
+    theirs = Reference(tmp_path).logits(TEXT[0].tolist())  # by the package's own reader
+    assert logits.std() > 1e-3
+    assert torch.allclose(logits, theirs, atol=1e-4 * float(theirs.abs().max()))
 
 
 @pytest.mark.parametrize("kind", READ)
@@ -102,6 +112,63 @@ def test_what_is_not_this_network_is_refused_by_name(tmp_path, case):
     write(tmp_path, **options)
     with pytest.raises(ValueError, match=said):
         load_model(tmp_path)
+
+
+NONSENSE = ["abc", "", "32", math.nan, math.inf, 32.5, -1, True, [1, 2], [1.5], ["a", "b"]]
+SENSE = {"llama.rope.freq_base": [32.5], "tokenizer.ggml.add_bos_token": [True]}
+CHECKED = [
+    *("general.architecture", "general.alignment", "llama.block_count", "llama.embedding_length"),
+    *("llama.feed_forward_length", "llama.attention.head_count", "llama.attention.head_count_kv"),
+    *("llama.attention.key_length", "llama.attention.layer_norm_rms_epsilon", "llama.rope.freq_base"),
+    *("llama.attention.sliding_window", "llama.expert_count", "llama.rope.scaling.type", "tokenizer.ggml.model"),
+    *("tokenizer.ggml.pre", "tokenizer.ggml.tokens", "tokenizer.ggml.merges", "tokenizer.ggml.token_type"),
+    *("tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id", "tokenizer.ggml.add_bos_token"),
+]
+
+
+@pytest.mark.parametrize("key", CHECKED)
+def test_a_value_of_another_kind_is_refused_with_what_it_is_and_whose(tmp_path, key):
+    """Such a file is well formed, so no bound on bytes catches it."""
+    for value in NONSENSE:
+        if value in SENSE.get(key, []):
+            continue
+        write(tmp_path, instead={key: value})
+        with pytest.raises(ValueError, match=r"model\.gguf|it must be|tokens, but the network") as refusal:
+            load_model(tmp_path)
+        assert len(str(refusal.value)) < 1000, value
+
+
+def test_values_that_change_nothing_are_said_or_ignored(tmp_path):
+    write(
+        tmp_path, instead={"llama.vocab_size": 7, "llama.context_length": "long", "llama.attention.sliding_window": 0}
+    )
+    loaded = load_model(tmp_path)
+    assert loaded.notices == ("model.gguf says vocab_size 7; taking the embedding's 264 rows",)
+    assert set(loaded.config.windows) == {None}
+    write(tmp_path, leave_out=["llama.rope.freq_base"])
+    assert load_model(tmp_path).config.rope_theta == 10_000
+    write(tmp_path, instead={"llama.rope.freq_base": 0})
+    with pytest.raises(ValueError, match="rope_theta is 0"):
+        load_model(tmp_path)
+
+
+def test_tokens_of_a_type_that_cuts_texts_otherwise_are_refused(tmp_path):
+    types = [3 if token in gguf_files.CONTROL else 1 for token in gguf_files.TOKENS]
+    write(tmp_path, instead={"tokenizer.ggml.token_type": [*types[:-1], 4]})
+    with pytest.raises(CheckpointError, match="token 263, 'and', the type 4"):
+        load_model(tmp_path)
+    write(tmp_path, instead={"tokenizer.ggml.tokens": list(range(264))})
+    with pytest.raises(CheckpointError, match="tokens or merges that are no texts"):
+        load_model(tmp_path)
+
+
+def test_a_sentence_stays_short_whatever_the_file_holds(tmp_path):
+    many = {f"llama.k{number}": 1 for number in range(2000)}
+    for instead in ({"general.architecture": "x" * 10**6}, {"llama." + "k" * 5000: 1}, {"": 1}, many):
+        write(tmp_path, instead=instead)
+        with pytest.raises(CheckpointError) as refusal:
+            load_model(tmp_path)
+        assert len(str(refusal.value)) < 1500
 
 
 def test_files_that_are_none(tmp_path):
