@@ -38,6 +38,8 @@ STEMS = {
     "blackamoor": "of black people in old tales",
     "mulatt": "likens people to mules: mulatto; German Mulatte, Mulattin",
     "kaffir": "of black people in southern Africa",
+    "kaffer": "the same in German and Dutch; the models spell it in English too, though no story does",
+    "kaffre": "the same in older spelling",
     "hottentot": "of the Khoikhoi, made of mockery of their language; German Hottentotten",
     "kanake": "German, of people from the south of Europe and from Turkey (English Kanaka is none)",
     "chinaman": "of people from China",
@@ -53,6 +55,10 @@ WHOLE = {
     "niggas": "of several",
     "kafir": "another spelling of kaffir; Kafiristan is a country",
     "kafirs": "of several",
+    "caffre": "another spelling of kaffir; Caffrey is a name",
+    "caffres": "of several",
+    "caffer": "another one; Cafferty is a name",
+    "caffers": "of several",
 }
 """Words that are meant as they stand, because ordinary ones begin with them."""
 _LETTER = r"[^\W\d_]"

@@ -44,6 +44,7 @@ HELD = {
     "redskin": "s",
     "nigga": "",
     "kafir": "s",
+    "caffre": "",
 }
 """The endings that the training text has."""
 INNOCENT = Path(__file__).with_name("innocent_words.txt").read_text(encoding="utf-8").split()
@@ -134,14 +135,14 @@ def storyteller():
 
 
 def test_the_bundled_vocabulary_spells_innocent_words_as_before(storyteller):
-    """Also those of the training text, where the tokenizer puts their pieces: but for one that pauses at a listed word."""
+    """Also those of the training text, where the tokenizer puts their pieces: but for three that pause at a listed word."""
     unsaid, lost = unsaid_of(storyteller), set()
     nearby = [word for word in NEARBY.read_text(encoding="utf-8").split() if not holds_unsaid(word)]
     for word in [form(word) for word in (*INNOCENT, *nearby) for form in (str, str.title)]:
         ids = storyteller.encode(f"The {word} was")
         if any(ids[n] in unsaid.held_back(ids[:n]) for n in range(len(ids))):
             lost.add(word)
-    assert lost == {"Kafiristan"}
+    assert lost == {"Kafiristan", "Caffrey", "Cafferty"}
 
 
 @pytest.mark.parametrize("word", (*STEMS, *WHOLE))
@@ -267,9 +268,14 @@ def test_no_text_of_thousands_of_steps_ever_holds_a_listed_word(settings):
 
 
 @pytest.mark.parametrize(
-    ("prompt", "seed", "n_new"), [("Mein Name ist", 0, 60), ("Rotkäppchen ging durch den Wald", 33, 60)]
+    ("prompt", "seed", "n_new"),
+    [
+        ("Mein Name ist", 0, 60),
+        ("Rotkäppchen ging durch den Wald", 33, 60),
+        ("Es war einmal ein Mädchen 🐉. Once upon a time the little dragon 🐉 said to the king", 0, 200),
+    ],
 )
-def test_after_these_german_prompts_the_bundled_model_wrote_a_listed_word(prompt, seed, n_new):
+def test_after_these_prompts_the_bundled_model_wrote_a_listed_word(prompt, seed, n_new):
     """With the settings of the application; up to the word the text is the same as without the stage."""
     loaded = load_model(bundled_root() / "storyteller")
     ids = tuple(loaded.tokenizer.encode(prompt))
