@@ -28,3 +28,20 @@ export function nameBytes(texts, pieces, labels, from) {
     }
   }
 }
+
+const NAMED = /^(.+) (\d)\/(\d)$/su;
+
+/**
+ * What a token that is one byte of a character is; "" = it is none.
+ *
+ * @param {string | undefined} label  as `nameBytes` left it
+ */
+export function byteNote(label) {
+  const named = NAMED.exec(label ?? "");
+  if (!named) return "";
+  const [, character, one, many] = named;
+  return (
+    `“${character}” is no piece of the vocabulary: it is written as ${many} bytes, each a token of its own. ` +
+    `This is byte ${one}; the character stands where the last one is.`
+  );
+}

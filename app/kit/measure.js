@@ -30,3 +30,17 @@ export function fit(text, width, font) {
   while (letters.length > 1 && ruler.measureText(`${letters.join("")}…`).width > width) letters.pop();
   return `${letters.join("")}…`;
 }
+
+/**
+ * A word and the size it has room in: the larger one, or else the smaller one, and only there is it cut.
+ *
+ * @param {string} text
+ * @param {number} width  px
+ * @param {[large: number, small: number]} sizes  px
+ * @param {(size: number) => string} font  as a canvas takes it
+ * @returns {[word: string, size: number]}
+ */
+export function fitSmaller(text, width, [large, small], font) {
+  const word = fit(text, width - 3, font(large));
+  return word === text ? [word, large] : [fit(text, width - 1, font(small)), small];
+}

@@ -4,6 +4,7 @@
 import { el } from "./dom.js";
 import { clamp, grouped } from "./format.js";
 import { later } from "./later.js";
+import { explainByte, showPopover } from "./popover.js";
 import { reportedPlace } from "./places.js";
 import { Surface } from "./surface.js";
 import { term } from "./terms.js";
@@ -124,11 +125,20 @@ export class Playhead extends Surface {
   /**
    * Shows what is known of a token, or of a cell of a picture that stands for it.
    *
-   * @param {number} _position
-   * @param {Element | null} _node
-   * @param {Cell | null} _cell
+   * @param {number} position
+   * @param {Element | null} node
+   * @param {Cell | null} cell
    */
-  explainToken(_position, _node, _cell) {}
+  explainToken(position, node, cell) {
+    if (cell) showPopover(this, position, node, cell);
+    else explainByte(this, position, node);
+  }
+
+  /** What arrow keys move: the token that is read, unless a page shows something else that has an order.
+   * @param {1 | -1} step */
+  stepBy(step) {
+    this.go(this.t + step, { by: "hand" });
+  }
 
   /**
    * What else a payload brings, once the run has it and before it is drawn.

@@ -1,5 +1,6 @@
 // What is known of one cell of a picture, beside the place where the pointer is.
 
+import { byteNote } from "./bytes.js";
 import { el } from "./dom.js";
 
 /** @typedef {import("./playhead.js").Cell} Cell */
@@ -18,5 +19,20 @@ import { el } from "./dom.js";
 export function showPopover(picture, position, node, cell) {
   const word = el("b", { class: "mx-serif" }, picture.run.labels[position]);
   const title = el("p", { class: "mx-pop-title" }, word, ` ${cell.title}`);
-  picture.explain([title, ...cell.lines.map((line) => el("p", {}, line))], node, cell);
+  const note = byteNote(picture.run.labels[position]);
+  const lines = note ? [...cell.lines, note] : cell.lines;
+  picture.explain([title, ...lines.map((line) => el("p", {}, line))], node, cell);
+}
+
+/**
+ * A token of a text that stands for one byte says so; of other tokens nothing need be said.
+ *
+ * @param {import("./playhead.js").Playhead} picture
+ * @param {number} position
+ * @param {Element | null} node
+ */
+export function explainByte(picture, position, node) {
+  const note = byteNote(picture.run.labels[position]);
+  if (note) picture.explain([el("p", {}, note)], node);
+  else picture.part("pop").hidden = true;
 }

@@ -6,7 +6,7 @@ import { blend, inkOn, shade } from "./colour.js";
 import { closest, el, svg } from "./dom.js";
 import { term } from "./terms.js";
 import { clamp, percent, quoted, shorten } from "./format.js";
-import { fit, labelFont } from "./measure.js";
+import { fit, fitSmaller, labelFont } from "./measure.js";
 import { calm } from "./timing.js";
 import { lastIn } from "./windows.js";
 
@@ -161,8 +161,13 @@ export class RingPanel {
     const { run, unit } = this.player;
     const dense = !flip && pitch < 2.2 * unit;
     const named = !dense || slot.position === this.player.t || slot.position % 4 === 0;
-    const font = `${slot.position === this.player.t ? "700 " : ""}${0.93 * unit}px ${this.player.colour.serif}`;
-    const word = fit(run.labels[slot.position], flip ? geometry.word - 2.4 * unit : pitch - 3, font);
+    const now = slot.position === this.player.t;
+    const [word, size] = fitSmaller(
+      run.labels[slot.position],
+      flip ? geometry.word - 2.2 * unit : pitch,
+      [0.8125 * unit, 0.75 * unit],
+      (size) => `${now ? "700 " : ""}${size}px ${this.player.colour.serif}`,
+    );
     if (flip) {
       return [
         svg(
@@ -179,7 +184,11 @@ export class RingPanel {
     }
     if (!named) return [];
     return [
-      svg("text", { class: "mx-rail-word", x: at, y: geometry.word, "text-anchor": "middle" }, dense ? "" : word),
+      svg(
+        "text",
+        { class: "mx-rail-word", x: at, y: geometry.word, "text-anchor": "middle", style: `font-size: ${size}px` },
+        dense ? "" : word,
+      ),
       svg(
         "text",
         { class: "mx-rail-num", x: at, y: geometry.word + 0.95 * unit, "text-anchor": "middle" },

@@ -49,6 +49,14 @@ export const TERMS = {
     "The colour follows the square root of the weight, so that small weights can be seen: 4 % is a fifth of full blue.",
   query: "The token that looks back. What it asks for is compared with the key of each token in its window.",
   masked: "Out of the window or still to come: it is taken out before the weights are made.",
+  chunk:
+    "A prompt need not be read word by word: it is cut into chunks, and all tokens of a chunk are read at once. " +
+    "Inside, each still looks back only.",
+  relative:
+    "A state is a list of numbers. How far the swap moves it, compared with how long it is: 1 = by as much as " +
+    "itself, 0.001 = by a thousandth. What becomes of the next word stands below.",
+  rank: "1 = the word that the model thought likeliest, 2 = the next one, and so on through its whole vocabulary.",
+  bits: "How undecided the model is: 0 = certain, 1 = between two words, 2 = four, 3 = eight, if all were equally likely.",
   embedding: "The first state of a token: a list of numbers, looked up by its id, before any layer.",
   kept: "The first tokens of the text stay visible to every later one, beside the window: attention sinks.",
   hops: "A hop is one layer handing something on: by at most one window, itself included.",
@@ -67,6 +75,9 @@ export const TERMS = {
     "RoPE: pairs of a key’s numbers are turned by an angle that grows with the position, so that a " +
     "comparison knows how far apart two tokens are.",
   parts: "Each cell’s share of the change of the next word; the frame is round the largest of its row.",
+  influence:
+    "By how much the logarithm of the next word’s probability would move if this place were changed by as much as " +
+    "it is large, going by the slope here: 0.001 = too little to notice, 1 = it is another prediction.",
   KL: "How much a whole prediction has changed, in nats: 0 = not at all, 0.01 = hardly, 1 = it is another one.",
 };
 
@@ -106,6 +117,15 @@ export function explainTerms(picture) {
   /** @param {Event} event */
   const say = (event) => {
     const node = closest(event, "[data-term], .mx-badge");
+    // a mouse has seen it already, and what the button shows should not be covered; a finger has not
+    if (
+      event.type === "click" &&
+      node?.matches("button") &&
+      /** @type {PointerEvent} */ (event).pointerType === "mouse"
+    ) {
+      picture.part("pop").hidden = true;
+      return;
+    }
     const text = node && meaning(node);
     if (node && text) picture.explain([el("p", {}, text)], node);
   };

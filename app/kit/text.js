@@ -189,7 +189,7 @@ export class TextPanel {
       ink.textContent = "↵";
       ink.classList.add("mx-mark");
       node.append(el("br"));
-    } else if (!word) ink.classList.add("mx-mark");
+    } else if (!word) ink.classList.add("mx-mark", ...(isByte(held || "") ? ["mx-byte"] : []));
     if (position < run.meta.n_prompt) node.classList.add("mx-prompt");
     this.spans.set(position, { node, ink, look: "" });
     return node;

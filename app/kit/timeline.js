@@ -207,8 +207,8 @@ export class Timeline {
     const { run } = player;
     /** @type {Record<string, () => void>} */
     const actions = {
-      ArrowLeft: () => player.go(player.t - 1, { by: "hand" }),
-      ArrowRight: () => player.go(player.t + 1, { by: "hand" }),
+      ArrowLeft: () => player.stepBy(-1),
+      ArrowRight: () => player.stepBy(1),
       "[": () => player.pickHead(player.head - 1),
       "]": () => player.pickHead(player.head + 1),
     };

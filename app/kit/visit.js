@@ -129,13 +129,17 @@ function show() {
   };
   place.append(
     el(
-      "p",
+      "details",
       {},
-      el("b", {}, "This visit began anew: "),
-      "the page was loaded again, or the server was started again, and forgot what you had written, measured and " +
-        "opened. What the address names is written again; this browser remembers the rest.",
+      el("summary", {}, el("b", {}, "This visit began anew."), " What was written before is not here."),
+      el(
+        "p",
+        {},
+        "The page was loaded again, or the server was started again, and forgot what you had written, measured and " +
+          "opened. What the address names is written again; this browser remembers the rest.",
+      ),
     ),
-    ...(typed ? [el("p", {}, "Typed, not written yet: ", el("q", {}, typed), " ", copying(typed))] : []),
+    ...(typed ? [el("p", {}, "Typed, not written yet: ", el("q", {}, shorten(typed, 160)), " ", copying(typed))] : []),
     ...(runs.length
       ? [el("p", {}, "Write again: ", ...runs.flatMap(([query, text], i) => [i ? " · " : "", again(query, text)]))]
       : []),

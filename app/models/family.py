@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app.theme import size
+from mistral_core.checkpoint import registry
 from mistral_core.training.family_results import Reached, reached, recorded_results
 
 
@@ -24,6 +25,8 @@ def family() -> None:
             "these models were trained on, which full attention does not forgive; pieces are not. Measured when they "
             "were trained, by `python -m mistral_core family`."
         )
+        if away := [row.first.name for row in rows if row.first.name not in registry.browser_models()]:
+            st.caption(f"Of {', '.join(away)} only these results are here; they cannot be chosen above.")
         st.caption(
             "relay is no storyteller: it learned to carry one symbol through every hop, up to the exact reach. "
             "`python -m mistral_core relay` measures how often it arrives."

@@ -3,6 +3,7 @@
 import { closest, el, segmented } from "../kit/dom.js";
 import { grouped, percent, plural, quoted, shorten } from "../kit/format.js";
 import { changes } from "./run.js";
+import { term } from "../kit/terms.js";
 
 /** @typedef {import("./page.js").default} Page */
 /** @typedef {import("./run.js").NextWordRun} NextWordRun */
@@ -183,20 +184,20 @@ export class BarsPanel {
    */
   note(run, t, step, at, scale) {
     const bits = run.bits(t);
-    const parts = [
-      at > 0
-        ? `columns: model, after ${step.names[at]}; a full bar is ${percent(scale)}`
-        : `a full bar is ${percent(scale)}`,
-    ];
+    /** @type {(string | HTMLElement)[][]} */
+    const parts = [[at > 0 ? `columns: model, after ${step.names[at]}; ` : "", `a full bar is ${percent(scale)}`]];
     if (Number.isFinite(bits)) {
-      parts.push(
-        `the model alone: ${bits.toFixed(1)} bits, ` +
-          `like ${plural(Math.max(1, Math.round(2 ** bits)), "equally likely word")}`,
-      );
+      parts.push([
+        `the model alone: ${bits.toFixed(1)} `,
+        term("bits"),
+        `, like ${plural(Math.max(1, Math.round(2 ** bits)), "equally likely word")}`,
+      ]);
     }
     if (at > 0)
-      parts.push(`after ${step.names[at]}: ${grouped(step.left[at])} of ${plural(run.meta.model.vocab, "token")} left`);
-    if (step.names[at] === UNSAID) parts.push("what would complete a word of a short list of slurs is taken away");
-    this.player.part("bars-note").textContent = parts.join(" · ");
+      parts.push([
+        `after ${step.names[at]}: ${grouped(step.left[at])} of ${plural(run.meta.model.vocab, "token")} left`,
+      ]);
+    if (step.names[at] === UNSAID) parts.push(["what would complete a word of a short list of slurs is taken away"]);
+    this.player.part("bars-note").replaceChildren(...parts.flatMap((part, i) => (i ? [" · ", ...part] : part)));
   }
 }

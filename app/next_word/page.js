@@ -214,7 +214,8 @@ export default class NextWordPage extends Playhead {
     const { run, t } = this;
     const { provenance } = run.meta;
     const all = plural(run.count, "token");
-    this.drawChips(t + 1 < run.count ? `${grouped(t + 1)} of ${all} read` : all);
+    const ended = run.meta.mode === "desk" && run.meta.status === "done" ? `${all} · ▶ shows it again` : all;
+    this.drawChips(t + 1 < run.count ? `${grouped(t + 1)} of ${all} read` : ended);
     for (const name of ["grid-badge", "ring-badge", "bars-badge"]) {
       this.part(name).textContent =
         name === "bars-badge" && provenance === "model" && this.bars.stage !== "model" ? "derived" : provenance;
@@ -230,7 +231,7 @@ export default class NextWordPage extends Playhead {
   drawTextLegend() {
     const { run } = this;
     const averaged = run.meta.pattern?.mean ? run.meta.note : "";
-    const key = `${this.text.colourBy}|${run.id}|${run.meta.mode}|${averaged}`;
+    const key = `${this.text.colourBy}|${run.id}|${run.meta.mode}|${averaged}|${this.layer}`;
     if (key === this.legendKey) return;
     this.legendKey = key;
     /** @type {(kind: string, text: string, data?: Record<string, number>) => HTMLElement} */
@@ -273,7 +274,7 @@ export default class NextWordPage extends Playhead {
     );
     this.part("grid-legend").replaceChildren(
       legend("mx-key-edge", el("span", {}, term("edge", "exact edge"), ", tokens back (theory)")),
-      legend("mx-key-attention", `read in this step (${run.meta.provenance})`),
+      legend("mx-key-attention", `read in this step (${run.meta.provenance}); framed: by layer ${this.layer + 1}`),
       legend("mx-key-cone", term("relays", "only through relays")),
       legend("mx-key-out", "cannot reach this prediction"),
       averaged ? el("span", {}, averaged) : "",

@@ -1,5 +1,6 @@
 // What is known of one token: on hover, and on keyboard focus.
 
+import { byteNote } from "../kit/bytes.js";
 import { el } from "../kit/dom.js";
 import { percent, plural } from "../kit/format.js";
 
@@ -67,6 +68,7 @@ export function explainWord(player, position, node) {
   const exact = JSON.stringify(run.texts[position]);
   const word = el("b", { class: "mx-serif" }, run.labels[position]);
   const title = el("p", { class: "mx-pop-title" }, word, el("code", {}, exact.length < 24 ? exact : ""));
-  const lines = facts(player, position).map((line) => el("p", {}, line));
+  const note = byteNote(run.labels[position]);
+  const lines = [...facts(player, position), ...(note ? [note] : [])].map((line) => el("p", {}, line));
   player.explain([title, ...lines, ...choice(player, position)], node);
 }

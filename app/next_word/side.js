@@ -145,7 +145,7 @@ export class SidePanels {
     );
     if (ring && t >= window) lines.push(["there they replaced those of ", word(t - window), ` (${t - window})`]);
     else if (ring) lines.push([`the slot was empty; first overwrite at position ${window}`]);
-    lines.push(["each query reads ", number(Math.min(t + 1, window)), ` of ${plural(t + 1, "key")}`]);
+    lines.push(["each ", term("query"), " reads ", number(Math.min(t + 1, window)), ` of ${plural(t + 1, "key")}`]);
     if (Number.isFinite(run.reach)) {
       lines.push([`exact reach, ${run.layers} layers: `, number(run.reach), " back"]);
       const out = Math.max(0, t - run.reach);
@@ -157,7 +157,13 @@ export class SidePanels {
     } else lines.push(["every earlier token is within reach"]);
     const next =
       t + 1 < run.count
-        ? ["next: ", word(t + 1), `; the model gave it ${percent(run.p(t + 1))}, rank ${run.rankOf(t + 1) + 1}`]
+        ? [
+            "next: ",
+            word(t + 1),
+            `; the model gave it ${percent(run.p(t + 1))}, `,
+            term("rank"),
+            ` ${run.rankOf(t + 1) + 1}`,
+          ]
         : [run.meta.status === "running" ? "next: being computed" : "next: not chosen yet"];
     lines.push(
       t + 1 < run.meta.n_prompt

@@ -13,6 +13,8 @@ const UNITS = {
   backward: "influence, nats",
   corridor: "nats passing through",
 };
+/** @type {Record<keyof typeof UNITS, import("../kit/terms.js").Term>} */
+const EXPLAINED = { forward: "relative", backward: "influence", corridor: "nats" };
 
 export class Captions {
   /** @param {import("./page.js").default} page */
@@ -75,7 +77,14 @@ export class Captions {
       el("i", { style: `background:${blend(card, influence, page.scale.green(10 ** (-share * decades)))}` }),
     );
     const lowest = `10${raised(-decades)}`;
-    const scale = el("span", { class: "mx-entry mx-scale", title: unit }, lowest, ...steps, `1  ${unit}`);
+    const scale = el(
+      "span",
+      { class: "mx-entry mx-scale", title: unit },
+      lowest,
+      ...steps,
+      "1  ",
+      term(EXPLAINED[choice.reading], unit),
+    );
     const none = choice.reading === "corridor" ? "allowed, below rounding" : "allowed, nothing measured";
     const nothing = keeps ? none : `allowed, less than ${lowest}: too little to notice`;
     const cell = "a cell: the largest of its tokens; empty: the text does not go that far";

@@ -34,18 +34,42 @@ export function movedTo(choice, position, end) {
 }
 
 /**
- * In another reading: a corridor gets a pair that can reach each other, and back from a prediction shows the whole
- * staircase, unless the visitor has a prediction of his own in mind.
+ * The position, of those that lie a window or more away and can still be reached, at which most was measured; null =
+ * nothing was measured there.
+ *
+ * @param {Choice} choice  forward or backward
+ * @param {{ count: number, reach: number, window: number, felt: (position: number) => number }} text
+ */
+function strongestAway({ reading, source, target }, { count, reach, window, felt }) {
+  let best = null;
+  for (let away = window; away < reach; away++) {
+    const position = reading === "forward" ? source + away : target - away;
+    if (position < 1 || position >= count) break;
+    if (felt(position) > (best === null ? 0 : felt(best))) best = position;
+  }
+  return best;
+}
+
+/**
+ * In another reading: a corridor gets the pair with the largest effect beyond one window, or else one that can reach
+ * each other, and back from a prediction shows the whole staircase, unless the visitor has a prediction of his own in
+ * mind.
  *
  * @param {Choice} choice
  * @param {Choice["reading"]} reading
- * @param {{ count: number, reach: number, targeted: boolean }} text  tokens; reach of the network; chosen by hand
+ * @param {{ count: number, reach: number, window: number, targeted: boolean, felt: (position: number) => number }} text
+ *   tokens; reach and smallest window of the network; whether a prediction was chosen by hand; what was measured at a
+ *   position, NaN = nothing
  * @returns {Choice}
  */
-export function inReading(choice, reading, { count, reach, targeted }) {
+export function inReading(choice, reading, text) {
+  const { count, reach, targeted } = text;
   const next = { ...choice, reading };
   const far = Number.isFinite(reach) ? reach : count;
-  if (reading === "corridor" && (next.source >= next.target || next.target - next.source >= far)) {
+  const free = choice.reading === "backward" || !targeted;
+  const away = reading === "corridor" && free ? strongestAway(choice, { ...text, reach: far }) : null;
+  if (away !== null) next[choice.reading === "forward" ? "target" : "source"] = away;
+  else if (reading === "corridor" && (next.source >= next.target || next.target - next.source >= far)) {
     if (choice.reading === "forward") next.target = Math.min(count - 1, next.source + Math.ceil(far / 3));
     else next.source = Math.max(0, next.target - Math.ceil(far / 3));
   }

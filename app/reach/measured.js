@@ -2,7 +2,7 @@
 
 import { bold } from "./words.js";
 import { el } from "../kit/dom.js";
-import { grouped, percent, plural } from "../kit/format.js";
+import { grouped, percent, plural, quoted } from "../kit/format.js";
 import { NOTICED, raised, tiny } from "./decades.js";
 import { term } from "../kit/terms.js";
 
@@ -24,17 +24,24 @@ export function spreadFacts(reading) {
   const edge = Number.isFinite(reach);
   return [
     edge
-      ? ["can see: ", bold(grouped(reach)), ` tokens ${side} (theory)`]
+      ? ["can see: ", bold(grouped(reach)), ` tokens ${side} (theory${cutReach(reading)})`]
       : ["can see: ", bold("everything"), `, here ${plural(facts.room, "token")} ${side} (theory: no window)`],
     ...used(facts, reach, back),
     ...beyond(facts),
     ...(edge && facts.room < reach && !run.meta.short ? [[ending(facts.room, back)]] : []),
     ...(choice.reading === "forward" ? largest(reading, /** @type {ForwardFacts} */ (facts)) : []),
     ...(back ? [explained(reading, /** @type {BackwardFacts} */ (facts))] : []),
-    ...(facts.left === undefined
-      ? []
-      : [[`with the cut ${percent(facts.left)} of the summed ${back ? "influence" : "KL"} arrives`]]),
+    ...(facts.left === undefined ? [] : [arrives(reading, facts.left)]),
   ];
+}
+
+/** A layer in which nothing moves sideways takes its own hop from the reach.
+ * @param {Reading} reading */
+function cutReach({ choice, network }) {
+  const [kind, number] = choice.cut.split(":");
+  if (kind !== "layer") return "";
+  const lost = network.forwardEdges[Number(number)] - network.forwardEdges[Number(number) - 1];
+  return `; ${grouped(network.reach - lost)} with the cut`;
 }
 
 /** @param {ForwardFacts | BackwardFacts} facts
@@ -96,17 +103,42 @@ const ending = (room, back) =>
 /** @param {Reading} reading
  * @param {ForwardFacts} facts
  * @returns {Line[]} */
-function largest({ run }, { kl_top, kl_top_at }) {
+function largest({ run, arrays: { uncut } }, { kl_top, kl_top_at }) {
   if (kl_top === null || kl_top_at === null) return [];
-  const word = el("span", { class: "mx-serif" }, run.labels[kl_top_at]);
-  return [["largest beyond one window: ", bold(tiny(kl_top)), " nats after ", word]];
+  const word = el("span", { class: "mx-serif" }, quoted(run.labels[kl_top_at]));
+  return [
+    ["largest beyond one window: ", bold(tiny(kl_top)), " nats after ", word, ...besides(uncut?.[kl_top_at], kl_top)],
+  ];
+}
+
+/** The same without the cut. Some predictions then depend on a word more.
+ * @param {number | undefined} before
+ * @param {number} now
+ * @returns {Line} */
+function besides(before, now) {
+  if (before === undefined) return [];
+  const more = now > before ? ": a cut network is another one, and this prediction leans on the word more" : "";
+  return [` (${tiny(before)} without the cut${more})`];
+}
+
+/** What is left of everything that was felt, and how much of that was near.
+ * @param {Reading} reading
+ * @param {number} left
+ * @returns {Line} */
+function arrives({ back, choice, network, arrays: { kl } }, left) {
+  const line = [`with the cut ${percent(left)} of the summed ${back ? "influence" : "KL"} arrives`];
+  if (back || !kl || !Number.isFinite(network.smallest)) return line;
+  const after = [...kl.subarray(choice.source + 1)];
+  const sum = (/** @type {number[]} */ values) => values.reduce((total, value) => total + value, 0);
+  const near = sum(after.slice(0, network.smallest - 1)) / sum(after);
+  return near > 0 ? [...line, `; ${percent(near)} of that lies within one window`] : line;
 }
 
 /** @param {Reading} reading
  * @param {BackwardFacts} facts
  * @returns {Line} */
 function explained({ run }, { probability }) {
-  const word = el("b", { class: "mx-serif" }, run.meta.explained);
+  const word = el("b", { class: "mx-serif" }, quoted(run.meta.explained));
   return ["explained: ", word, `, probability ${percent(probability)}`];
 }
 
@@ -121,9 +153,9 @@ export function corridorFacts({ run, choice, network }) {
     const empty = "the corridor is empty. Nothing of the word can be left here.";
     return [[apart, ` tokens apart, reach ${grouped(network.reach)}: ${empty}`]];
   }
-  const word = el("b", { class: "mx-serif" }, run.meta.explained);
+  const word = el("b", { class: "mx-serif" }, quoted(run.meta.explained));
   const shares = `${percent(facts.before ?? NaN)} before, ${percent(facts.after ?? NaN)} after`;
-  const precision = `${facts.steps} steps in float${facts.exact ? 64 : 32}: off by at most ${tiny(facts.off)}`;
+  const precision = `computed in ${facts.steps} steps, off by at most ${tiny(facts.off)} nats`;
   return [
     [apart, " tokens apart: at least ", bold(plural(network.hops(distance), "hop"))],
     ["log-probability of ", word, " changes by ", bold(tiny(facts.change)), " nats when the word is swapped"],

@@ -212,12 +212,19 @@ export default class ReachPage extends Surface {
   /** @param {Choice["reading"]} name */
   read(name) {
     if (!this.reading) return;
-    const { run, network, choice } = this.reading;
+    const { reading } = this;
+    const { run, network, choice } = reading;
     this.predict(false);
     this.readings.set(choice.reading, choice);
     const { source, target, replacement } =
       this.readings.get(name) ??
-      inReading(choice, name, { count: run.count, reach: network.reach, targeted: this.targeted });
+      inReading(choice, name, {
+        count: run.count,
+        reach: network.reach,
+        window: network.smallest,
+        targeted: this.targeted,
+        felt: (position) => (reading.fresh ? reading.below(position) : NaN),
+      });
     this.ask({ reading: name, source, target, replacement });
   }
 

@@ -130,6 +130,7 @@ def _result(experiment: PushBack, typical: Sequence[Typical], guess: int) -> Non
         "swapped word; median and mean of ordinary words beside it",
     )
     st.caption(
-        "model: measured now, in float64, one text a mark. Ordinary words: of the longest of these texts, felt at the "
-        "same distances. k × W is a bound, not a promise. The same numbers: `python -m mistral_core push-back`."
+        "model: measured now, in float64 (16 digits), one text a mark. Ordinary words: of the longest of these texts, "
+        "felt at the same distances. The exact reach, k × (W − 1) after k layers, is a bound, not a promise. The same "
+        "numbers: `python -m mistral_core push-back`."
     )

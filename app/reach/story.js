@@ -66,7 +66,8 @@ export class Story {
     const text = run.texts[position];
     const written = text.trim() ? text.trimStart() : text.includes("\n") ? "↵" : "·";
     const begin = position === 0 && !text.trim();
-    const word = el("span", { class: `mx-w${begin ? " mx-mark" : ""}` }, begin ? "begin" : written);
+    const mark = begin && run.labels[0].trim(); // as the other pages print it
+    const word = el("span", { class: `mx-w${begin ? " mx-mark" : ""}` }, mark || written);
     const node = el(
       "span",
       { class: `mx-tok${position < run.meta.n_prompt ? " mx-prompt" : ""}`, "data-p": position },

@@ -4,7 +4,7 @@
 import { onCells } from "../kit/cells.js";
 import { blend, inkOn, shade } from "../kit/colour.js";
 import { clamp, percent } from "../kit/format.js";
-import { fit, labelFont } from "../kit/measure.js";
+import { fitSmaller, labelFont } from "../kit/measure.js";
 
 /** @import RingPage from "./page.js" */
 /** @typedef {ReturnType<AllRings["layout"]>} Box  where the rows and cells lie, css pixels */
@@ -196,9 +196,10 @@ export class AllRings {
       const x = box.left + (slot + 0.5) * pitch - 1;
       g.fillStyle = now ? colour.query : colour.ink;
       if (pitch > 2.3 * unit) {
-        const font = `${now ? "700 " : ""}${0.9 * unit}px ${colour.serif}`;
-        const word = fit(run.labels[position], pitch - 3, font);
-        g.font = font;
+        /** @param {number} size */
+        const font = (size) => `${now ? "700 " : ""}${size}px ${colour.serif}`;
+        const [word, size] = fitSmaller(run.labels[position], pitch, [0.9 * unit, 0.75 * unit], font);
+        g.font = font(size);
         g.fillText(word, x, 0.7 * unit);
       }
       if (pitch > 0.56 * String(t).length * unit || now) {

@@ -66,7 +66,7 @@ def answer(question: Question, report: Report) -> Forgotten:
     from mistral_core.analysis.swap import replacement_of_its_kind
     from mistral_core.tokenizer import single_token
 
-    report(0, 3, "loading the model in float64")
+    report(0, 3, "loading the model in float64 (16 digits)")
     config = compute.exact_model(question.model).config
     tokenizer, ids = compute.tokenizer(question.model), question.ids
     if question.word:

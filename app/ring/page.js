@@ -23,10 +23,10 @@ import { coming, firstStep, keepPlace, placeOf, takePlace } from "../kit/places.
 /** @typedef {"steps" | "chunks" | "rewind"} Scene */
 /** @typedef {"go" | "ask"} Click */
 
-/** @type {[Scene, string][]} */
+/** @type {[Scene, string, string?][]} */
 const SCENES = [
   ["steps", "step by step"],
-  ["chunks", "prompt, chunk by chunk"],
+  ["chunks", "prompt, chunk by chunk", "chunk"],
   ["rewind", "going back"],
 ];
 /** @type {[Click, string][]} */
@@ -181,6 +181,12 @@ export default class RingPage extends Playhead {
   /** @param {number} position @param {Element | null} node @param {Cell | null} cell */
   explainToken(position, node, cell) {
     showWordOrSlot(this, position, node, cell);
+  }
+
+  /** @param {1 | -1} step */
+  stepBy(step) {
+    if (this.scene === "chunks") this.scenes.move(step);
+    else super.stepBy(step);
   }
 
   rootData() {

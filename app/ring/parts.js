@@ -3,6 +3,7 @@
 import { RingPanel } from "../kit/ring.js";
 import { TextPanel } from "../kit/text.js";
 import { Timeline } from "../kit/timeline.js";
+import { byteNote } from "../kit/bytes.js";
 import { closest, el } from "../kit/dom.js";
 import { plural } from "../kit/format.js";
 
@@ -92,7 +93,7 @@ export class HeldTimeline extends Timeline {
  * @param {RingPage} player @param {number} position @param {Element | null} node @param {Cell | null} cell */
 export function showWordOrSlot(player, position, node, cell) {
   const { run, t } = player;
-  const lines = cell?.lines ?? [];
+  const lines = [...(cell?.lines ?? [])];
   if (!cell) {
     lines.push(
       position > t ? "not read yet at this step" : position === t ? "read at this step" : `${t - position} back`,
@@ -106,6 +107,8 @@ export function showWordOrSlot(player, position, node, cell) {
       );
     }
   }
+  const note = byteNote(run.labels[position]);
+  if (note) lines.push(note);
   const title = el(
     "p",
     { class: "mx-pop-title" },

@@ -34,6 +34,14 @@ export function chunkPlan(start, end, window) {
   return { before, after, writes, sees, missing, doomed };
 }
 
+/** The first chunk of a prompt from which writing before reading would take a key that it still needs; 0 = none.
+ * @param {number} prompt  tokens @param {number} size  of a chunk @param {number} window */
+export function firstLoss(prompt, size, window) {
+  const chunk = Math.ceil((window + 1) / size) - 1; // its end is the first beyond the window
+  const end = Math.min(prompt, (chunk + 1) * size);
+  return end > window && end - chunk * size > 1 ? chunk : 0;
+}
+
 /** To choose position t - back + 1 anew its query needs the W - 1 keys before it; a ring that has read up to t lacks
  *  some.
  * @param {number} t @param {number} back @param {number} window */

@@ -3,7 +3,8 @@
 import { csv, save } from "../kit/csv.js";
 import { clamp, grouped, plural, shorten } from "../kit/format.js";
 import { closest, el } from "../kit/dom.js";
-import { chunkPlan, rewindPlan, span } from "./plans.js";
+import { chunkPlan, firstLoss, rewindPlan, span } from "./plans.js";
+import { term } from "../kit/terms.js";
 
 /** @import RingPage from "./page.js" */
 /** @import { ChunkPlan } from "./plans.js" */
@@ -17,12 +18,13 @@ export class Scenes {
   /** @param {RingPage} player */
   constructor(player) {
     this.player = player;
-    this.chunk = 0;
+    /** @type {number | null} null = the first in which the order matters */
+    this.chunk = null;
     /** @type {number | null} position of the chosen query of the chunk; null = its first */
     this.query = null;
     this.size = player.part("chunk-size", HTMLInputElement);
     this.size.addEventListener("input", () => {
-      this.chunk = 0;
+      this.chunk = null;
       this.query = null;
       player.draw();
     });
@@ -44,7 +46,7 @@ export class Scenes {
 
   /** @param {number} step of chunks */
   move(step) {
-    this.chunk += step;
+    this.chunk = this.shown() + step;
     this.query = null;
     this.player.draw();
   }
@@ -52,6 +54,15 @@ export class Scenes {
   /** Tokens in a chunk: what the field says, as far as a prompt can be cut so. */
   chunkSize() {
     return clamp(Math.round(Number(this.size.value)) || 1, 1, this.player.run.meta.n_prompt);
+  }
+
+  /** The chunk on screen: the one that was chosen, else the first from which writing first would take a key. */
+  shown() {
+    const { run, layer } = this.player;
+    const size = this.chunkSize();
+    const prompt = run.meta.n_prompt;
+    const first = () => firstLoss(prompt, size, run.windows[layer]);
+    return clamp(this.chunk ?? first(), 0, Math.ceil(prompt / size) - 1);
   }
 
   /** @param {"chunks" | "rewind"} scene */
@@ -112,14 +123,14 @@ export class Scenes {
     this.size.max = String(prompt);
     const size = this.chunkSize();
     const chunks = Math.ceil(prompt / size);
-    this.chunk = clamp(this.chunk, 0, chunks - 1);
-    const start = this.chunk * size;
+    const chunk = this.shown();
+    const start = chunk * size;
     const end = Math.min(prompt, start + size);
     const plan = chunkPlan(start, end, window);
     const query = this.query !== null && this.query >= start && this.query < end ? this.query : start;
     const seen = new Set(plan.sees(query));
     const missing = new Set(plan.missing(query));
-    player.part("chunk-range").textContent = `chunk ${this.chunk + 1} of ${chunks}: positions ${start} to ${end - 1}`;
+    player.part("chunk-range").textContent = `chunk ${chunk + 1} of ${chunks}: positions ${start} to ${end - 1}`;
     /** @param {number} p */
     const look = (p) =>
       missing.has(p) ? "ring-seen ring-doomed" : seen.has(p) ? "ring-seen" : p < 0 ? "ring-empty" : "";
@@ -172,7 +183,7 @@ export class Scenes {
     const { run, layer } = this.player;
     const window = run.windows[layer];
     if (!Number.isFinite(window)) return;
-    const start = this.chunk * this.chunkSize();
+    const start = this.shown() * this.chunkSize();
     const end = Math.min(run.meta.n_prompt, start + this.chunkSize());
     const plan = chunkPlan(start, end, window);
     const keys = [...plan.before, ...span(start, end)];
@@ -184,7 +195,7 @@ export class Scenes {
       const seen = new Set(plan.sees(query));
       return [query, run.labels[query], ...keys.map((p) => Number(seen.has(p)))];
     });
-    save(`mask-layer${layer + 1}-chunk${this.chunk + 1}.csv`, csv(["query", "token", ...names], rows));
+    save(`mask-layer${layer + 1}-chunk${this.shown() + 1}.csv`, csv(["query", "token", ...names], rows));
   }
 
   /** @param {ChunkPlan} plan @param {ChunkView} view */
@@ -194,7 +205,9 @@ export class Scenes {
     /** @type {(Node | string)[][]} */
     const lines = [
       [
-        "The query ",
+        "The ",
+        term("query"),
+        " ",
         el("b", { class: "mx-q mx-serif" }, shorten(run.labels[query], 14)),
         ` (${query}) sees `,
         el("b", {}, plural(seen.size, "key")),
@@ -258,7 +271,7 @@ export class Scenes {
       ),
     );
     Object.assign(host.dataset, { back, lost: plan.lost.join(","), needed: plan.needed.join(","), reach: plan.reach });
-    const kv = run.meta.beside.kv_bytes;
+    const { kv_bytes: kv, kv_dtype: type } = run.meta.beside;
     /** @type {(Node | string)[][]} */
     const lines = [];
     if (!back) lines.push(["Move the slider: how many of the last tokens are taken back?"]);
@@ -272,13 +285,13 @@ export class Scenes {
       t < window
         ? "Nothing has been overwritten yet, so the ring can still go back to the beginning. " +
           `From position ${window} on that ends.`
-        : "Once it has rolled, a ring can take back exactly 1 token: its write destroyed only a key that had just " +
-          "left the window. Each token further lacks one more.",
+        : "Once its slots are used again, a ring can take back exactly 1 token: its write destroyed only a key that " +
+          "had just left the window. Each token further lacks one more.",
     ]);
     lines.push([
       kv
         ? "This app can go back to any token only because the trace kept every key and value: " +
-          `${grouped(kv)} bytes a token (each number in ${run.meta.beside.kv_dtype}), ` +
+          `${grouped(kv)} bytes a token (each number in ${type}: ${Number(type.replace(/\D+/, "")) / 8} bytes), ` +
           `${grouped(kv * run.count)} for this run.`
         : "This recording kept no keys and values: going back means reading the text again.",
     ]);

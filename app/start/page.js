@@ -26,8 +26,8 @@ export default class StartPage extends NextWordPage {
   constructor(host, look) {
     super(host, look, memory);
     this.card = new QuestionCard(this);
-    /** @type {boolean | undefined} whether the legends speak of the path */
-    this.pathLegend = undefined;
+    /** What the legends speak of: the path, or the layer whose reads are framed. */
+    this.pathLegend = "";
     this.part("story").addEventListener("scroll", () => this.point(null), { passive: true });
   }
 
@@ -148,14 +148,15 @@ export default class StartPage extends NextWordPage {
 
   drawLegend() {
     const path = this.card.stage === "path";
-    if (path === this.pathLegend) return;
-    this.pathLegend = path;
+    const key = path ? "path" : `layer ${this.layer + 1}`;
+    if (key === this.pathLegend) return;
+    this.pathLegend = key;
     this.legendKey = null;
     this.drawTextLegend();
     if (!path) {
       return this.part("grid-legend").replaceChildren(
         legend("mx-key-edge", el("span", {}, term("edge", "exact edge"), ", tokens back (theory)")),
-        legend("mx-key-attention", "read now"),
+        legend("mx-key-attention", `read now; framed: by layer ${this.layer + 1}`),
         legend("mx-key-cone", term("relays", "only through relays")),
         legend("mx-key-out", "out of reach"),
       );

@@ -146,12 +146,35 @@ def test_the_weights_of_a_group_are_the_mean_of_its_heads(visit):
     assert shown == pytest.approx(weight, abs=0.006) and "position 56" in title
 
 
+def to_the_first_chunk(page):
+    """The scene opens at the first chunk in which the order of reading and writing matters."""
+    while not said(page, "chunk-range").startswith("chunk 1 of"):
+        page.locator("[data-act='chunk-back']").click()
+
+
+def test_the_chunks_open_where_the_order_matters_and_arrows_go_through_them(visit):
+    """19 tokens in chunks of 8: only the third one would overwrite what its tokens still need."""
+    page = visit(link(n=1))
+    done(page)
+    page.get_by_role("radio", name="prompt, chunk by chunk").click()
+    assert said(page, "chunk-range") == "chunk 3 of 3: positions 16 to 18"
+    assert "would destroy" in said(page, "chunk-words")
+    step = page.locator(RING).get_attribute("data-step")
+    page.locator(RING).press("ArrowLeft")
+    assert said(page, "chunk-range").startswith("chunk 2 of 3")
+    assert "Nothing is lost" in said(page, "chunk-words")
+    page.locator(RING).press("ArrowRight")
+    assert said(page, "chunk-range").startswith("chunk 3 of 3")
+    assert page.locator(RING).get_attribute("data-step") == step, "the arrows moved the text as well"
+
+
 @pytest.mark.parametrize(("size", "chunk"), [(1, 17), (5, 3), (16, 1), (19, 0)])
 def test_the_chunks_are_those_of_the_real_ring(visit, size, chunk):
     page = visit(link(n=1))
     done(page)
     page.get_by_role("radio", name="prompt, chunk by chunk").click()
     page.locator("[data-part='chunk-size']").fill(str(size))
+    to_the_first_chunk(page)
     for _ in range(chunk):
         page.locator("[data-act='chunk-on']").click()
     shown = page.locator("[data-part='chunks']").evaluate("element => ({...element.dataset})")
@@ -272,9 +295,10 @@ def test_the_field_of_the_chunk_says_the_size_that_is_used(visit, typed, kept):
     field.press("Tab")
     assert field.input_value() == kept
     first = min(int(kept), 19)
+    to_the_first_chunk(page)
     assert f"positions 0 to {first - 1}" in said(page, "chunk-range")
     with page.expect_download() as saved:
-        page.get_by_role("button", name="save the mask as CSV").click()
+        page.get_by_role("button", name="save who sees whom as CSV").click()
     with open(saved.value.path(), newline="", encoding="utf-8") as lines:
         names, *rows = csv.reader(lines)
     mask = np.array([[int(cell) for cell in row[2:]] for row in rows])

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { nameBytes } from "../../../app/kit/bytes.js";
+import { byteNote, nameBytes } from "../../../app/kit/bytes.js";
 
 /** @param {[text: string, label: string][]} tokens @param {number[]} ends  where payloads end */
 function named(tokens, ends) {
@@ -59,4 +59,15 @@ test("they are so wherever payloads begin and end", () => {
     ),
     NAMED,
   );
+});
+
+test("a token that is a byte of a character says so, and no other one does", () => {
+  const noted = NAMED.filter(byteNote);
+  assert.deepEqual(
+    noted,
+    NAMED.filter((label) => label.includes("/")),
+  );
+  assert.match(byteNote("👨 3/4"), /“👨” .* 4 bytes.*This is byte 3/);
+  assert.equal(byteNote("3/4"), "");
+  assert.equal(byteNote(undefined), "");
 });

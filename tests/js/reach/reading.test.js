@@ -87,8 +87,9 @@ test("a click moves the end that it is for, and a corridor never turns round", (
   assert.equal(movedTo({ ...choice, reading: "backward" }, 7, "source").target, 7);
 });
 
+const text = { count: 100, reach: 12, window: 4, targeted: false, felt: (/** @type {number} */ _) => NaN };
+
 test("a corridor begins with a pair that can reach each other", () => {
-  const text = { count: 100, reach: 12, targeted: false };
   const far = header([4], 100, { reading: "forward", source: 10, target: 60 }).choice;
   assert.deepEqual(inReading(far, "corridor", text), { ...far, reading: "corridor", target: 14 });
   const back = { ...far, reading: /** @type {const} */ ("backward") };
@@ -97,11 +98,26 @@ test("a corridor begins with a pair that can reach each other", () => {
   assert.deepEqual(inReading(near, "corridor", text), { ...near, reading: "corridor" });
 });
 
+test("a corridor begins with the strongest measured effect beyond one window, and leaves what was chosen", () => {
+  const forward = header([4], 100, { reading: "forward", source: 10, target: 13 }).choice;
+  const at = (/** @type {Record<number, number>} */ values) => (/** @type {number} */ p) => values[p] ?? 0;
+  const felt = at({ 11: 9, 13: 8, 14: 0.1, 17: 0.4, 21: 0.3, 22: 5, 40: 7 }); // a window is 4, the edge 12
+  assert.equal(inReading(forward, "corridor", { ...text, felt }).target, 17);
+  assert.equal(inReading(forward, "corridor", { ...text, felt, targeted: true }).target, 13);
+  const back = { ...forward, reading: /** @type {const} */ ("backward"), target: 25 };
+  assert.equal(inReading(back, "corridor", { ...text, felt, targeted: true }).source, 17);
+  assert.equal(
+    inReading(back, "corridor", { ...text, felt: () => 0 }).source,
+    21,
+    "nothing is felt: a third of the reach",
+  );
+});
+
 test("back from a prediction shows the whole staircase, unless the visitor chose one", () => {
   const choice = header([4], 100, { reading: "forward", source: 10, target: 60 }).choice;
-  assert.equal(inReading(choice, "backward", { count: 100, reach: 12, targeted: false }).target, 22);
-  assert.equal(inReading(choice, "backward", { count: 15, reach: 12, targeted: false }).target, 14);
-  assert.equal(inReading(choice, "backward", { count: 100, reach: 12, targeted: true }).target, 60);
+  assert.equal(inReading(choice, "backward", { ...text, count: 100 }).target, 22);
+  assert.equal(inReading(choice, "backward", { ...text, count: 15 }).target, 14);
+  assert.equal(inReading(choice, "backward", { ...text, targeted: true }).target, 60);
 });
 
 test("a wall first stands in the middle of a corridor, else half a window off, and always between two words", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { chunkPlan, rewindPlan, ringAfter } from "../../../app/ring/plans.js";
+import { chunkPlan, firstLoss, rewindPlan, ringAfter } from "../../../app/ring/plans.js";
 
 /** A ring into which positions are written one after the other: nothing of plans.js is used.
  * @param {number} window */
@@ -47,6 +47,18 @@ test("a chunk reads the ring before it and leaves the ring after it", () => {
         assert.deepEqual(plan.before, ringOf(start, window));
         assert.deepEqual(plan.after, ringOf(start + size, window));
       }
+});
+
+test("the first chunk in which the order matters is the first whose plan takes a key", () => {
+  for (const window of WINDOWS)
+    for (let prompt = 1; prompt <= 3 * window + 2; prompt++)
+      for (let size = 1; size <= prompt; size++) {
+        const chunks = Array.from({ length: Math.ceil(prompt / size) }, (_, i) => i);
+        const takes = (/** @type {number} */ i) =>
+          chunkPlan(i * size, Math.min(prompt, (i + 1) * size), window).doomed.length > 0;
+        assert.equal(firstLoss(prompt, size, window), chunks.find(takes) ?? 0, `${prompt} by ${size}, W = ${window}`);
+      }
+  assert.equal(firstLoss(20, 8, Infinity), 0);
 });
 
 test("a chunk writes each slot at most once, and only what is still there at its end", () => {
