@@ -56,7 +56,7 @@ export const TERMS = {
     "A state is a list of numbers. How far the swap moves it, compared with how long it is: 1 = by as much as " +
     "itself, 0.001 = by a thousandth. What becomes of the next word stands below.",
   rank: "1 = the word that the model thought likeliest, 2 = the next one, and so on through its whole vocabulary.",
-  bits: "How undecided the model is: 0 = certain, 1 = between two words, 2 = four, 3 = eight, if all were equally likely.",
+  bits: "How undecided the model is: 0 = certain, 1 = between two words, 2 = four, 3 = eight, if equally likely.",
   embedding: "The first state of a token: a list of numbers, looked up by its id, before any layer.",
   kept: "The first tokens of the text stay visible to every later one, beside the window: attention sinks.",
   hops: "A hop is one layer handing something on: by at most one window, itself included.",

@@ -64,8 +64,9 @@ def _result(comparison: Compared) -> None:
     st.dataframe(table(comparison), hide_index=True)
     st.caption(
         f"model: measured now, in float64 (16 digits): {len(comparison.model.replaced)} words of "
-        f"{len(comparison.names)} texts ({', '.join(comparison.names)}), each replaced by another word of its text. Mean "
-        "over all words; the band holds 80 % of them. Distance 0 is not counted. Random weights: the same shape and the same replacements."
+        f"{len(comparison.names)} texts ({', '.join(comparison.names)}), each replaced by another word of its text. "
+        "Mean over all words; the band holds 80 % of them. Distance 0 is not counted. Random weights: the same shape "
+        "and the same replacements."
     )
 
 
