@@ -93,7 +93,7 @@ def push_back_figure(
     side = {**grid, "automargin": True, "title_standoff": 8}
     last = max([*distances, *marks, reach or 0]) * 1.06
     figure.update_xaxes(**grid, range=[0, last], automargin=True)
-    figure.update_xaxes(title={"text": "tokens between the word and the question", "standoff": 12}, row=2, col=1)
+    figure.update_xaxes(title={"text": "tokens back to the word", "standoff": 12}, row=2, col=1)
     figure.add_hline(y=GONE, line={"color": colours["soft"], "dash": "dot", "width": 1.5}, row=2, col=1)
     figure.add_annotation(
         x=1,

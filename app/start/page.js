@@ -16,6 +16,9 @@ import { StartGrid } from "./grid.js";
 
 /** @type {Memory<NextWordRun, View>} */
 const memory = new Memory(NextWordRun);
+/** How the question stood, by run: who comes back from another page finds his answer.
+ * @type {Map<string, Pick<QuestionCard, "stage" | "guess" | "version" | "hop">>} */
+const answered = new Map();
 
 /** @extends {NextWordPage<import("../next_word/types.js").Events & import("./types.js").Events>} */
 export default class StartPage extends NextWordPage {
@@ -61,7 +64,15 @@ export default class StartPage extends NextWordPage {
    */
   restore(run, view, place) {
     super.restore(run, view, place);
-    if (this.story && this.t === this.story.target && !this.timeline.playing) this.card.stage = "ask";
+    if (!this.story || this.t !== this.story.target || this.timeline.playing) return;
+    const kept = answered.get(run.id);
+    Object.assign(this.card, kept?.guess && kept.stage !== "reading" ? kept : { stage: "ask" });
+  }
+
+  remember() {
+    super.remember();
+    const { stage, guess, version, hop } = this.card;
+    answered.set(this.run.id, { stage, guess, version, hop });
   }
 
   /**
