@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -50,8 +51,14 @@ def load(name: str) -> LoadedModel:
     import torch
 
     from mistral_core.checkpoint.load import load_model
+    from mistral_core.checkpoint.variants import with_windows
 
     torch.set_num_threads(1)
+    base, window = registry.parts_of(name)
+    if window is not None:  # the same weights in memory, read with another window
+        trained = engine().model(base)
+        model = with_windows(trained.model, window)
+        return replace(trained, model=model, config=model.config, name=name)
     loaded = load_model(registry.resolve_browser(name))
     if not _frozen.is_set():
         _frozen.set()
@@ -87,7 +94,9 @@ def config(name: str) -> MistralConfig:
     """
     from mistral_core.checkpoint.configuration import load_config
 
-    return load_config(registry.resolve_browser(name))
+    _, window = registry.parts_of(name)
+    trained = load_config(registry.resolve_browser(name))
+    return trained if window is None else replace(trained, sliding_window=window)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)

@@ -11,6 +11,7 @@ from app.session import state
 from app.session.address import arrive
 from app.shared.frame import closing, part
 from app.shared.larger import larger_switch
+from mistral_core.checkpoint import registry
 
 SOURCE = (
     "Mistral 7B (arXiv 2310.06825), table 1. Code: mistral_core/config.py, "
@@ -32,7 +33,7 @@ facts(name, config)
 with part("ledger"):
     ledger_table(name, config)
 with part("trust"):
-    trust(desk, name)
+    trust(desk, registry.parts_of(name)[0])
 family()
 card(name)
 closing("models", SOURCE)

@@ -67,7 +67,7 @@ def search(trace: Trace, report: Report) -> tuple[Disagreement | None, int]:
 
 def finding(searches: Workshop[FindingDone], record: Record, trace: Trace) -> Finding:
     """The state of the search in a run, as the browser shows it."""
-    if trace.model_name not in registry.browser_models():
+    if not registry.offered(trace.model_name):
         return {
             "state": "impossible",
             "text": f"The model that wrote this run, {trace.model_name}, is not here: "

@@ -7,6 +7,7 @@ import streamlit as st
 from app.session import state
 from app.session.actions import pause_others
 from app.session.desk import Desk
+from app.shared.imposed import imposed_sentence, window_choice
 from app.theme import count
 from mistral_core.analysis.accounting import ledger
 from mistral_core.checkpoint import registry
@@ -35,17 +36,21 @@ def described(name: str) -> str:
 def choose(desk: Desk) -> str:
     """The model for new runs. What is being written with another one is paused and kept."""
     names = list(registry.browser_models())
-    if desk.model not in names:
-        desk.model = names[0]
-    name = st.selectbox("Model", names, index=names.index(desk.model), format_func=described, key=state.MODEL)
-    if name != desk.model:
+    base, _ = registry.parts_of(desk.model)
+    if base not in names:
+        desk.model = base = names[0]
+    name = st.selectbox("Model", names, index=names.index(base), format_func=described, key=state.MODEL)
+    if name != base:
         pause_others(desk)
-        desk.model = name
+        desk.model = str(name)
         if any(record.job is not None for record in desk.records.values()):
             st.info("New texts are written by this model. The runs you have are kept, with the model that wrote them.")
     for notice in registry.listing().notices:
         st.caption(notice)
-    return str(name)
+    window_choice(desk)
+    if said := imposed_sentence(desk.model):
+        st.info(said)
+    return desk.model
 
 
 MEANINGS = {

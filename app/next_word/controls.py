@@ -11,6 +11,7 @@ from app.session.desk import Desk
 from app.session.progress import writing
 from app.session.runs import MAX_NEW_TOKENS, MAX_SEED_ON_SCREEN, RunSpec
 from app.shared.examples import RELAY, examples_of
+from app.shared.imposed import window_choice
 
 PACES = {"as fast as it can": 0.0, "20 tokens a second": 20.0, "5 tokens a second": 5.0, "1 token a second": 1.0}
 
@@ -53,7 +54,7 @@ def controls(desk: Desk) -> None:
             for label, text in examples_of(desk.model).items():
                 st.button(label, on_click=_use_example, args=(desk, text), key=state.example(label), width="stretch")
                 st.caption(text)
-        with st.popover("Length, seed, pace", icon=":material/tune:", type="tertiary"):
+        with st.popover("Window, length, seed", icon=":material/tune:", type="tertiary"):
             _next_run(desk)
         st.caption(_count(desk))
 
@@ -86,6 +87,7 @@ def _buttons(desk: Desk) -> list[tuple[str, str, str, bool]]:
 
 
 def _next_run(desk: Desk) -> None:
+    window_choice(desk)
     state.begin(state.LENGTH, desk.length)
     state.begin(state.SEED, desk.seed)
     desk.length = st.number_input(

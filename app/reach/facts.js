@@ -98,16 +98,17 @@ export class Facts {
    * @returns {Line[]} */
   reread({ run, choice, fresh }) {
     if (!choice.window) return [];
-    const { facts } = run.meta;
+    const { facts, model } = run.meta;
     const surprise = fresh && "surprise" in facts ? facts.surprise : undefined;
+    const before = model.imposed ? "written" : "trained";
     return [
       [
         "Read again with ",
         bold(`W = ${grouped(choice.window)}`),
         ...(choice.sinks ? [" and the first ", bold(plural(choice.sinks, "token")), " kept"] : []),
-        `; it was trained with ${run.trainedWith()}.`,
+        `; it was ${before} with ${run.trainedWith()}.`,
         ...(surprise
-          ? [` Surprise a token: ${surprise[0].toFixed(2)} nats, as trained ${surprise[1].toFixed(2)}.`]
+          ? [` Surprise a token: ${surprise[0].toFixed(2)} nats, as ${before} ${surprise[1].toFixed(2)}.`]
           : []),
       ],
     ];

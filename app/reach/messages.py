@@ -19,7 +19,8 @@ class ReachModel(TypedDict):
     name: Annotated[str, "of the model"]
     n_layers: Annotated[int, "number of blocks"]
     windows: Annotated[list[int | None], "by layer, as read here; null = no window"]
-    trained: Annotated[list[int | None], "by layer, as trained; null = no window"]
+    trained: Annotated[list[int | None], "by layer, as trained, or as imposed on the run; null = no window"]
+    imposed: Annotated[bool, "whether the run was written with a window that the model was not trained with"]
     options: Annotated[list[int], "other windows to choose from"]
 
 

@@ -16,10 +16,12 @@ import numpy as np
 
 from app.reach.messages import Facts, NoFacts, ReachHeader, Reading
 from app.reach.question import Choice
-from app.reach.room import too_short, window_options
+from app.reach.room import too_short
 from app.shared.run_payload import RunLike
+from app.shared.windows import window_options
 from app.wire import Parts
 from mistral_core.analysis.reach import backward_cone, backward_edge, forward_cone, forward_edge, reachable, reaching
+from mistral_core.checkpoint.registry import parts_of
 from mistral_core.config import MistralConfig
 
 
@@ -116,6 +118,7 @@ def reach_parts(
             "n_layers": config.n_layers,
             "windows": list(config.windows),
             "trained": list(trace.config.windows),
+            "imposed": parts_of(trace.model_name)[1] is not None,
             "options": window_options(trace.config),
         },
         "short": short,

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from app.reach.messages import ShortText
-from app.reach.question import WIDEST, Choice
+from app.reach.question import Choice
+from app.shared.windows import window_options
 from mistral_core.config import MistralConfig
 
-WINDOWS = (2, 4, 8, 16, 32, 64, 256, 1024, WIDEST)
-"""That a text can be read again with; those wider than 64 only for models that have wider ones."""
 WRITE_ON = 2000
 """Tokens that a visitor is offered to have written, at most."""
-
-
-def window_options(config: MistralConfig) -> list[int]:
-    """Windows to choose from, the model's own left out if all its layers have the same."""
-    widest = max((window for window in config.windows if window is not None), default=0)
-    own = set(config.windows)
-    return [window for window in WINDOWS if window <= max(64, widest) and own != {window}]
 
 
 def too_short(config: MistralConfig, choice: Choice, length: int, *, goes_on: bool = True) -> ShortText | None:

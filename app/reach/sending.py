@@ -151,7 +151,7 @@ def _serves(measuring: Measuring, choice: Choice, length: int, growing: bool) ->
 def refusal(trace: Trace) -> str:
     """Why nothing can be measured on this run; "" if it can."""
     name = trace.model_name
-    if name not in compute.registry.browser_models():
+    if not compute.registry.offered(name):
         return f"The model that wrote this text ({name}) is not here: only theory is shown."
     try:
         loaded = compute.engine().model(name)

@@ -8,7 +8,8 @@
  * @property {string} name  of the model
  * @property {number} n_layers  number of blocks
  * @property {(number | null)[]} windows  by layer, as read here; null = no window
- * @property {(number | null)[]} trained  by layer, as trained; null = no window
+ * @property {(number | null)[]} trained  by layer, as trained, or as imposed on the run; null = no window
+ * @property {boolean} imposed  whether the run was written with a window that the model was not trained with
  * @property {number[]} options  other windows to choose from
  */
 

@@ -24,7 +24,10 @@ export class Windows {
     const windows = choice.window && !options.includes(choice.window) ? [...options, choice.window] : options;
     fill(
       this.window,
-      [["", `${run.trainedWith()}, as trained`], ...windows.map((window) => [String(window), grouped(window)])],
+      [
+        ["", `${run.trainedWith()}, ${run.meta.model.imposed ? "as written" : "as trained"}`],
+        ...windows.map((window) => [String(window), grouped(window)]),
+      ],
       String(choice.window ?? ""),
     );
     const kept = SINKS.includes(choice.sinks) ? SINKS : [...SINKS, choice.sinks];

@@ -59,7 +59,7 @@ def _open_address(desk: Desk, query: Mapping[str, str]) -> None:
 def choose_model(desk: Desk, name: str) -> None:
     """Makes new runs be written by the model that a URL names; a name that is none changes nothing."""
     models = registry.browser_models()
-    if name in models:
+    if registry.offered(name):
         desk.model = name
     else:
         desk.notice = (

@@ -55,7 +55,7 @@ def trace_bytes(record: Record) -> bytes:
 def spec_of_recording(record: Record) -> RunSpec | None:
     """The request behind a recording, if its model is here: then it can be written again and branched."""
     trace = record.trace
-    if trace is None or trace.model_name not in compute.registry.browser_models():
+    if trace is None or not compute.registry.offered(trace.model_name):
         return None
     settings = trace.settings
     known = {name: settings[name] for name in SAMPLING_FIELDS if name in settings}

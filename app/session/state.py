@@ -61,6 +61,11 @@ def example(name: str) -> str:
     return f"example {name}"
 
 
+def window_of(model: str) -> str:
+    """The key of the window that is imposed: each model has its own."""
+    return f"window {model}"
+
+
 def ledger_context(model: str) -> str:
     """The key of the slider for the length of the text: each model has its own."""
     return f"{LEDGER_CONTEXT} {model}"

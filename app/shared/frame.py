@@ -10,13 +10,18 @@ from streamlit.delta_generator import DeltaGenerator
 from app.navigation import ENTRIES, page
 from app.session import state
 from app.session.desk import Desk
+from app.session.progress import trace_of
+from app.shared.imposed import imposed_sentence
 
 
 def notice(desk: Desk) -> None:
-    """The sentence that an action left, once."""
+    """The sentence that an action left, once; and what has to be known of the shown text."""
     if desk.notice:
         st.warning(desk.notice)
         desk.notice = ""
+    trace = trace_of(desk.record)
+    if trace is not None and (said := imposed_sentence(trace.model_name)):
+        st.caption(said)
 
 
 def part(name: str) -> DeltaGenerator:

@@ -9,11 +9,15 @@ through a symbolic link.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_MODEL = "storyteller"
 MODELS_VARIABLE = "MISTRAL_MODELS_DIR"
+WIDEST_IMPOSED = 4096
+"""The widest window that can be imposed on a model by its name."""
+_IMPOSED = re.compile(r"(?P<model>.+)@(?P<window>[1-9][0-9]{0,3})", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -71,13 +75,38 @@ def browser_models() -> dict[str, Path]:
     return {name: folder for name, folder in listing().models.items() if _outside(folder) is None}
 
 
+def imposed(name: str, window: int | None) -> str:
+    """The name of a model in all of whose layers this window is imposed; `None` = as it was trained."""
+    return name if window is None else f"{name}@{window}"
+
+
+def parts_of(name: str) -> tuple[str, int | None]:
+    """The model that a name means, and the window that the name imposes; `None` = as it was trained.
+
+    A folder whose own name looks so is the model that it is.
+
+    >>> parts_of("storyteller@64"), parts_of("storyteller"), parts_of("storyteller@9999")
+    (('storyteller', 64), ('storyteller', None), ('storyteller@9999', None))
+    """
+    said = _IMPOSED.fullmatch(name)
+    if said is None or int(said["window"]) > WIDEST_IMPOSED or name in available_models():
+        return name, None
+    return said["model"], int(said["window"])
+
+
+def offered(name: str) -> bool:
+    """Whether a browser may choose the model of this name, with a window imposed or without."""
+    return parts_of(name)[0] in browser_models()
+
+
 def resolve_browser(name: str) -> Path:
-    """The folder of a name that came from a browser.
+    """The folder of a name that came from a browser, whatever window it imposes.
 
     Raises:
         ValueError: not a listed name, or one whose files lie elsewhere.
     """
     models = available_models()
+    name, _ = parts_of(name)
     if name not in models:
         raise ValueError(f"there is no model {name!r}; available are {_names(browser_models())}")
     if (outside := _outside(models[name])) is not None:

@@ -139,7 +139,7 @@ class Engine:
         self._jobs: dict[int, Job] = {}
         self._numbers = itertools.count(1)
         self._wake = threading.Condition()
-        self._loading = threading.Lock()
+        self._loading = threading.RLock()  # `load` may ask for the model that another one is made from
         self._closed = False
         self._worker: threading.Thread | None = None
 

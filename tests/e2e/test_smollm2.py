@@ -61,6 +61,26 @@ def test_it_writes_says_each_character_and_branches(opened):
     page.wait_for_selector(f"{DONE}:not([data-run='{before}'])", timeout=120_000)
 
 
+def test_a_window_that_is_imposed_holds_on_every_page_and_is_said(opened):
+    """No page may know the model without the window: heads, ring and reach are those of W = 8."""
+    said = "A window of 8 is imposed on smollm2, which was trained without a window"
+    page = opened("ring", model="smollm2@8", n=30)
+    page.wait_for_selector(DONE, timeout=120_000)
+    expect(page.get_by_text(said)).to_be_visible()
+    expect(page.locator("[data-part='step']")).to_contain_text("mod 8")
+    page = opened("attention", model="smollm2@8", n=30)
+    page.wait_for_selector(DONE, timeout=120_000)
+    expect(page.get_by_text(said)).to_be_visible()
+    expect(page.locator("[data-part='text-legend'], .mx-foot").first).to_contain_text("at most 8 tokens")
+    page = opened("reach", model="smollm2@8", n=30, reading="forward", **{"from": 4, "to": 4})
+    expect(page.locator("[data-part='facts']")).to_contain_text("can see: 210 tokens on", timeout=120_000)
+    expect(page.get_by_label("Window that the text is read with").locator("option").first).to_have_text("8, as written")
+    page = opened("next_word", model="smollm2@8", n=30)
+    page.wait_for_selector(DONE, timeout=120_000)
+    page.get_by_text("Window, length, seed").click()
+    expect(page.get_by_role("combobox", name="window")).to_have_value("8")
+
+
 def test_its_heads_rings_and_reach_are_shown(opened):
     page = opened("attention")
     page.wait_for_selector(DONE, timeout=120_000)

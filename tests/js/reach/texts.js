@@ -29,7 +29,7 @@ export function header(windows, count, choice = {}) {
     n_prompt: 1,
     layer: null,
     can_measure: true,
-    model: { name: "made up", n_layers: windows.length, windows, trained: windows, options: [] },
+    model: { name: "made up", n_layers: windows.length, windows, trained: windows, imposed: false, options: [] },
     short: null,
     doing: null,
     stopped: false,

@@ -16,12 +16,13 @@ from app.reach import asking, measure, sending
 from app.reach.asking import act, ask, opening
 from app.reach.payload import Measured, allowed_cells, reach_parts
 from app.reach.question import READINGS, Choice, choice_from_query
-from app.reach.room import too_short, window_options
+from app.reach.room import too_short
 from app.reach.sending import busy, reach_payload
 from app.reach.state import ReachState, RunQuestions
 from app.session import progress, state, visible
 from app.session.desk import Desk
 from app.session.runs import Record, RunSpec
+from app.shared.windows import window_options
 from app.wire import pack, unpack
 from mistral_core.analysis.influence import backward_influence, forward_influence
 from mistral_core.checkpoint.variants import in_dtype, with_windows
@@ -210,7 +211,7 @@ def test_a_text_without_room_says_what_can_be_done():
     assert too_short(eight, replace(at, window=2), 17) is None, "8 tokens are its reach"
     assert too_short(config, at, 200) == {"leaves": False, "more": 0, "narrower": 4}, "131,040 tokens are not offered"
     assert too_short(replace(config, sliding_window=None), at, 5) is None, "without a window there is no edge"
-    assert window_options(eight) == [2, 4, 8, 32, 64] and window_options(config)[-2:] == [256, 1024]
+    assert window_options(eight) == [2, 4, 8, 32, 64] and window_options(config)[-2:] == [512, 1024]
     assert 16 in window_options(replace(eight, sliding_window=(16,) * 7 + (8,)))
 
 

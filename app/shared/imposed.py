@@ -1,0 +1,48 @@
+"""A window that a model was not trained with, imposed on all its layers: the choice, and what a page says of it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import compute
+from app.session import state
+from app.session.desk import Desk
+from app.shared.windows import in_words, window_options
+from mistral_core.checkpoint import registry
+
+HELP = (
+    "How many tokens every layer can look at in the next text, the token itself included. Another window than that of "
+    "the training changes no weight: the network is the same, and sees less, or farther than it ever did."
+)
+
+
+def window_choice(desk: Desk) -> None:
+    """The window that the next text is written with."""
+    base, now = registry.parts_of(desk.model)
+    trained = compute.config(base)
+    options: list[int | None] = [None, *window_options(trained)]
+    if now not in options:
+        options.append(now)
+    window = st.selectbox(
+        "window",
+        options,
+        index=options.index(now),
+        format_func=lambda option: f"{option:,}" if option else f"as trained, {in_words(trained.windows)}",
+        key=state.window_of(desk.model),
+        help=HELP,
+    )
+    desk.model = registry.imposed(base, window)
+
+
+def imposed_sentence(model: str) -> str:
+    """What a page says of a text that was written with an imposed window; "" = its window is that of the training."""
+    base, window = registry.parts_of(model)
+    if window is None:
+        return ""
+    try:
+        trained = compute.config(base).windows
+    except ValueError:
+        return ""
+    less = any(own is None or window < own for own in trained)
+    what = "it misses what it learned to look at" if less else "it has never looked that far"
+    return f"A window of {window:,} is imposed on {base}, which was trained {in_words(trained)}: {what}."
