@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from mistral_core.checkpoint.configuration import read_config
+from mistral_core.checkpoint.configuration import read_published
 from mistral_core.checkpoint.fast import FastTransformer, room
 from mistral_core.checkpoint.folder import (
     GGUF,
@@ -60,6 +60,8 @@ class LoadedModel:
         model_hash: SHA-256 of the weights as stored (see `hash_tensors`), the same in both layouts.
         folder: where it was read from.
         notices: sentences on what the files left open and what was assumed.
+        trained_context: tokens of the longest text that it was trained on, by its files' own word; `None` = they do
+            not say. It limits nothing.
     """
 
     model: Transformer
@@ -69,6 +71,7 @@ class LoadedModel:
     model_hash: str
     folder: Path
     notices: tuple[str, ...] = ()
+    trained_context: int | None = None
 
     @property
     def tokenizer_file(self) -> Path:
@@ -133,7 +136,8 @@ def load_model(
     refuse_pickle(folder)
     layout = detect_layout(folder)
     versions = _versions([*folder.glob("*.json"), *folder.glob("tokenizer.model*"), *folder.glob("*.gguf")])
-    config, notices = read_config(folder)
+    published = read_published(folder)
+    config = published.config
     tokenizer = _fitting_tokenizer(folder, config)
     files = weight_files(folder, layout)
     versions |= _versions(files)
@@ -155,7 +159,8 @@ def load_model(
         name=folder.resolve().name,
         model_hash=model_hash,
         folder=folder,
-        notices=notices,
+        notices=published.notices,
+        trained_context=published.trained_context,
     )
 
 

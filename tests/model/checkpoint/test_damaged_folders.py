@@ -46,9 +46,8 @@ def test_layers_that_the_file_does_not_hold_are_counted_not_built(mistral_folder
     edit(mistral_folder / "params.json", n_layers=1000)
     with pytest.raises(CheckpointError, match=r"\(8982 defects\): missing: layers.2\.") as caught:
         load_model(mistral_folder)
-    assert "layers.3." in str(caught.value)
-    assert str(caught.value).endswith("and 8962 more of the kind")
-    assert len(str(caught.value)) < 3000
+    assert str(caught.value).endswith("and 8975 more of the kind")
+    assert len(str(caught.value)) < 600
 
 
 @pytest.mark.parametrize(("key", "value"), [("n_layers", 10**9), ("sliding_window", 2**63), ("vocab_size", 10**12)])
@@ -130,7 +129,7 @@ def test_an_index_reaches_nothing_but_shards_beside_it(hf_folder, shard, reason)
 
 def test_one_tensor_in_two_shards_is_refused(mistral_folder):
     shutil.copy(mistral_folder / "consolidated.safetensors", mistral_folder / "consolidated-2.safetensors")
-    with pytest.raises(CheckpointError, match=r"norm.weight is both in consolidated-2.safetensors and in"):
+    with pytest.raises(CheckpointError, match=r"wk.weight is both in consolidated-2.safetensors and in"):
         load_model(mistral_folder)
 
 
