@@ -28,7 +28,14 @@ from mistral_core.checkpoint.folder import (
     parse_json,
     read_json,
 )
-from mistral_core.checkpoint.published import Published, divided, layout_of, trained_context, without_null
+from mistral_core.checkpoint.published import (
+    MOST_CHARACTERS,
+    Published,
+    divided,
+    layout_of,
+    trained_context,
+    without_null,
+)
 from mistral_core.config import (
     NO_EFFECT,
     V01_ROPE_THETA,
@@ -151,8 +158,13 @@ def published_text(text: str, source: str) -> Published:
         source: what a message calls the text.
 
     Raises:
-        ValueError: no JSON object, neither's keys, or the configuration of another network.
+        ValueError: too long, no JSON object, neither's keys, or the configuration of another network.
     """
+    if len(text) > MOST_CHARACTERS:
+        raise CheckpointError(
+            f"{source} has more than {MOST_CHARACTERS:,} characters, and no config.json or params.json is so long; "
+            f"give one of these two files"
+        )
     content = parse_json(text.removeprefix("\ufeff"), source)
     return _published(content, layout_of(content, source))
 

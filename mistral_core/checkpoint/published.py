@@ -23,6 +23,8 @@ from mistral_core.config import LARGEST, MistralConfig, Window
 
 NULL_SPEAKS = {"sliding_window", "num_key_value_heads"}
 """Keys of `config.json` whose null is a value."""
+MOST_CHARACTERS = 2**20
+"""Of a configuration file; published ones have a thousand."""
 _TRAINED_ON = ("max_position_embeddings", "max_seq_len", "model_max_length", "llama.context_length")
 """Where the layouts say how long the texts were that a model was trained on; the first that a file has."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mistral_core.checkpoint.folder import MISTRAL, refuse_pickle
-from mistral_core.checkpoint.published import Published
+from mistral_core.checkpoint.published import MOST_CHARACTERS, Published
 from mistral_core.checkpoint.registry import available_models, is_bundled, resolve_command_line
 from mistral_core.config import MISTRAL_7B
 
@@ -33,8 +33,8 @@ MOST_THREADS = 1024
 """Of the processor; torch starts as many as it is told."""
 PRESET = "mistral-7b"
 """A configuration without weights, for `info`."""
-MOST_CONFIGURATION = 2**20
-"""Bytes of a configuration file; published ones have a thousand."""
+MOST_CONFIGURATION = 4 * MOST_CHARACTERS
+"""Bytes that are read of a configuration file: what is longer has too many characters."""
 
 
 def load(model: str, dtype: str, device: str) -> LoadedModel:
@@ -91,14 +91,9 @@ def published_of(model: str) -> tuple[str, Published]:
 
 
 def _text_of(raw: bytes, source: str) -> str:
-    """The text of a configuration file, of which one byte more than allowed was read."""
-    if len(raw) > MOST_CONFIGURATION:
-        raise ValueError(
-            f"{source} has more than {MOST_CONFIGURATION:,} bytes, and no config.json or params.json is so long; "
-            f"give one of these two files"
-        )
+    """The text of a configuration file; a character that was cut at the end of what is read counts as one."""
     try:
-        return raw.decode("utf-8")
+        return raw.decode("utf-8", errors="replace" if len(raw) > MOST_CONFIGURATION else "strict")
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{source} is not text in UTF-8 ({error.reason}); give a config.json or params.json"

@@ -95,7 +95,7 @@ def test_another_network_is_one_sentence_with_the_names_of_its_keys(cli, name):
         (b"[]", "standard input holds a JSON list"),
         (b"{}", "neither the keys of a config.json"),
         (b"[" * 100_000, "standard input is not readable as JSON"),
-        (b" " * (2**20 + 1), "more than 1,048,576 bytes"),
+        (b" " * (2**20 + 1), "more than 1,048,576 characters"),
         (
             b'{"model_type": "\\ud800", "\\ud801\\u001b[31m": 1, "\\u202e": 2}',
             r"unknown keys '\u202e', '\ud801\x1b[31m'",
