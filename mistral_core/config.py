@@ -287,15 +287,25 @@ def brief(value: object) -> str:
     return text if len(text) <= 60 else text[:60] + "…"
 
 
-def named(keys: Iterable[str], most: int = 8) -> str:
-    """Names out of a file as a sentence can hold them: some of them, each short, and nothing that is no letter.
+def named(names: Iterable[str], most: int = 8) -> str:
+    """Names out of a file as a sentence can hold them: some of them, each short and printable.
 
-    >>> named(["moe", "x" * 50], most=9), named(["a", "b", "c"], most=2)
-    ('moe, xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…', 'a, b and 1 more')
+    >>> named(["moe", "x" * 99]), named(["a", "b", "c"], most=2)
+    ('moe, xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…', 'a, b and 1 more')
     """
-    texts = [key if len(key) <= 40 else key[:40] + "…" for key in keys]
-    shown = [text if text.isprintable() else ascii(text)[:60] for text in texts[:most]]
-    return ", ".join(shown) + (f" and {len(texts) - most:,} more" if len(texts) > most else "")
+    texts = list(names)
+    shown = ", ".join(printable(text, 60) for text in texts[:most])
+    return shown + (f" and {len(texts) - most:,} more" if len(texts) > most else "")
+
+
+def printable(text: str, most: int) -> str:
+    r"""Foreign text, cut, and spelled out where it holds what no screen shows.
+
+    >>> printable("abc", 9), printable("abc", 2), printable("a\x1b[31m", 20)
+    ('abc', 'ab…', "'a\\x1b[31m'")
+    """
+    cut = text if len(text) <= most else text[:most] + "…"
+    return cut if cut.isprintable() else ascii(text[: most // 2])
 
 
 MISTRAL_7B = MistralConfig(

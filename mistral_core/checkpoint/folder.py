@@ -14,10 +14,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from mistral_core.config import brief, named
+
 MISTRAL, HUGGING_FACE, GGUF = "Mistral", "Hugging Face", "GGUF"
 INDEX_FILE = "model.safetensors.index.json"
 DEFECTS_NAMED = 20
 """A folder without weights for a thousand layers has ten thousand; nobody reads them."""
+MOST_JSON = 2**25
+"""Bytes of a configuration or an index of shards; the longest published index has a few million."""
 MESSAGE_ROOM = 360
 """Characters for the defects of one message, which is read on a line of a terminal or beside a picture."""
 _PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
@@ -77,11 +81,16 @@ def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file.
 
     Raises:
-        CheckpointError: unreadable, not JSON, or not an object.
+        CheckpointError: unreadable, far too long, not JSON, or not an object.
     """
     try:
+        if (size := path.stat().st_size) > MOST_JSON:
+            raise CheckpointError(
+                f"{path} has {size:,} bytes; no configuration or index has more than {MOST_JSON:,}, so it is not "
+                f"read: copy it again from its source"
+            )
         text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{path} is not readable as JSON: {error}") from error
     return parse_json(text, str(path))
 
@@ -142,14 +151,22 @@ def _indexed_files(folder: Path) -> list[Path]:
     problems = []
     for shard in sorted(set(weight_map.values())):
         if shard in {"", ".", ".."} or "/" in shard or "\\" in shard:
-            problems.append(f"{shard!r} is not the name of a file in the model's folder")
+            problems.append(f"{brief(shard)} is not the name of a file in the model's folder")
         elif Path(shard).suffix in _PICKLES:
-            problems.append(f"{shard} is refused: {_WHY_NOT_PICKLE}")
-        elif not (folder / shard).is_file():
-            problems.append(f"{shard} is missing from the folder")
+            problems.append(f"{named([shard])} is refused: {_WHY_NOT_PICKLE}")
+        elif not _is_file(folder / shard):
+            problems.append(f"{named([shard])} is missing from the folder")
     if problems:
         raise CheckpointError(one_message(f"{folder / INDEX_FILE} names files that cannot be read", problems))
     return [folder / shard for shard in sorted(set(weight_map.values()))]
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file is there; a name longer than any file can have is none's."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def one_message(what: str, problems: list[str]) -> str:

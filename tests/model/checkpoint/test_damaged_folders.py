@@ -115,6 +115,9 @@ def test_pickles_are_refused_unopened(mistral_folder, suffix):
         ("../h/model-1.safetensors", "not the name of a file in the model's folder"),
         ("/etc/passwd", "not the name of a file"),
         ("..", "not the name of a file"),
+        ("x" * 5000, "x{60}… is missing"),
+        ("\0", "is missing"),
+        ("a\x1b[31mb", r"'a\\x1b\[31mb' is missing"),
         ("pytorch_model-1.bin", "can run any program"),
     ],
 )
@@ -125,6 +128,15 @@ def test_an_index_reaches_nothing_but_shards_beside_it(hf_folder, shard, reason)
     edit(index, weight_map={**weight_map, "lm_head.weight": shard})
     with pytest.raises(CheckpointError, match=reason):
         load_model(hf_folder)
+
+
+def test_a_configuration_without_end_is_not_read(mistral_folder):
+    with (mistral_folder / "params.json").open("ab") as file:
+        file.truncate(2**33)  # a hole: it takes no room on the disk
+    with pytest.raises(
+        CheckpointError, match=r"params.json has 8,589,934,592 bytes; no configuration .* copy it again"
+    ):
+        load_model(mistral_folder)
 
 
 def test_one_tensor_in_two_shards_is_refused(mistral_folder):
