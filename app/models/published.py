@@ -56,7 +56,7 @@ def _refused(refusal: ValueError) -> None:
         st.warning(plain(str(refusal)))
         return
     lines = "\n".join(f"- {plain(problem)}" for problem in problems[:MOST_KEYS])
-    st.warning(f"This describes another network than Mistral's, so no number of it is shown:\n\n{lines}")
+    st.warning(f"This describes no network that can be read here, so no number of it is shown:\n\n{lines}")
 
 
 def _shown(published: Published) -> None:

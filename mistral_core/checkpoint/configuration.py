@@ -101,7 +101,7 @@ _NO_EFFECT = {
     "finetuning_task",
 }
 _SAID = {"unsloth_version", "unsloth_fixed", "_model_name_or_path", "cls_token_id", "is_llama_config"}
-_SAID |= {"use_sliding_window", "transformers.js_config"}
+_SAID |= {"use_sliding_window", "transformers.js_config", "max_sequence_length", "gradient_checkpointing"}
 """Keys that other programs leave in the file and that change nothing here; a notice names them."""
 _MUST_BE = {
     "hidden_act": ("silu", "the feed-forward gate of Mistral is SiLU"),
@@ -211,7 +211,8 @@ def config_from_hugging_face(content: Mapping[str, Any]) -> tuple[MistralConfig,
         if key not in content and default is not None
     )
     if said:
-        notices += (f"config.json has {', '.join(said)}, which change nothing here",)
+        change = "changes" if len(said) == 1 else "change"
+        notices += (f"config.json has {', '.join(said)}, which {change} nothing here",)
     values["rms_norm_eps"] = as_float(values["rms_norm_eps"])
     if values["num_key_value_heads"] is None:
         values["num_key_value_heads"] = values["num_attention_heads"]
