@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -41,7 +41,7 @@ LARGEST_NORM_EPS, LARGEST_ROPE_THETA = 1.0, 1e20
 Window = int | None
 """Keys visible to one query, itself included; `None` means full causal attention."""
 
-_NO_EFFECT = {
+NO_EFFECT = {
     "max_seq_len",
     "max_position_embeddings",
     "max_batch_size",
@@ -104,13 +104,16 @@ class MistralConfig:
         for name in ("norm_eps", "rope_theta"):
             _require_positive_number(name, getattr(self, name))
         if self.norm_eps > LARGEST_NORM_EPS:
-            raise ValueError(f"norm_eps is {self.norm_eps}; it is added to a mean square, so it must be at most 1")
+            raise ValueError(
+                f"norm_eps is {brief(self.norm_eps)}; it is added to a mean square, so it must be at most 1"
+            )
         if not 1 <= self.rope_theta <= LARGEST_ROPE_THETA:
             raise ValueError(
-                f"rope_theta is {self.rope_theta}; it must be from 1 to {LARGEST_ROPE_THETA:g}, else angles overflow"
+                f"rope_theta is {brief(self.rope_theta)}; "
+                f"it must be from 1 to {LARGEST_ROPE_THETA:g}, else angles overflow"
             )
         if not isinstance(self.tied_embeddings, bool):
-            raise ValueError(f"tied_embeddings is {self.tied_embeddings!r}; it must be true or false")
+            raise ValueError(f"tied_embeddings is {brief(self.tied_embeddings)}; it must be true or false")
         if self.n_heads % self.n_kv_heads:
             raise ValueError(
                 f"n_heads is {self.n_heads} and n_kv_heads is {self.n_kv_heads}; every key/value head must "
@@ -177,19 +180,19 @@ class MistralConfig:
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> MistralConfig:
-        """Reads a `params.json`. Unknown keys are refused: they could change the network.
+        """Reads a `params.json`. Unknown keys are refused: they could change the network. A null says nothing.
 
         Raises:
             ValueError: keys unknown or missing, or values refused by the class.
         """
-        given = {key: value for key, value in params.items() if key not in _NO_EFFECT}
+        given = {key: value for key, value in params.items() if key not in NO_EFFECT and value is not None}
         if given.pop("use_biases", False):
             raise ValueError("use_biases is true; Mistral's projections have no biases: this is another architecture")
         given = with_one_window(given)
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(given) - known):
             raise ValueError(
-                f"params.json has keys that this network does not know: {', '.join(unknown)}; "
+                f"params.json has keys that this network does not know: {named(unknown, most=6)}; "
                 f"known are {', '.join(sorted(known))}. Remove them only if they do not change the network"
             )
         given, notices = with_rope_theta(given)
@@ -200,6 +203,7 @@ class MistralConfig:
         window = given.get("sliding_window")
         if isinstance(window, list):
             given["sliding_window"] = tuple(window)  # hashable, unlike what JSON gives
+        given |= {name: as_float(given[name]) for name in ("norm_eps", "rope_theta")}
         config = cls(**given)
         if isinstance(window, list) and config.n_layers % len(window):
             raise ValueError(
@@ -266,12 +270,42 @@ def _require_positive_number(name: str, value: object) -> None:
         raise ValueError(f"{name} is {brief(value)}; it must be a finite number above 0")
 
 
+def as_float(value: Any) -> Any:
+    """A whole number of a file as the real one that it stands for (`"rope_theta": 100000`); all else as it is."""
+    whole = isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < 1000
+    return float(value) if whole else value
+
+
 def brief(value: object) -> str:
     """The value as a sentence can hold it; whole numbers of thousands of digits cannot even be written out."""
     if isinstance(value, int) and value.bit_length() > 100:
         return f"a whole number of {value.bit_length()} bits"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # lists in lists in lists; a number of thousands of digits among others
+        return f"a {type(value).__name__} that is too deep or too long to be shown"
     return text if len(text) <= 60 else text[:60] + "…"
+
+
+def named(names: Iterable[str], most: int = 8) -> str:
+    """Names out of a file as a sentence can hold them: some of them, each short and printable.
+
+    >>> named(["moe", "x" * 99]), named(["a", "b", "c"], most=2)
+    ('moe, xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…', 'a, b and 1 more')
+    """
+    texts = list(names)
+    shown = ", ".join(printable(text, 60) for text in texts[:most])
+    return shown + (f" and {len(texts) - most:,} more" if len(texts) > most else "")
+
+
+def printable(text: str, most: int) -> str:
+    r"""Foreign text, cut, and spelled out where it holds what no screen shows.
+
+    >>> printable("abc", 9), printable("abc", 2), printable("a\x1b[31m", 20)
+    ('abc', 'ab…', "'a\\x1b[31m'")
+    """
+    cut = text if len(text) <= most else text[:most] + "…"
+    return cut if cut.isprintable() else ascii(text[: most // 2])
 
 
 MISTRAL_7B = MistralConfig(

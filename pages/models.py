@@ -7,6 +7,7 @@ from app.models.checks import trust
 from app.models.choice import card, choose, facts
 from app.models.family import family
 from app.models.ledger import ledger_table
+from app.models.published import any_configuration
 from app.session import state
 from app.session.address import arrive
 from app.shared.frame import closing, part
@@ -32,6 +33,8 @@ config = compute.config(name)
 facts(name, config)
 with part("ledger"):
     ledger_table(name, config)
+with part("published"):
+    any_configuration(desk)
 with part("trust"):
     trust(desk, registry.parts_of(name)[0])
 family()

@@ -16,6 +16,12 @@ MAX_CHECKED = 4
 
 @dataclass
 class ModelsState(PageState, page="models"):
-    """The checks of a model, by its name."""
+    """What the page models remembers.
+
+    Attributes:
+        checks: of a model, by its name.
+        published: the configuration that was typed; Streamlit forgets what a field says when its page is left.
+    """
 
     checks: Workshop[list[CheckResult]] = field(default_factory=lambda: Workshop(MAX_CHECKED))
+    published: str = ""

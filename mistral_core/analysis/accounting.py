@@ -12,6 +12,7 @@ Source: "Mistral 7B" (arXiv 2310.06825) section 2 and table 1; Ainslie et al. 20
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from mistral_core.config import MistralConfig, Window, brief
@@ -80,6 +81,60 @@ def kv_cache_bytes(
         for window in config.windows
     )
     return _at_least_1("batch", batch) * 2 * config.n_kv_heads * config.head_dim * sum(held) * bytes_per_number
+
+
+def kv_bytes_per_token(config: MistralConfig, bytes_per_number: int = 2) -> int:
+    """Bytes of keys and values that one token adds in all layers, as long as no window is full.
+
+    >>> from mistral_core.config import MISTRAL_7B
+    >>> kv_bytes_per_token(MISTRAL_7B) // 2**10
+    128
+    """
+    return kv_cache_bytes(config, 1, bytes_per_number)
+
+
+CONTEXTS = (1024, 4096, 8192, 32_768, 131_072)
+"""Tokens at which a configuration is held beside itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KvBytes:
+    """Bytes of keys and values after so many tokens.
+
+    Attributes:
+        context: tokens seen.
+        own: of the model. without_window: each layer holding all tokens. without_both: and a key/value head for each
+            query head.
+    """
+
+    context: int
+    own: int
+    without_window: int
+    without_both: int
+
+
+def kv_bytes_by_context(
+    config: MistralConfig, contexts: Iterable[int] = CONTEXTS, bytes_per_number: int = 2
+) -> tuple[KvBytes, ...]:
+    """What a model keeps at each context, beside itself without its savings.
+
+    >>> from mistral_core.config import MISTRAL_7B
+    >>> [row.own // 2**20 for row in kv_bytes_by_context(MISTRAL_7B)]
+    [128, 512, 512, 512, 512]
+
+    Raises:
+        ValueError: a context or `bytes_per_number` below 1.
+    """
+    full = config.with_window(None)
+    return tuple(
+        KvBytes(
+            context=context,
+            own=kv_cache_bytes(config, context, bytes_per_number),
+            without_window=kv_cache_bytes(full, context, bytes_per_number),
+            without_both=kv_cache_bytes(without_gqa(full), context, bytes_per_number),
+        )
+        for context in contexts
+    )
 
 
 def ring_position_bytes(config: MistralConfig, context: int, *, batch: int = 1) -> int:

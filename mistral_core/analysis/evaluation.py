@@ -28,7 +28,7 @@ import torch
 from jaxtyping import Float
 
 from mistral_core.checkpoint.variants import with_windows
-from mistral_core.config import MistralConfig, Window
+from mistral_core.config import MistralConfig, Window, brief
 from mistral_core.hooks import watching
 from mistral_core.model import Transformer
 from mistral_core.tokenizer import Tokenizer
@@ -49,6 +49,11 @@ class Evaluation:
         tokens: predicted tokens: all pieces, and the end of each document.
         bytes: of the documents, UTF-8.
         documents: how many.
+        after: predicted tokens of each document that `loss_after` leaves out, from its beginning.
+        loss_after: nats per predicted token that follows these; `None` = no document is so long. With `after` 0 it is
+            `loss`.
+        tokens_after: predicted tokens that it is the mean of.
+        longest: predicted tokens of the longest document.
     """
 
     bits_per_byte: float
@@ -56,6 +61,10 @@ class Evaluation:
     tokens: int
     bytes: int
     documents: int
+    after: int = 0
+    loss_after: float | None = None
+    tokens_after: int = 0
+    longest: int = 0
 
 
 Progress = Callable[[Evaluation], None]
@@ -69,6 +78,7 @@ def evaluate(
     *,
     windows: Window | tuple[Window, ...] | Literal["own"] = "own",
     sinks: int = 0,
+    after: int = 0,
     chunk_size: int = DEFAULT_CHUNK,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -78,11 +88,15 @@ def evaluate(
         documents: a text, which is split at blank lines, or its documents one by one.
         windows: another window in place of the model's "own"; the weights are shared.
         sinks: first tokens of each document that stay visible beside that window.
+        after: `loss_after` counts what follows so many predicted tokens of each document. What a short context costs,
+            or a window that has begun to slide, shows there and not in the mean over all.
         chunk_size: tokens read at once; the result does not depend on it.
 
     Raises:
-        ValueError: there is no text, or an argument is out of bounds.
+        ValueError: there is no text, no document is longer than `after`, or an argument is out of bounds.
     """
+    if after < 0:
+        raise ValueError(f"after is {brief(after)}; it must be 0 or more tokens")
     if chunk_size < 1:
         raise ValueError(f"chunk_size is {chunk_size}; it must be at least 1")
     if sinks and windows in ("own", None):
@@ -91,22 +105,51 @@ def evaluate(
         model = with_windows(model, windows, sinks)
     if isinstance(documents, str):
         documents = split_documents(io.StringIO(documents))  # splits at newlines alone
-    nats, n_tokens, n_bytes, result = 0.0, 0, 0, None
-    for count, document in enumerate(documents, start=1):
-        losses = document_losses(model, tokenizer, document, chunk_size)
-        nats, n_tokens, n_bytes = nats + float(losses.sum()), n_tokens + len(losses), n_bytes + len(document.encode())
-        result = Evaluation(
-            bits_per_byte=nats / math.log(2) / n_bytes,
-            loss=nats / n_tokens,
-            tokens=n_tokens,
-            bytes=n_bytes,
-            documents=count,
-        )
+    total, result = _Sum(after), None
+    for document in documents:
+        result = total.with_document(document, document_losses(model, tokenizer, document, chunk_size))
         if progress is not None:
             progress(result)
     if result is None:
         raise ValueError("there is no text to evaluate; every line is blank")
+    if result.loss_after is None:
+        raise ValueError(
+            f"after is {brief(after)}, and the longest document has {result.longest:,} tokens to predict; "
+            f"take fewer, or a longer text"
+        )
     return result
+
+
+@dataclass
+class _Sum:
+    """What the documents so far add up to; nats in float64."""
+
+    after: int
+    nats: float = 0.0
+    nats_after: float = 0.0
+    tokens: int = 0
+    tokens_after: int = 0
+    bytes: int = 0
+    documents: int = 0
+    longest: int = 0
+
+    def with_document(self, document: str, losses: Float[torch.Tensor, " predicted"]) -> Evaluation:
+        later = losses[self.after :]
+        self.nats, self.nats_after = self.nats + float(losses.sum()), self.nats_after + float(later.sum())
+        self.tokens, self.tokens_after = self.tokens + len(losses), self.tokens_after + len(later)
+        self.bytes, self.documents = self.bytes + len(document.encode()), self.documents + 1
+        self.longest = max(self.longest, len(losses))
+        return Evaluation(
+            bits_per_byte=self.nats / math.log(2) / self.bytes,
+            loss=self.nats / self.tokens,
+            tokens=self.tokens,
+            bytes=self.bytes,
+            documents=self.documents,
+            after=self.after,
+            loss_after=self.nats_after / self.tokens_after if self.tokens_after else None,
+            tokens_after=self.tokens_after,
+            longest=self.longest,
+        )
 
 
 def document_losses(

@@ -3,6 +3,8 @@
 A key of `config.json` that could change the network and is not understood is refused, because a
 model that is silently another one would falsify everything drawn from it.
 
+A key that is null says nothing, but for two (`published.py`).
+
 Nothing here imports torch, so a configuration can be shown without loading it.
 
 Source: mistral-inference `args.py`; transformers `configuration_mistral.py` (versions 4 and 5).
@@ -15,8 +17,36 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mistral_core.checkpoint.folder import GGUF, HUGGING_FACE, CheckpointError, detect_layout, gguf_file, read_json
-from mistral_core.config import V01_ROPE_THETA, ConfigNotice, MistralConfig, Window, brief, with_rope_theta
+from mistral_core.checkpoint.folder import (
+    GGUF,
+    HUGGING_FACE,
+    MISTRAL,
+    CheckpointError,
+    detect_layout,
+    gguf_file,
+    in_words,
+    parse_json,
+    read_json,
+)
+from mistral_core.checkpoint.published import (
+    MOST_CHARACTERS,
+    Published,
+    divided,
+    layout_of,
+    trained_context,
+    without_null,
+)
+from mistral_core.config import (
+    NO_EFFECT,
+    V01_ROPE_THETA,
+    ConfigNotice,
+    MistralConfig,
+    Window,
+    as_float,
+    brief,
+    named,
+    with_rope_theta,
+)
 
 _FIELDS = {
     "hidden_size": "dim",
@@ -71,7 +101,7 @@ _NO_EFFECT = {
     "finetuning_task",
 }
 _SAID = {"unsloth_version", "unsloth_fixed", "_model_name_or_path", "cls_token_id", "is_llama_config"}
-_SAID |= {"use_sliding_window", "transformers.js_config"}
+_SAID |= {"use_sliding_window", "transformers.js_config", "max_sequence_length", "gradient_checkpointing"}
 """Keys that other programs leave in the file and that change nothing here; a notice names them."""
 _MUST_BE = {
     "hidden_act": ("silu", "the feed-forward gate of Mistral is SiLU"),
@@ -81,6 +111,8 @@ _MUST_BE = {
     "partial_rotary_factor": (1, "Mistral turns every pair of a head"),
     "rope_interleaved": (False, "the rows of q_proj and k_proj are half a head apart in this layout"),
 }
+_MAKES = {"model_type", "architectures", "head_dim", "layer_types", "rope_theta", "rope_parameters", "rope_scaling"}
+_MAKES |= {"hidden_act", *_FIELDS}
 _ROPE_KEYS = {"rope_theta", "rope_type", "type", "partial_rotary_factor"}
 
 
@@ -98,16 +130,55 @@ def load_config(folder: str | Path) -> MistralConfig:
 
 def read_config(folder: str | Path) -> tuple[MistralConfig, tuple[str, ...]]:
     """As `load_config`, with the notices returned instead of warned."""
+    found = read_published(folder)
+    return found.config, found.notices
+
+
+def read_published(folder: str | Path) -> Published:
+    """All that the configuration of a model folder says; needs no weights.
+
+    Raises:
+        ValueError: as `load_config`.
+    """
     folder = Path(folder)
     layout = detect_layout(folder)
     if layout == GGUF:
         from mistral_core.checkpoint.gguf_folder import config_from_gguf, header_of
 
-        return config_from_gguf(header_of(gguf_file(folder)))
-    if layout == HUGGING_FACE:
-        return config_from_hugging_face(read_json(folder / "config.json"))
-    params, notices = with_rope_theta(read_json(folder / "params.json"))
-    return MistralConfig.from_params(params), notices
+        header = header_of(gguf_file(folder))
+        config, notices = config_from_gguf(header)
+        return Published(config=config, layout=GGUF, notices=notices, trained_context=trained_context(header.values))
+    return _published(read_json(folder / ("config.json" if layout == HUGGING_FACE else "params.json")), layout)
+
+
+def published_text(text: str, source: str) -> Published:
+    """Reads a `config.json` or a `params.json` from its text; its keys say which of the two it is.
+
+    Args:
+        source: what a message calls the text.
+
+    Raises:
+        ValueError: too long, no JSON object, neither's keys, or the configuration of another network.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise CheckpointError(
+            f"{source} has more than {MOST_CHARACTERS:,} characters, and no config.json or params.json is so long; "
+            f"give one of these two files"
+        )
+    content = parse_json(text.removeprefix("\ufeff"), source)
+    return _published(content, layout_of(content, source))
+
+
+def _published(content: Mapping[str, Any], layout: str) -> Published:
+    if layout == MISTRAL:
+        params, notices = with_rope_theta(content)
+        config = MistralConfig.from_params(params)
+        makes = {key for key, value in content.items() if value is not None} - NO_EFFECT - {"use_biases"}
+    else:
+        (config, notices), makes = config_from_hugging_face(content), _MAKES
+    read, ignored = divided(content, makes)
+    context = trained_context(content)
+    return Published(config=config, layout=layout, notices=notices, trained_context=context, read=read, ignored=ignored)
 
 
 def config_from_hugging_face(content: Mapping[str, Any]) -> tuple[MistralConfig, tuple[str, ...]]:
@@ -119,6 +190,8 @@ def config_from_hugging_face(content: Mapping[str, Any]) -> tuple[MistralConfig,
     Raises:
         CheckpointError: another architecture, or keys that could change the network in a way not known here.
     """
+    said = sorted(_SAID & set(content))
+    content = without_null(content)
     problems = _foreign(content)
     _, absent = _FAMILY.get(str(content.get("model_type")), _FAMILY["mistral"])
     theta, rope_notices = _rope_theta(content, problems)
@@ -126,7 +199,7 @@ def config_from_hugging_face(content: Mapping[str, Any]) -> tuple[MistralConfig,
     if missing := sorted(required - set(content)):
         problems.append(f"it lacks {', '.join(missing)}")
     if problems:
-        raise CheckpointError("config.json describes no network that can be run here: " + "; ".join(problems))
+        raise CheckpointError(f"config.json describes no network that can be run here: {in_words(problems)}", problems)
     values: dict[str, Any] = {
         **absent,
         "tie_word_embeddings": False,
@@ -137,8 +210,10 @@ def config_from_hugging_face(content: Mapping[str, Any]) -> tuple[MistralConfig,
         for key, default in absent.items()
         if key not in content and default is not None
     )
-    if said := sorted(_SAID & set(content)):
-        notices += (f"config.json has {', '.join(said)}, which change nothing here",)
+    if said:
+        change = "changes" if len(said) == 1 else "change"
+        notices += (f"config.json has {', '.join(said)}, which {change} nothing here",)
+    values["rms_norm_eps"] = as_float(values["rms_norm_eps"])
     if values["num_key_value_heads"] is None:
         values["num_key_value_heads"] = values["num_attention_heads"]
     head_dim = content.get("head_dim")
@@ -148,7 +223,7 @@ def config_from_hugging_face(content: Mapping[str, Any]) -> tuple[MistralConfig,
     if content["model_type"] == "ministral" and types is not None:
         values["sliding_window"] = _windows_by_layer(types, values)
     config = MistralConfig(
-        **{_FIELDS[key]: value for key, value in values.items()}, head_dim=head_dim, rope_theta=theta
+        **{_FIELDS[key]: value for key, value in values.items()}, head_dim=head_dim, rope_theta=as_float(theta)
     )
     _check_layer_types(types, config)
     return config, notices + rope_notices
@@ -193,19 +268,19 @@ def _foreign(content: Mapping[str, Any]) -> list[str]:
     architectures = content.get("architectures")
     wanted, _ = _FAMILY.get(str(kind), _FAMILY["mistral"])
     if architectures not in (None, [wanted]):
-        problems.append(f"architectures is {architectures!r}, only {wanted!r} can be run")
+        problems.append(f"architectures is {brief(architectures)}, only {wanted!r} can be run")
     if kind == "llama" and content.get("sliding_window") is not None:
-        problems.append(f"sliding_window is {content['sliding_window']!r}, and Llama has none: it must be null")
+        problems.append(f"sliding_window is {brief(content['sliding_window'])}, and Llama has none: it must be null")
     for key, (value, why) in _MUST_BE.items():
         if key in content and content[key] != value:
-            problems.append(f"{key} is {content[key]!r}, but must be {value!r}: {why}")
+            problems.append(f"{key} is {brief(content[key])}, but must be {value!r}: {why}")
     scaling = content.get("rope_scaling")
     if scaling is not None and not _is_default_rope(scaling):
-        problems.append(f"rope_scaling is {scaling!r}, but Mistral's angles are not scaled: it must be null")
+        problems.append(f"rope_scaling is {brief(scaling)}, but Mistral's angles are not scaled: it must be null")
     known = set(_FIELDS) | _NO_EFFECT | _SAID | set(_MUST_BE)
     known |= {"head_dim", "layer_types", "rope_theta", "rope_parameters", "rope_scaling"}
     if unknown := sorted(set(content) - known):
-        problems.append(f"unknown keys {', '.join(unknown)}: remove them only if they do not change the network")
+        problems.append(f"unknown keys {named(unknown)}: remove them only if they do not change the network")
     return problems
 
 
@@ -216,18 +291,18 @@ def _is_default_rope(value: object) -> bool:
     return kinds == ["default", "default"] and value.get("partial_rotary_factor", 1) == 1
 
 
-def _rope_theta(content: Mapping[str, Any], problems: list[str]) -> tuple[float, tuple[str, ...]]:
+def _rope_theta(content: Mapping[str, Any], problems: list[str]) -> tuple[Any, tuple[str, ...]]:
     """The rotary base from the places where the versions of transformers put it, and notices; adds to `problems`."""
     nested = content.get("rope_parameters")
     if nested is not None and not _is_default_rope(nested):
         problems.append(
-            f"rope_parameters is {nested!r}, but Mistral's angles are not scaled: rope_type must be default"
+            f"rope_parameters is {brief(nested)}, but Mistral's angles are not scaled: rope_type must be default"
         )
     places = [content, nested, content.get("rope_scaling")]
     named = [place.get("rope_theta") for place in places if isinstance(place, Mapping)]
     given = [theta for theta in named if theta is not None]  # version 5 leaves null beside the nested value
     if any(value != given[0] for value in given):
-        problems.append(f"rope_theta is given as {' and as '.join(map(repr, given))}: keep one of them")
+        problems.append(f"rope_theta is given as {' and as '.join(map(brief, given))}: keep one of them")
     if given:
         return given[0], ()
     return V01_ROPE_THETA, (f"config.json names no rope_theta; taking {V01_ROPE_THETA:g}, transformers' default",)
@@ -237,7 +312,7 @@ def _divided(width: object, heads: object) -> int:
     """The head width that a missing `head_dim` stands for."""
     if not isinstance(width, int) or not isinstance(heads, int) or heads < 1 or width % heads:
         raise CheckpointError(
-            f"config.json has no head_dim, hidden_size {width!r} and num_attention_heads {heads!r}; "
+            f"config.json has no head_dim, hidden_size {brief(width)} and num_attention_heads {brief(heads)}; "
             f"the second must divide the first, or head_dim must be given"
         )
     return width // heads
@@ -248,7 +323,7 @@ def _windows_by_layer(types: object, values: Mapping[str, Any]) -> Window | tupl
     kinds = {"full_attention": None, "sliding_attention": values["sliding_window"]}
     if not isinstance(types, list) or len(types) != values["num_hidden_layers"] or not {*map(str, types)} <= set(kinds):
         raise CheckpointError(
-            f"config.json has layer_types {brief(types)} for {values['num_hidden_layers']} layers; each must be "
+            f"config.json has layer_types {brief(types)} for {brief(values['num_hidden_layers'])} layers; each must be "
             f"{' or '.join(map(repr, kinds))}, and there must be one for each layer"
         )
     windows = tuple(kinds[kind] for kind in types)
@@ -259,6 +334,7 @@ def _check_layer_types(layer_types: object, config: MistralConfig) -> None:
     wanted = ["full_attention" if window is None else "sliding_attention" for window in config.windows]
     if layer_types is not None and layer_types != wanted:
         raise CheckpointError(
-            f"config.json has layer_types {layer_types!r}, which contradict sliding_window {config.sliding_window!r}; "
+            f"config.json has layer_types {brief(layer_types)}, which contradict sliding_window "
+            f"{brief(config.sliding_window)}; "
             f"transformers' Mistral gives every layer that window, so they would have to be {wanted[0]!r} throughout"
         )

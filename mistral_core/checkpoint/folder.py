@@ -10,13 +10,20 @@ Nothing here imports torch.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from mistral_core.config import brief, named
 
 MISTRAL, HUGGING_FACE, GGUF = "Mistral", "Hugging Face", "GGUF"
 INDEX_FILE = "model.safetensors.index.json"
 DEFECTS_NAMED = 20
 """A folder without weights for a thousand layers has ten thousand; nobody reads them."""
+MOST_JSON = 2**25
+"""Bytes of a configuration or an index of shards; the longest published index has a few million."""
+MESSAGE_ROOM = 360
+"""Characters for the defects of one message, which is read on a line of a terminal or beside a picture."""
 _PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
 _WHY_NOT_PICKLE = (
     "such files can run any program when opened, so only safetensors are read; "
@@ -25,7 +32,15 @@ _WHY_NOT_PICKLE = (
 
 
 class CheckpointError(ValueError):
-    """A model folder that cannot be loaded; the message lists everything that is wrong with it."""
+    """A model folder that cannot be loaded; the message names what is wrong with it.
+
+    Attributes:
+        problems: each defect as a sentence of its own, where there can be several; the message has room for some.
+    """
+
+    def __init__(self, message: str, problems: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 def detect_layout(folder: Path) -> str:
@@ -66,14 +81,35 @@ def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file.
 
     Raises:
-        CheckpointError: unreadable, not JSON, or not an object.
+        CheckpointError: unreadable, far too long, not JSON, or not an object.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        if (size := path.stat().st_size) > MOST_JSON:
+            raise CheckpointError(
+                f"{path} has {size:,} bytes; no configuration or index has more than {MOST_JSON:,}, so it is not "
+                f"read: copy it again from its source"
+            )
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{path} is not readable as JSON: {error}") from error
+    return parse_json(text, str(path))
+
+
+def parse_json(text: str, source: str) -> dict[str, Any]:
+    """The object that a text is, in JSON.
+
+    Args:
+        source: what a message calls the text.
+
+    Raises:
+        CheckpointError: not JSON, or not an object.
+    """
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{source} is not readable as JSON: {error}") from error
     if not isinstance(content, dict):
-        raise CheckpointError(f"{path} holds a JSON {type(content).__name__}; it must be an object")
+        raise CheckpointError(f"{source} holds a JSON {type(content).__name__}; it must be an object")
     return content
 
 
@@ -115,22 +151,45 @@ def _indexed_files(folder: Path) -> list[Path]:
     problems = []
     for shard in sorted(set(weight_map.values())):
         if shard in {"", ".", ".."} or "/" in shard or "\\" in shard:
-            problems.append(f"{shard!r} is not the name of a file in the model's folder")
+            problems.append(f"{brief(shard)} is not the name of a file in the model's folder")
         elif Path(shard).suffix in _PICKLES:
-            problems.append(f"{shard} is refused: {_WHY_NOT_PICKLE}")
-        elif not (folder / shard).is_file():
-            problems.append(f"{shard} is missing from the folder")
+            problems.append(f"{named([shard])} is refused: {_WHY_NOT_PICKLE}")
+        elif not _is_file(folder / shard):
+            problems.append(f"{named([shard])} is missing from the folder")
     if problems:
         raise CheckpointError(one_message(f"{folder / INDEX_FILE} names files that cannot be read", problems))
     return [folder / shard for shard in sorted(set(weight_map.values()))]
 
 
+def _is_file(path: Path) -> bool:
+    """Whether a file is there; a name longer than any file can have is none's."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def one_message(what: str, problems: list[str]) -> str:
     """One message for all defects: their number, and the first of them in words."""
     noun = "defect" if len(problems) == 1 else "defects"
-    named, more = problems[:DEFECTS_NAMED], len(problems) - DEFECTS_NAMED
-    rest = [f"and {more} more of the kind"] if more > 0 else []
-    return f"{what} ({len(problems)} {noun}): " + "; ".join([*named, *rest])
+    return f"{what} ({len(problems)} {noun}): " + in_words(problems)
+
+
+def in_words(problems: list[str]) -> str:
+    """As many of the problems as a message has room for, the first in any case, and how many more there are.
+
+    >>> in_words(["one"] * 3), in_words(["x" * 100] * 9).endswith("x; and 6 more of the kind")
+    ('one; one; one', True)
+    """
+    shown: list[str] = []
+    length = 0
+    for problem in problems[:DEFECTS_NAMED]:
+        length += len(problem) + 2
+        if shown and length > MESSAGE_ROOM:
+            break
+        shown.append(problem if len(problem) <= MESSAGE_ROOM else problem[:MESSAGE_ROOM] + "…")
+    more = len(problems) - len(shown)
+    return "; ".join([*shown, *([f"and {more} more of the kind"] if more else [])])
 
 
 def refuse_pickle(path: Path) -> None:

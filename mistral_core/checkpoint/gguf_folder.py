@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from mistral_core.byte_level import ByteLevelTokenizer
-from mistral_core.checkpoint.folder import DEFECTS_NAMED, CheckpointError
+from mistral_core.checkpoint.folder import CheckpointError, in_words
 from mistral_core.checkpoint.gguf_header import Header, StoredTensor, bytes_of, read_header
-from mistral_core.config import V01_ROPE_THETA, MistralConfig, brief
+from mistral_core.config import V01_ROPE_THETA, MistralConfig, brief, named
 
 ARCHITECTURE = "llama"
 READ = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K")
@@ -78,7 +78,7 @@ def config_from_gguf(header: Header) -> tuple[MistralConfig, tuple[str, ...]]:
     if embedding is None or len(embedding.shape) != 2:
         problems.append("it has no matrix token_embd.weight, the embedding of its tokens")
     if problems or embedding is None:
-        raise CheckpointError(f"{path} describes no network that can be run here: " + "; ".join(problems))
+        raise CheckpointError(f"{path} describes no network that can be run here: {in_words(problems)}", problems)
     own.setdefault("attention.head_count_kv", own["attention.head_count"])
     theta, rows = own.get("rope.freq_base"), embedding.shape[0]
     notices = []
@@ -123,27 +123,26 @@ def _foreign(own: dict[str, Any], header: Header) -> list[str]:
     if "rope_freqs.weight" in header.tensors:
         problems.append("rope_freqs.weight scales the rotary angles, and Mistral's are not scaled")
     if biases := sorted(name for name in header.tensors if name.endswith(".bias")):
-        problems.append(f"{biases[0]} is a bias, and Mistral's projections have none")
+        problems.append(f"{named(biases[:1])} is a bias, and Mistral's projections have none")
     if unknown := sorted(set(own) - set(_FIELDS) - _USED - _NO_EFFECT):
-        more = f" and {len(unknown) - DEFECTS_NAMED} more" if len(unknown) > DEFECTS_NAMED else ""
-        problems.append(f"unknown keys llama.{', llama.'.join(unknown[:DEFECTS_NAMED])}{more} may change the network")
+        problems.append(f"unknown keys {named([f'llama.{key}' for key in unknown])} may change the network")
     return problems
 
 
 def _head_dim(own: dict[str, Any], path: Path) -> int:
     """The width of a head, which up to four keys say; they must agree."""
     dim, heads = own["embedding_length"], own["attention.head_count"]
-    named = [
+    widths = [
         own[key] for key in ("attention.key_length", "attention.value_length", "rope.dimension_count") if key in own
     ]
-    if not named and heads > 0 and dim % heads == 0:
+    if not widths and heads > 0 and dim % heads == 0:
         return dim // heads
-    if len(set(named)) != 1:
+    if len(set(widths)) != 1:
         raise CheckpointError(
-            f"{path} gives a head the widths {named or 'none'}, with {dim} numbers on {heads} heads; "
+            f"{path} gives a head the widths {widths or 'none'}, with {dim} numbers on {heads} heads; "
             f"keys, values and rotary pairs must have the same one"
         )
-    return int(named[0])
+    return int(widths[0])
 
 
 def kind_of(tensor: StoredTensor) -> str:
@@ -177,7 +176,8 @@ def read_tensor(header: Header, tensor: StoredTensor) -> np.ndarray:
     kind = GGMLQuantizationType(tensor.kind)
     if kind.name in ("F32", "F16"):
         raw = raw.view(np.float32 if kind.name == "F32" else np.float16)
-    numbers = dequantize(raw.reshape(rows, -1), kind)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is no number is refused by whoever reads it, by name
+        numbers = dequantize(raw.reshape(rows, -1), kind)
     return np.array(numbers, np.float32).reshape(tensor.shape)
 
 

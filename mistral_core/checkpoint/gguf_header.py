@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mistral_core.checkpoint.folder import CheckpointError
-from mistral_core.config import brief
+from mistral_core.config import brief, named
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -171,8 +171,9 @@ def _read(cursor: _Cursor) -> Header:
     for _ in range(n_keys):
         key = cursor.name("a metadata key")
         if key in values:
-            raise CheckpointError(f"{path} has the metadata key {key!r} twice; copy it again")
-        values[key] = cursor.value(int(cursor.take("I", f"the type of {key}")), key)
+            raise CheckpointError(f"{path} has the metadata key {brief(key)} twice; copy it again")
+        what = named([key])
+        values[key] = cursor.value(int(cursor.take("I", f"the type of {what}")), what)
     tensors = [_tensor(cursor) for _ in range(n_tensors)]
     if len({tensor.name for tensor in tensors}) < len(tensors):
         raise CheckpointError(f"{path} names a tensor twice; copy it again")
@@ -182,11 +183,14 @@ def _read(cursor: _Cursor) -> Header:
 def _tensor(cursor: _Cursor) -> StoredTensor:
     """One entry of the table; its offset still counts from where the weights begin."""
     name = cursor.name("a tensor's name")
-    dimensions = cursor.count(MOST_DIMENSIONS, f"dimensions of {name}", "I")
-    shape = tuple(int(cursor.take("Q", f"the shape of {name}")) for _ in range(dimensions))[::-1]
+    what = named([name])
+    dimensions = cursor.count(MOST_DIMENSIONS, f"dimensions of {what}", "I")
+    shape = tuple(int(cursor.take("Q", f"the shape of {what}")) for _ in range(dimensions))[::-1]
     if not shape or 0 in shape or math.prod(shape) > MOST_NUMBERS:
-        raise CheckpointError(f"{cursor.path} gives {name} the shape {list(shape)}, which no tensor of a network has")
-    kind, offset = int(cursor.take("I", f"the type of {name}")), int(cursor.take("Q", f"the place of {name}"))
+        raise CheckpointError(
+            f"{cursor.path} gives {what} the shape {brief(list(shape))}, which no tensor of a network has"
+        )
+    kind, offset = int(cursor.take("I", f"the type of {what}")), int(cursor.take("Q", f"the place of {what}"))
     return StoredTensor(name=name, shape=shape, kind=kind, offset=offset)
 
 
@@ -204,7 +208,7 @@ def _placed(cursor: _Cursor, values: dict[str, Any], tensors: list[StoredTensor]
         size = bytes_of(tensor)
         if begin + tensor.offset + (size or 0) > len(cursor.data) or tensor.offset % alignment:
             raise CheckpointError(
-                f"{cursor.path} puts {tensor.name} at byte {begin + tensor.offset:,}, but the file has only "
+                f"{cursor.path} puts {named([tensor.name])} at byte {begin + tensor.offset:,}, but the file has only "
                 f"{len(cursor.data):,}; it is cut short or damaged, copy it again"
             )
         placed[tensor.name] = StoredTensor(
@@ -227,6 +231,7 @@ def bytes_of(tensor: StoredTensor) -> int | None:
     block, taken = sizes[tensor.kind]
     if tensor.shape[-1] % block:
         raise CheckpointError(
-            f"{tensor.name} has rows of {tensor.shape[-1]} numbers, which are no whole blocks of {block}; copy it again"
+            f"{named([tensor.name])} has rows of {tensor.shape[-1]} numbers, which are no whole blocks of {block}; "
+            f"copy it again"
         )
     return math.prod(tensor.shape) // block * taken

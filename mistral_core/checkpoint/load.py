@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from mistral_core.checkpoint.configuration import read_config
+from mistral_core.checkpoint.configuration import read_published
 from mistral_core.checkpoint.fast import FastTransformer, room
 from mistral_core.checkpoint.folder import (
     GGUF,
@@ -39,7 +39,7 @@ from mistral_core.checkpoint.golden import GOLDEN_FILE, load_golden
 from mistral_core.checkpoint.registry import bundled_root
 from mistral_core.checkpoint.tensors import add_to_hash, expected_shapes, file_name, from_half_split, rotary_heads
 from mistral_core.checkpoint.tokenizers import load_tokenizer
-from mistral_core.config import MistralConfig
+from mistral_core.config import MistralConfig, brief, named, printable
 from mistral_core.memory import free_bytes, gibibytes
 from mistral_core.model import Transformer
 from mistral_core.tokenizer import SentencePieceTokenizer, Tokenizer
@@ -60,6 +60,8 @@ class LoadedModel:
         model_hash: SHA-256 of the weights as stored (see `hash_tensors`), the same in both layouts.
         folder: where it was read from.
         notices: sentences on what the files left open and what was assumed.
+        trained_context: tokens of the longest text that it was trained on, by its files' own word; `None` = they do
+            not say. It limits nothing.
     """
 
     model: Transformer
@@ -69,6 +71,7 @@ class LoadedModel:
     model_hash: str
     folder: Path
     notices: tuple[str, ...] = ()
+    trained_context: int | None = None
 
     @property
     def tokenizer_file(self) -> Path:
@@ -98,7 +101,9 @@ class _Stored:
             with safe_open(self.path, framework="pt") as file:
                 tensor = file.get_tensor(self.key)
         except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{self.key} cannot be read from {self.path}: {error}") from error
+            raise CheckpointError(
+                f"{self.key} cannot be read from {self.path}: {printable(str(error), 200)}"
+            ) from error
         if tuple(tensor.shape) != self.shape:
             raise CheckpointError(f"{self.path} {_CHANGED}")
         return tensor
@@ -133,7 +138,8 @@ def load_model(
     refuse_pickle(folder)
     layout = detect_layout(folder)
     versions = _versions([*folder.glob("*.json"), *folder.glob("tokenizer.model*"), *folder.glob("*.gguf")])
-    config, notices = read_config(folder)
+    published = read_published(folder)
+    config = published.config
     tokenizer = _fitting_tokenizer(folder, config)
     files = weight_files(folder, layout)
     versions |= _versions(files)
@@ -155,7 +161,8 @@ def load_model(
         name=folder.resolve().name,
         model_hash=model_hash,
         folder=folder,
-        notices=notices,
+        notices=published.notices,
+        trained_context=published.trained_context,
     )
 
 
@@ -264,11 +271,13 @@ def _inventory(folder: Path, files: Iterable[Path]) -> dict[str, _Stored]:
                 keys = file.keys()
                 for key in keys:
                     if key in stored:
-                        problems.append(f"{key} is both in {stored[key].path.name} and in {path.name}")
+                        problems.append(f"{named([key])} is both in {stored[key].path.name} and in {path.name}")
                     header = file.get_slice(key)
                     stored[key] = _Stored(path, key, header.get_dtype(), tuple(header.get_shape()))
         except (SafetensorError, OSError) as error:
-            problems.append(f"{path.name} is not a complete safetensors file ({error}); copy it again")
+            problems.append(
+                f"{path.name} is not a complete safetensors file ({printable(str(error), 200)}); copy it again"
+            )
     if problems:
         raise CheckpointError(one_message(f"the weights in {folder} cannot be read", problems))
     return stored
@@ -296,7 +305,7 @@ def _check(stored: dict[str, _Stored], config: MistralConfig, folder: Path) -> N
     for key, tensor in stored.items():
         if key in expected:
             if tensor.shape != expected[key]:
-                problems.append(f"wrong shape: {key} is {list(tensor.shape)}, must be {list(expected[key])}")
+                problems.append(f"wrong shape: {key} is {brief(list(tensor.shape))}, must be {list(expected[key])}")
             if tensor.dtype not in readable:
                 problems.append(f"wrong type: {key} is {tensor.dtype}, must be one of {', '.join(sorted(readable))}")
         elif key == output and config.tied_embeddings:
@@ -304,7 +313,7 @@ def _check(stored: dict[str, _Stored], config: MistralConfig, folder: Path) -> N
             if embedding and not torch.equal(tensor.read(), embedding.read()):
                 problems.append(f"extra: {key} differs from the embedding, to which the configuration ties it")
         elif key not in derived:
-            problems.append(f"extra: {key} {list(tensor.shape)} belongs to no part of this network")
+            problems.append(f"extra: {named([key])} {brief(list(tensor.shape))} belongs to no part of this network")
     if problems:
         raise CheckpointError(one_message(f"the weights in {folder} do not fit its configuration", problems))
 

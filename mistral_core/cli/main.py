@@ -52,11 +52,11 @@ from mistral_core.cli.influence import register as register_influence
 from mistral_core.cli.relay import register as register_relay
 from mistral_core.cli.run import (
     PRESET,
-    config_of,
     finish,
     load,
     parse_window,
     print_json,
+    published_of,
     read_prompt,
     reader_left,
     recording_plan,
@@ -213,20 +213,31 @@ def trace(
 
 @app.command(rich_help_panel=LOOK)
 def info(
+    file: Annotated[
+        str | None, typer.Argument(help="A config.json or params.json, or - for a pipe.", show_default=False)
+    ] = None,
     model: Annotated[
-        str, typer.Option(help=f"A folder, a listed name, or {PRESET}; no weights are needed.")
-    ] = DEFAULT_MODEL,
+        str | None,
+        typer.Option(help=f"A folder, a listed name, or {PRESET}; no weights are needed.", show_default=DEFAULT_MODEL),
+    ] = None,
     context: Annotated[int, typer.Option(help="Tokens of context.")] = 32768,
     dtype: Annotated[
         Literal["float32", "float64", "float16", "bfloat16"], typer.Option(help="Of the numbers counted.")
     ] = "bfloat16",
     as_json: Json = False,
 ) -> None:
-    """Configuration, parameters and bytes, beside the same without grouped queries and without the window."""
+    """Configuration, parameters and bytes, beside the same without grouped queries and without the window.
+
+    Of a model, or of any published config.json or params.json; it says which of the file's keys change nothing.
+    """
     from mistral_core.cli.output import info_json, info_text
 
-    name, config = config_of(model)
-    content = info_json(name, config, context, dtype)
+    if file is not None and model is not None:
+        raise ValueError(f"both the file {file} and --model {model} are given; give one of them")
+    name, published = published_of(file or model or DEFAULT_MODEL)
+    content = info_json(name, published, context, dtype)
+    for notice in published.notices:
+        typer.echo(f"note: {notice}", err=True)
     if as_json:
         print_json(content)
     else:
@@ -243,6 +254,9 @@ def evaluate(
         str | None, typer.Option(help="Another window: tokens, or none.", show_default="the model's")
     ] = None,
     sinks: Annotated[int, typer.Option(help="First tokens that stay visible beside that window.", min=0)] = 0,
+    after: Annotated[
+        int, typer.Option(help="Say also the loss of what follows so many tokens of a document; 0 = all.")
+    ] = 0,
     chunk_size: ChunkSize = 256,
     dtype: Dtype = "float32",
     device: Device = "cpu",
@@ -261,6 +275,7 @@ def evaluate(
         read_documents(text),
         windows=windows,
         sinks=sinks,
+        after=after,
         chunk_size=chunk_size,
         progress=lambda now: status(f"{now.documents:,} documents, {now.tokens:,} tokens, {now.bits_per_byte:.3f}"),
     )
@@ -270,6 +285,11 @@ def evaluate(
         return
     typer.echo(f"{result.bits_per_byte:.4f} bits per byte ({result.loss:.4f} nats per token)")
     typer.echo(f"{result.tokens:,} tokens, {result.bytes:,} bytes, {result.documents:,} documents")
+    if after:
+        typer.echo(
+            f"mean loss after token {after:,} of {result.longest:,}: {result.loss_after:.4f} nats per token "
+            f"({result.tokens_after:,} tokens)"
+        )
 
 
 @app.command(rich_help_panel=CHECK)

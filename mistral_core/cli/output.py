@@ -6,12 +6,23 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from mistral_core.analysis.accounting import Ledger, ledger, parameter_count, ring_position_bytes
-from mistral_core.config import MistralConfig
+from mistral_core.analysis.accounting import (
+    Ledger,
+    kv_bytes_by_context,
+    kv_bytes_per_token,
+    ledger,
+    parameter_count,
+    ring_position_bytes,
+    without_gqa,
+)
+from mistral_core.checkpoint.published import Published, windows_in_words
+from mistral_core.config import named
 
 if TYPE_CHECKING:
     from mistral_core.generation import Run
 
+MOST_KEYS = 60
+"""Names of a file's keys that are printed; a published one has thirty."""
 BYTES_PER_NUMBER = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 
 
@@ -43,47 +54,83 @@ def run_json(run: Run, load_seconds: float) -> dict[str, Any]:
     }
 
 
-def info_json(name: str, config: MistralConfig, context: int, dtype: str) -> dict[str, Any]:
-    """What a configuration costs at a context length, in bytes of the given dtype."""
-    table: Ledger = ledger(config, context, BYTES_PER_NUMBER[dtype])
+def info_json(name: str, published: Published, context: int, dtype: str) -> dict[str, Any]:
+    """What a configuration says and costs, in bytes of the given dtype: at a context length, and at some others."""
+    config, width = published.config, BYTES_PER_NUMBER[dtype]
+    table: Ledger = ledger(config, context, width)
     return {
         "model": name,
+        "layout": published.layout,
         "config": config.to_params(),
         "windows": list(config.windows),
         "exact_reach": config.exact_reach(),
+        "trained_context": published.trained_context,
         "parameters": parameter_count(config),
         "context": context,
         "dtype": dtype,
         "ring_position_bytes": ring_position_bytes(config, context),
         "ledger": [asdict(row) for row in table.rows],
+        "kv_bytes_per_token": kv_bytes_per_token(config, width),
+        "kv_bytes_per_token_without_gqa": kv_bytes_per_token(without_gqa(config), width),
+        "kv_bytes_by_context": [asdict(row) for row in kv_bytes_by_context(config, bytes_per_number=width)],
+        "keys_read": list(published.read),
+        "keys_ignored": list(published.ignored),
+        "notices": list(published.notices),
     }
 
 
 def info_text(content: dict[str, Any]) -> str:
     """`info_json` for people."""
     lines = [content["model"], ""]
-    lines += [f"  {key:<16} {_plain(value)}" for key, value in content["config"].items()]
-    reach = content["exact_reach"]
-    lines += [f"  {'exact reach':<16} {'all earlier tokens' if reach is None else f'{reach:,} tokens back'}", ""]
-    lines += [f"  {part:<16} {count:>17,} parameters" for part, count in content["parameters"].items()]
+    said = {**content["config"], "sliding_window": windows_in_words(tuple(content["windows"]))}
+    lines += [f"  {key:<16} {_plain(value)}" for key, value in said.items()]
+    reach, trained = content["exact_reach"], content["trained_context"]
+    lines += [f"  {'exact reach':<16} {'all earlier tokens' if reach is None else f'{reach:,} tokens back'}"]
+    lines += [
+        f"  {'trained on texts':<16} {'of unknown length' if trained is None else f'of up to {trained:,} tokens'}"
+    ]
+    lines += ["", *(f"  {part:<16} {count:>17,} parameters" for part, count in content["parameters"].items())]
     lines += ["", f"In {content['dtype']}, after {content['context']:,} tokens of context:", ""]
     heading = ("", "weights", "keys and values", "factor", "KV heads", "slots")
-    rows = [heading] + [
-        (
-            row["name"],
-            readable_bytes(row["weight_bytes"]),
-            readable_bytes(row["kv_cache_bytes"]),
-            f"x {row['factor']:,.4g}",
-            f"{row['n_kv_heads']:,}",
-            f"{row['slots']:,}",
-        )
-        for row in content["ledger"]
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(heading))]
-    for row in rows:
-        cells = [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]
-        lines.append("  " + "  ".join(cells).rstrip())
+    lines += _table(
+        heading,
+        *(
+            (
+                row["name"],
+                readable_bytes(row["weight_bytes"]),
+                readable_bytes(row["kv_cache_bytes"]),
+                f"x {row['factor']:,.4g}",
+                f"{row['n_kv_heads']:,}",
+                f"{row['slots']:,}",
+            )
+            for row in content["ledger"]
+        ),
+    )
+    width = BYTES_PER_NUMBER[content["dtype"]]
+    lines += ["", f"Keys and values by tokens of context, {width} bytes a number:", "", *_by_context(content)]
+    for what, keys in (("Made the network", content["keys_read"]), ("Change nothing in it", content["keys_ignored"])):
+        if keys:
+            lines += ["", f"{what}: {named(keys, MOST_KEYS)}"]
     return "\n".join(lines)
+
+
+def _by_context(content: dict[str, Any]) -> list[str]:
+    """The bytes at some lengths of context, a line each, and those that one more token takes."""
+    one, alone = content["kv_bytes_per_token"], content["kv_bytes_per_token_without_gqa"]
+    return _table(
+        ("", "this model", "without the window", "without both"),
+        ("each token", *map(readable_bytes, (one, one, alone))),
+        *(
+            (f"{row['context']:,}", *(readable_bytes(row[key]) for key in ("own", "without_window", "without_both")))
+            for row in content["kv_bytes_by_context"]
+        ),
+    )
+
+
+def _table(*rows: tuple[str, ...]) -> list[str]:
+    """Lines with the first column to the left and the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]
 
 
 def readable_bytes(count: int) -> str:

@@ -14,8 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from mistral_core.checkpoint.folder import MISTRAL, refuse_pickle
+from mistral_core.checkpoint.published import MOST_CHARACTERS, Published
 from mistral_core.checkpoint.registry import available_models, is_bundled, resolve_command_line
-from mistral_core.config import MISTRAL_7B, MistralConfig
+from mistral_core.config import MISTRAL_7B
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +33,8 @@ MOST_THREADS = 1024
 """Of the processor; torch starts as many as it is told."""
 PRESET = "mistral-7b"
 """A configuration without weights, for `info`."""
+MOST_CONFIGURATION = 4 * MOST_CHARACTERS
+"""Bytes that are read of a configuration file: what is longer has too many characters."""
 
 
 def load(model: str, dtype: str, device: str) -> LoadedModel:
@@ -64,17 +68,36 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def config_of(model: str) -> tuple[str, MistralConfig]:
-    """Name and configuration of a model folder, a listed name or the preset; reads no weights."""
-    if model == PRESET and model not in available_models():
-        return PRESET, MISTRAL_7B
-    folder = resolve_command_line(model)
-    from mistral_core.checkpoint.configuration import read_config
+def published_of(model: str) -> tuple[str, Published]:
+    """Name and configuration of a model folder, a listed name, the preset, a file or `-` for a pipe; reads no weights.
 
-    config, notices = read_config(folder)
-    for notice in notices:
-        print(f"note: {notice}", file=sys.stderr)
-    return folder.resolve().name, config
+    Raises:
+        ValueError: nothing of the kind, or the configuration of another network.
+    """
+    if model == PRESET and model not in available_models():
+        return PRESET, Published(config=MISTRAL_7B, layout=MISTRAL)
+    from mistral_core.checkpoint.configuration import published_text, read_published
+
+    if model == "-":
+        return "standard input", published_text(
+            _text_of(sys.stdin.buffer.read(MOST_CONFIGURATION + 1), "standard input"), "standard input"
+        )
+    path = resolve_command_line(model)
+    if path.is_dir():
+        return path.resolve().name, read_published(path)
+    refuse_pickle(path)
+    with path.open("rb") as file:
+        return str(path), published_text(_text_of(file.read(MOST_CONFIGURATION + 1), str(path)), str(path))
+
+
+def _text_of(raw: bytes, source: str) -> str:
+    """The text of a configuration file; a character that was cut at the end of what is read counts as one."""
+    try:
+        return raw.decode("utf-8", errors="replace" if len(raw) > MOST_CONFIGURATION else "strict")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{source} is not text in UTF-8 ({error.reason}); give a config.json or params.json"
+        ) from error
 
 
 def read_prompt(prompt: str | None, prompt_file: Path | None) -> str:

@@ -55,10 +55,19 @@ _NUMBERS: dict[
     "theta": ("rope_theta", "rope_theta", "llama.rope.freq_base", None),
     "window": ("sliding_window", "sliding_window", "llama.attention.sliding_window", 4096),
 }
+_NULL = {"sliding_window", "num_key_value_heads"}
+"""Keys whose null says something: no window, as many as query heads. Any other null is a key that is not there."""
 QUERIES = 256
 """Rows of scores made at once, so that a long text needs little memory."""
 KEPT_BYTES = 2**28
 """Of tensors kept for the next text; those of a large model are read again."""
+
+
+def _as_mistral_inference_reads(params: dict[str, Any]) -> dict[str, Any]:
+    """A window under its other name, and the rotary base where the file names none."""
+    window = params.get("sliding_window") or params.get("_sliding_window")
+    some = any(window) if isinstance(window, list) else window is not None
+    return {"rope_theta": 1e4 if some else 1e6, **params, "sliding_window": window}
 
 
 class Reference:
@@ -81,7 +90,10 @@ class Reference:
             given, self._gguf = read_gguf(weight_files(folder, layout)[0])
         else:
             given = read_json(folder / ("params.json", "config.json")[self._column])
-        given = {**given, **(given.get("rope_scaling") or {}), **(given.get("rope_parameters") or {})}
+        places = (given, given.get("rope_scaling") or {}, given.get("rope_parameters") or {})
+        given = {key: value for place in places for key, value in place.items() if value is not None or key in _NULL}
+        if layout == MISTRAL:
+            given = _as_mistral_inference_reads(given)
         silent = layout == HUGGING_FACE
         number: dict[str, Any] = {
             ours: given.get(keys[self._column], keys[3] if silent else None) for ours, keys in _NUMBERS.items()

@@ -50,6 +50,32 @@ def test_another_window_is_that_of_a_model_with_these_weights_and_it(tiny_model6
     assert tiny_model64.config.sliding_window == 5
 
 
+@pytest.mark.parametrize("after", [0, 1, 7, 20])
+def test_the_loss_after_a_token_is_the_mean_of_what_follows_it_in_each_document(tiny_model64, tokenizer, after):
+    nats, tokens, longest = 0.0, 0, 0
+    for document in DOCUMENTS:
+        ids = [tokenizer.bos_id, *tokenizer.encode(document, bos=False), tokenizer.eos_id]
+        said = tiny_model64(torch.tensor([ids]))[0].log_softmax(-1)
+        each = [-float(said[position, target]) for position, target in enumerate(ids[1:])]
+        nats, tokens, longest = nats + sum(each[after:]), tokens + len(each[after:]), max(longest, len(each))
+    result = evaluate(tiny_model64, tokenizer, DOCUMENTS, after=after, chunk_size=6)
+    assert result.loss_after == pytest.approx(nats / tokens, rel=1e-12)
+    assert (result.after, result.tokens_after, result.longest) == (after, tokens, longest)
+    assert (result.loss_after == result.loss) == (after == 0)
+    assert result.loss == evaluate(tiny_model64, tokenizer, DOCUMENTS, chunk_size=6).loss
+
+
+def test_a_loss_after_the_end_of_every_document_is_refused(tiny_model64, tokenizer):
+    longest = evaluate(tiny_model64, tokenizer, DOCUMENTS).longest
+    assert evaluate(tiny_model64, tokenizer, DOCUMENTS, after=longest - 1).tokens_after == 1
+    with pytest.raises(
+        ValueError, match=rf"after is {longest}, and the longest document has {longest} tokens .* fewer"
+    ):
+        evaluate(tiny_model64, tokenizer, DOCUMENTS, after=longest)
+    with pytest.raises(ValueError, match="after is -1; it must be 0 or more"):
+        evaluate(tiny_model64, tokenizer, DOCUMENTS, after=-1)
+
+
 def test_the_bundled_model_agrees_with_transformers():
     transformers = pytest.importorskip("transformers")
     loaded = load_model(BUNDLED)

@@ -208,3 +208,26 @@ def test_numbers_that_a_configuration_leaves_open_are_those_of_transformers(tmp_
     del nested["rope_theta"]
     (tmp_path / "config.json").write_text(json.dumps(nested))
     assert all(line.ok for line in independent_lines(verify(load_model(tmp_path))))
+
+
+def test_what_a_file_says_with_null_or_under_its_other_names_is_read_alike_by_both(tmp_path):
+    """The reader of the checks is not the loader's: where the two take a file differently, a sound model would fail."""
+    model = random_model(replace(SHAPE, sliding_window=(5, None, 7), n_kv_heads=6, rope_theta=1e6), std=0.4)
+    save_mistral(model, tmp_path / "m", MODELS / "baseline/tokenizer.model")
+    save_hugging_face(
+        random_model(replace(SHAPE, sliding_window=5), std=0.4), tmp_path / "h", MODELS / "baseline/tokenizer.model"
+    )
+    whole = {name: json.loads((tmp_path / name).read_text()) for name in ("m/params.json", "h/config.json")}
+    default = {"rope_type": "default", "rope_theta": None}
+    for name, changes in (
+        ("m/params.json", {"rope_theta": None}),
+        ("m/params.json", {"rope_theta": None, "sliding_window": None}),
+        ("m/params.json", {"sliding_window": None, "_sliding_window": [5, None, 7], "moe": None}),
+        ("h/config.json", {"rms_norm_eps": None}),
+        ("h/config.json", {"rope_parameters": default}),
+        ("h/config.json", {"rope_theta": None, "rope_scaling": {"rope_type": "default", "rope_theta": 50.0}}),
+        ("h/config.json", {"sliding_window": None, "hidden_act": None, "tie_word_embeddings": None}),
+    ):
+        (tmp_path / name).write_text(json.dumps(whole[name] | changes))
+        lines = independent_lines(verify(load_model((tmp_path / name).parent)))
+        assert lines and all(line.ok for line in lines), (changes, table(lines))
