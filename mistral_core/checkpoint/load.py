@@ -38,11 +38,11 @@ from mistral_core.checkpoint.gguf_folder import READ, header_of, kind_of, read_t
 from mistral_core.checkpoint.golden import GOLDEN_FILE, load_golden
 from mistral_core.checkpoint.registry import bundled_root
 from mistral_core.checkpoint.tensors import add_to_hash, expected_shapes, file_name, from_half_split, rotary_heads
-from mistral_core.checkpoint.tokenizers import load_tokenizer
+from mistral_core.checkpoint.tokenizers import load_tokenizer, tokenizer_model_of
 from mistral_core.config import MistralConfig
 from mistral_core.memory import free_bytes, gibibytes
 from mistral_core.model import Transformer
-from mistral_core.tokenizer import SentencePieceTokenizer, Tokenizer
+from mistral_core.tokenizer import Tokenizer
 
 _CHANGED = "changed while the model was being read, so its parts may be of two versions; load it again"
 _FLOATS = {"BF16", "F16", "F32", "F64"}
@@ -75,11 +75,13 @@ class LoadedModel:
         """The `tokenizer.model` of the folder, for what is made from this model.
 
         Raises:
-            ValueError: its tokenizer lies in a GGUF file.
+            ValueError: its tokenizer lies in a file of another kind.
         """
-        if not isinstance(self.tokenizer, SentencePieceTokenizer):
-            raise ValueError(f"{self.folder} has its tokenizer in a GGUF file; only a tokenizer.model can be passed on")
-        return self.tokenizer.path
+        path = tokenizer_model_of(self.tokenizer)
+        if path is None:
+            held = getattr(self.tokenizer, "path", self.folder).name
+            raise ValueError(f"{self.folder} has its tokenizer in {held}; only a tokenizer.model can be passed on")
+        return path
 
 
 @dataclass(frozen=True)
@@ -312,7 +314,7 @@ def _check(stored: dict[str, _Stored], config: MistralConfig, folder: Path) -> N
 def _fitting_tokenizer(folder: Path, config: MistralConfig) -> Tokenizer:
     """The folder's tokenizer, with a token for each row of the embedding and no more."""
     tokenizer = load_tokenizer(folder)
-    path = tokenizer.path if isinstance(tokenizer, SentencePieceTokenizer) else folder
+    path = getattr(tokenizer, "path", folder)
     if tokenizer.vocab_size < config.vocab_size:
         raise CheckpointError(
             f"{path} has {tokenizer.vocab_size} tokens, but the network has {config.vocab_size}: tokens "
