@@ -108,7 +108,8 @@ def _parts(content: dict[str, Any], name: str, several: str) -> list[dict[str, A
         return []
     if isinstance(part, dict) and part.get("type") == "Sequence" and isinstance(part.get(several), list):
         return [inner for one in part[several] for inner in _parts({name: one}, name, several)]
-    return [part if isinstance(part, dict) else {"type": part}]
+    kind = part.get("type") if isinstance(part, dict) else part
+    return [part if isinstance(part, dict) and isinstance(kind, str) else {"type": brief(kind)}]
 
 
 def _refuse(path: Path, what: str, part: dict[str, Any], why: str) -> CheckpointError:

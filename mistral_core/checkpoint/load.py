@@ -120,7 +120,7 @@ def load_model(
     """Loads a model folder of any layout.
 
     Args:
-        folder: holds the configuration, the weights as safetensors and `tokenizer.model`; or one GGUF file.
+        folder: holds the configuration, the weights as safetensors and a tokenizer (`tokenizers.py`); or a GGUF file.
         dtype: compute dtype, whatever the file has.
         device: where the weights go, one tensor at a time.
 
@@ -157,8 +157,14 @@ def load_model(
         name=folder.resolve().name,
         model_hash=model_hash,
         folder=folder,
-        notices=notices,
+        notices=(*notices, *_rewriting(tokenizer)),
     )
+
+
+def _rewriting(tokenizer: Tokenizer) -> tuple[str, ...]:
+    """A sentence on what the tokenizer makes of a typed text, if it changes any."""
+    said = getattr(tokenizer, "rewriting", "")
+    return (f"the tokenizer does not read a text as it was typed: {said}",) if said else ()
 
 
 def _refuse_too_large(config: MistralConfig, dtype: torch.dtype, device: torch.device, folder: Path) -> None:

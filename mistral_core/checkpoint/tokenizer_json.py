@@ -119,7 +119,7 @@ def _added(path: Path, content: dict[str, Any], settings: dict[str, Any]) -> dic
     more = settings.get("added_tokens_decoder") or {}
     if not isinstance(entries, list) or not isinstance(more, dict):
         raise CheckpointError(f"{path} or {SETTINGS} beside it has no list of added tokens; copy them again")
-    known = {entry.get("id") for entry in entries if isinstance(entry, dict)}
+    known = [entry.get("id") for entry in entries if isinstance(entry, dict)]
     late = [{"id": int(key), **entry} for key, entry in more.items() if _is_late(key, entry, known)]
     found: dict[int, Added] = {}
     for entry in [*entries, *late]:
@@ -131,7 +131,7 @@ def _added(path: Path, content: dict[str, Any], settings: dict[str, Any]) -> dic
     return found
 
 
-def _is_late(key: str, entry: Any, known: set[Any]) -> bool:
+def _is_late(key: str, entry: Any, known: list[Any]) -> bool:
     return key.isascii() and key.isdigit() and len(key) < 10 and isinstance(entry, dict) and int(key) not in known
 
 
