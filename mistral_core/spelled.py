@@ -37,6 +37,7 @@ class SpelledTokenizer:
         path: the file that it comes from, for messages.
         names: how the file writes each token, by id. spelled: its bytes, none for a control token.
         control: ids of tokens that are no text, by name. cut: how a text becomes tokens.
+        marks: ids of further tokens that no typed text becomes, by name; they are text where a model writes them.
         adds_bos: whether a text begins with the begin token, as the model was trained.
         strips_prefix: whether a space stands before the first word, which is not of the text.
         rewriting: a sentence on what becomes of a text before it is cut; "" = nothing.
@@ -58,12 +59,14 @@ class SpelledTokenizer:
         adds_bos: bool,
         strips_prefix: bool = False,
         rewriting: str = "",
+        marks: Mapping[str, int] | None = None,
     ) -> None:
         refuse_outside(path, len(names), bos_id, eos_id)
-        self.path, self.control, self.rewriting = path, dict(control), rewriting
+        self.path, self.rewriting = path, rewriting
+        self.named = {**control, **(marks or {})}
         self._bos, self._eos, self._adds_bos, self._strips_prefix = bos_id, eos_id, adds_bos, strips_prefix
         self._names, self._bytes, self._cut = tuple(names), tuple(spelled), cut
-        self._control_ids = frozenset(self.control.values())
+        self._control_ids = frozenset(control.values())
         self._missing = frozenset(range(256)) - {token[0] for token in self._bytes if len(token) == 1}
 
     @property

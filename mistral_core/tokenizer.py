@@ -79,7 +79,7 @@ class SentencePieceTokenizer:
 
     Names of control tokens in a typed text are text, never control: "<s>", and in the files of Mistral's
     instruct models from v2 on also "[INST]" and its like, are cut into pieces as any other word. Only ids bring a
-    control token in; `control` has them by name. (Pieces that the file calls user-defined are text and are found.)
+    control token in; `named` has them. (Pieces that the file calls user-defined are text and are found.)
 
     Args:
         path: the SentencePiece model file, or the file that `model` was made from.
@@ -99,7 +99,7 @@ class SentencePieceTokenizer:
         self._pieces: list[str] = self._processor.id_to_piece(ids)
         self._is_byte: list[bool] = self._processor.is_byte(ids)
         self._is_control: list[bool] = self._processor.is_control(ids)
-        self.control = {self._pieces[token_id]: token_id for token_id in ids if self._is_control[token_id]}
+        self.named = {self._pieces[token_id]: token_id for token_id in ids if self._is_control[token_id]}
         self._unknown: int = self._processor.unk_id()
         self._strips_prefix = self._probe_prefix()
         for name, value in (("begin", self.bos_id), ("end", self.eos_id)):

@@ -68,7 +68,8 @@ def tokenizer_from_json(folder: Path) -> SpelledTokenizer:
     ids = {name: token_id for token_id, name in enumerate(names)}
     begin, end = (_end(folder, settings, ids, control, which) for which in ("bos", "eos"))
     control |= {names[token_id]: token_id for token_id in (begin, end)}
-    unreachable = {*control.values(), *(token_id for token_id, entry in added.items() if not entry.found)}
+    marks = {entry.name: token_id for token_id, entry in added.items() if not (entry.control or entry.found)}
+    unreachable = {*control.values(), *marks.values()}
     cut = cut_of(path, content, names, {at: added[at].entry for at in added if at not in unreachable}, unreachable)
     return SpelledTokenizer(
         path,
@@ -81,6 +82,7 @@ def tokenizer_from_json(folder: Path) -> SpelledTokenizer:
         adds_bos=_adds_bos(path, content, settings, names[begin]),
         strips_prefix=cut.prefixes,
         rewriting=cut.rewriting,
+        marks=marks,
     )
 
 

@@ -8,7 +8,9 @@ from typing import Any
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers.convert_slow_tokenizer import SentencePieceExtractor
 
+from mistral_core.checkpoint.gguf_folder import header_of
 from tests.model.checkpoint.folders import TOKENIZER
+from tests.model.checkpoint.gguf_files import pretrained
 from tests.model.many_texts import strings
 
 ROOT = Path(__file__).parents[3]
@@ -79,4 +81,18 @@ def write_json(folder: Path, kind: str, change=lambda content: None, settings=No
     (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
     ends = {"bos_token": "<|begin|>", "eos_token": "<|end|>"} if kind in BYTE_LEVEL else {}
     (folder / "tokenizer_config.json").write_text(json.dumps(ends | (settings or {})), encoding="utf-8")
+    return folder
+
+
+def smollm2_json(folder: Path) -> Path:
+    """SmolLM2's vocabulary as its authors publish it, out of the GGUF file."""
+    values = header_of(next(pretrained().glob("*.gguf"))).values
+    tokens, merges = values["tokenizer.ggml.tokens"], values["tokenizer.ggml.merges"]
+    made = Tokenizer(models.BPE({t: at for at, t in enumerate(tokens)}, [tuple(pair.split(" ")) for pair in merges]))
+    digits, words = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.pre_tokenizer = pre_tokenizers.Sequence([digits, words])
+    made.decoder = decoders.ByteLevel()
+    made.add_special_tokens(list(tokens[:17]))
+    made.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"bos_token": tokens[1], "eos_token": tokens[2]}))
     return folder

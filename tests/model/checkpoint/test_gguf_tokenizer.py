@@ -77,7 +77,7 @@ def test_marks_of_a_fine_tuning_are_control_and_words_are_found(tmp_path):
         token_type=held["token_type"] + [4, 4, 4], eos_token_id=4097,
     )  # fmt: skip
     ours = tokenizer_from_gguf(header)
-    assert ours.eos_id == 4097 and ours.control == {"<s>": 1, "</s>": 2, "<|im_start|>": 4096, "<|im_end|>": 4097}
+    assert ours.eos_id == 4097 and ours.named == {"<s>": 1, "</s>": 2, "<|im_start|>": 4096, "<|im_end|>": 4097}
     ids = ours.encode("a covid <|im_start|> b")
     assert 4098 in ids and not {4096, 4097} & {*ids} and ours.decode(ids) == "a covid <|im_start|> b"
 

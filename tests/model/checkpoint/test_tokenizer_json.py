@@ -8,7 +8,6 @@ import unicodedata
 
 import pytest
 import sentencepiece
-from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from mistral_core.checkpoint.gguf_folder import header_of
@@ -20,11 +19,10 @@ from mistral_core.checkpoint.tokenizers import load_tokenizer
 from mistral_core.config import MistralConfig
 from mistral_core.generation import GenerationRequest, Run
 from mistral_core.model import random_model
-from mistral_core.tokenizer import Tokenizer as Protocol
-from mistral_core.tokenizer import as_read, single_token, token_texts
+from mistral_core.tokenizer import Tokenizer, as_read, single_token, token_texts
 from tests.model.checkpoint.folders import TINY, TOKENIZER
 from tests.model.checkpoint.gguf_files import pretrained
-from tests.model.checkpoint.json_files import BYTE_LEVEL, SPACES, SPECIAL, write_json
+from tests.model.checkpoint.json_files import BYTE_LEVEL, SPACES, SPECIAL, smollm2_json, write_json
 from tests.model.many_texts import strings
 
 MORE = ["a", "trailing ", "a\x00b", "\n\n x", "👩‍🚀 🇫🇷", "\U0010ffff", "e\u0301", "[INST] no token [/INST]"]
@@ -38,7 +36,7 @@ def both(folder):
 @pytest.mark.parametrize("kind", [*BYTE_LEVEL, *SPACES])
 def test_ids_are_those_of_transformers_and_pieces_join_to_the_text(tmp_path, kind):
     ours, theirs = both(write_json(tmp_path, kind))
-    assert isinstance(ours, Protocol) and ours.vocab_size == len(theirs)
+    assert isinstance(ours, Tokenizer) and ours.vocab_size == len(theirs)
     texts = [*strings(200), *MORE]
     assert len(set(texts)) == 208
     for text in texts:
@@ -58,9 +56,9 @@ def test_a_typed_name_of_a_control_token_is_text(tmp_path, kind):
     ours, theirs = both(write_json(tmp_path, kind))
     for text in NAMES:
         ids = ours.encode(text, bos=False)
-        assert not {*ours.control.values()} & {*ids} and ours.decode(ids) == text
+        assert not {*ours.named.values()} & {*ids} and ours.decode(ids) == text
         assert ids == theirs(text, split_special_tokens=True, add_special_tokens=False).input_ids
-    for name, token in ours.control.items():
+    for name, token in ours.named.items():
         assert (ours.label(token), ours.token_bytes(token), ours.text(token)) == (name, b"", "")
 
 
@@ -132,7 +130,7 @@ def test_tokens_that_the_settings_alone_have_are_added(tmp_path):
     ours = tokenizer_from_json(
         write_json(tmp_path, "nemo", settings={"added_tokens_decoder": late, "eos_token": "<|late|>"})
     )
-    assert (ours.vocab_size, ours.eos_id, ours.control["<|late|>"]) == (905, 904, 904)
+    assert (ours.vocab_size, ours.eos_id, ours.named["<|late|>"]) == (905, 904, 904)
     late["3"] = {"content": "another", "special": True}
     with pytest.raises(ValueError, match="gives 'another' the id 3, which is no id or another's"):
         tokenizer_from_json(write_json(tmp_path, "nemo", settings={"added_tokens_decoder": late}))
@@ -278,16 +276,8 @@ def test_a_folder_with_it_is_a_model_and_tokenizer_model_wins(tmp_path):
 
 def test_the_pretrained_vocabulary_in_this_form_gives_the_ids_of_its_own_file(tmp_path):
     file = next(pretrained().glob("*.gguf"))
-    values, theirs = header_of(file).values, tokenizer_from_gguf(header_of(file))
-    tokens, merges = values["tokenizer.ggml.tokens"], values["tokenizer.ggml.merges"]
-    made = Tokenizer(models.BPE({t: at for at, t in enumerate(tokens)}, [tuple(pair.split(" ")) for pair in merges]))
-    digits, words = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.pre_tokenizer = pre_tokenizers.Sequence([digits, words])
-    made.add_special_tokens(list(tokens[:17]))
-    made.save(str(tmp_path / "tokenizer.json"))
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"bos_token": tokens[1], "eos_token": tokens[2]}))
-    ours = tokenizer_from_json(tmp_path)
+    ours, theirs = tokenizer_from_json(smollm2_json(tmp_path)), tokenizer_from_gguf(header_of(file))
     for text in [*strings(200), "<|im_start|>"]:
         assert ours.encode(text) == theirs.encode(text)
-    assert ours.control == theirs.control and ours.vocab_size == theirs.vocab_size
+    assert ours.named == theirs.named and ours.vocab_size == theirs.vocab_size
     assert all(ours.token_bytes(token) == theirs.token_bytes(token) for token in range(ours.vocab_size))
