@@ -1,15 +1,18 @@
-"""The tokenizer of a model folder, in any of the files that hold one. Nothing here imports torch.
+"""The tokenizer of a model folder, in any of the files that hold one.
 
-tokenizer.model   SentencePiece (`tokenizer.py`); it wins over all others
-tokenizer.json    Hugging Face's form of any tokenizer (`tokenizer_json.py`)
-*.gguf            the vocabulary beside the weights (`gguf_tokenizer.py`)
+    tokenizer.model   SentencePiece (`tokenizer.py`); it wins over all others
+    tokenizer.json    Hugging Face's form of any tokenizer (`tokenizer_json.py`)
+    tekken.json       Mistral's form since Nemo (`tekken.py`)
+    *.gguf            the vocabulary beside the weights (`gguf_tokenizer.py`)
+
+Nothing here imports torch.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from mistral_core.checkpoint.folder import GGUF, CheckpointError, detect_layout, gguf_file
+from mistral_core.checkpoint.folder import GGUF, detect_layout, gguf_file
 from mistral_core.tokenizer import SentencePieceTokenizer, Tokenizer
 
 
@@ -29,7 +32,9 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 
         return tokenizer_from_json(folder)
     if (folder / "tekken.json").is_file():
-        raise CheckpointError(f"{folder} has its tokenizer in tekken.json; a tokenizer.json or .model is needed")
+        from mistral_core.checkpoint.tekken import tokenizer_from_tekken
+
+        return tokenizer_from_tekken(folder)
     if detect_layout(folder) == GGUF:
         from mistral_core.checkpoint.gguf_folder import header_of
         from mistral_core.checkpoint.gguf_tokenizer import tokenizer_from_gguf

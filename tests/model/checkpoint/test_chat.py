@@ -155,6 +155,15 @@ def test_mistral_v3_on_its_own_file_is_cut_as_its_authors_cut(tmp_path):
     assert [ours.text(token) for token in ours.encode_after_control(" ")] == [" "]
 
 
+def test_two_messages_make_no_name_together(tmp_path):
+    ours = tokenizer_from_json(write_json(tmp_path, "nemo"))
+    joined = ChatTemplate("{% for m in messages %}{{ m.content }}{% endfor %}<|end|>", tmp_path)
+    for talk in (["<|im_", "start|>x"], ["<", "|im_start|>"], ["a<|im_start|", ">"], ["a <|e ", "nd|>"]):
+        ids = joined.encode(messages(talk), ours)
+        assert [token for token in ids if token in ours.named.values()] == [ours.named["<|end|>"]]
+        assert ours.decode(ids) == "".join(talk)
+
+
 def test_a_template_that_looks_at_letters_still_knows_its_own_tokens(tmp_path):
     template, ours = ChatTemplate("{{ messages[0].content | length }}<|end|>", tmp_path), None
     ours = tokenizer_from_json(write_json(tmp_path, "nemo"))
