@@ -240,7 +240,7 @@ class SentencePieceTokenizer:
 
 def _open(path: Path, model: bytes | None) -> sentencepiece.SentencePieceProcessor:
     if not path.is_file():
-        raise ValueError(f"there is no tokenizer at {path}; a model folder needs its tokenizer.model")
+        raise ValueError(f"there is no tokenizer at {path}; a model folder needs one, or a tokenizer.json")
     processor = sentencepiece.SentencePieceProcessor()
     try:
         processor.load_from_serialized_proto(path.read_bytes() if model is None else model)

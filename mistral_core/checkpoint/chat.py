@@ -78,11 +78,13 @@ class ChatTemplate:
             `None` where the folder has none, as models have that were not trained to chat.
 
         Raises:
-            CheckpointError: one that is no text, too long, or in a file that cannot be read.
+            CheckpointError: one that is no text, too long, or in a file that cannot be read; or no model folder.
         """
         alone, settings = folder / "chat_template.jinja", folder / "tokenizer_config.json"
         if alone.is_file():
             try:
+                if alone.stat().st_size > 4 * MOST_TEMPLATE:
+                    raise CheckpointError(f"{alone} is longer than any chat template; write the prompt by hand")
                 return cls(alone.read_text(encoding="utf-8"), alone)
             except (OSError, UnicodeDecodeError) as error:
                 raise CheckpointError(f"{alone} is not readable as text in UTF-8: {error}") from error
@@ -152,7 +154,7 @@ class ChatTemplate:
             "conversations": [[dict(message) for message in messages] for messages in conversations],
             "values": {name: tokenizer.label(token) for name, token in ends.items()}
             | {"add_generation_prompt": prompt},
-            "now": now.isoformat() if now else None,
+            "now": (now or datetime.now()).isoformat(),
             "seconds": CPU_SECONDS,
             "bytes": BYTES,
             "characters": 4 * MOST_CHARACTERS,
@@ -216,7 +218,8 @@ def _check(messages: Sequence[Mapping[str, str]]) -> None:
 
 def _mark(taken: str) -> str:
     """A character that occurs nowhere."""
-    free = sorted({*map(chr, _PRIVATE)} - {*taken})
+    held = {*taken}
+    free = [character for character in map(chr, _PRIVATE) if character not in held]
     if not free:
         raise ValueError("the conversation holds every character of plane 15; remove one of them")
     return secrets.choice(free)

@@ -59,7 +59,7 @@ def _texts(asked: dict[str, Any]) -> list[str]:
         raise TemplateError(message)
 
     def strftime_now(form: str) -> str:
-        return (datetime.fromisoformat(asked["now"]) if asked["now"] else datetime.now()).strftime(form)
+        return datetime.fromisoformat(asked["now"]).strftime(form)
 
     def tojson(
         value: Any, ensure_ascii: bool = False, indent: Any = None, separators: Any = None, sort_keys: bool = False

@@ -33,6 +33,7 @@ class JsonCut:
         byte_level: whether tokens are written in letters of bytes. byte_tokens: the byte of each token `<0x41>`, by id.
         prepends: whether a space always comes before a text. metaspace: whether one comes where none is.
         everywhere: whether that is so behind a control token too.
+        found: added tokens that a text is searched for; before one of them no space comes.
         rewriting: a sentence on what becomes of a text; "" = nothing.
     """
 
@@ -43,6 +44,7 @@ class JsonCut:
     prepends: bool
     metaspace: bool
     everywhere: bool
+    found: tuple[str, ...]
     rewriting: str
 
     @property
@@ -59,7 +61,7 @@ class JsonCut:
         if self.byte_level:
             return str(self.whole.normalizer.normalize_str(text)) if self.rewriting else text
         text = text.replace(SPACE_PIECE, " ")
-        if not text or not (first or self.everywhere):
+        if not text or not (first or self.everywhere) or text.startswith(self.found):
             return text
         return " " + text if self.prepends or (self.metaspace and text[0] != " ") else text
 
@@ -86,7 +88,7 @@ def cut_of(
         prepends, metaspace, everywhere = _check_spaces(path, before, between)
         if metaspace:
             rewriting = "a space that begins a text is taken for the one that stands before every first word"
-    _check_found(path, before, found, prefixes=prepends or everywhere)
+    _check_found(path, before, found, metaspace, prefixes=prepends or everywhere)
     whole = _library(path, content, names, found, unreachable)
     behind = whole if everywhere or not metaspace else _library(path, _never_first(content), names, found, unreachable)
     return JsonCut(
@@ -97,6 +99,7 @@ def cut_of(
         prepends=prepends,
         metaspace=metaspace,
         everywhere=everywhere or prepends,
+        found=tuple(entry["content"] for entry in found.values()),
         rewriting=rewriting,
     )
 
@@ -172,7 +175,9 @@ def _byte_tokens(path: Path, model: dict[str, Any], names: list[str]) -> dict[in
     return found
 
 
-def _check_found(path: Path, before: list[dict[str, Any]], found: Mapping[int, dict[str, Any]], prefixes: bool) -> None:
+def _check_found(
+    path: Path, before: list[dict[str, Any]], found: Mapping[int, dict[str, Any]], metaspace: bool, prefixes: bool
+) -> None:
     """Refuses added tokens whose search in a text changes more than the place of a cut."""
     for entry in found.values():
         why = ""
@@ -180,6 +185,8 @@ def _check_found(path: Path, before: list[dict[str, Any]], found: Mapping[int, d
             why = "it takes the spaces beside it away (lstrip, rstrip)"
         elif prefixes:
             why = "the word behind it would get a space that the text does not have"
+        elif metaspace and (entry.get("single_word") or entry["content"][0] in (" ", SPACE_PIECE)):
+            why = "whether a space comes before a text that begins with it is not known here"
         elif before and entry.get("normalized"):
             why = "it is searched in the rewritten text (normalized)"
         if why:

@@ -317,6 +317,13 @@ def _check(stored: dict[str, _Stored], config: MistralConfig, folder: Path) -> N
         raise CheckpointError(one_message(f"the weights in {folder} do not fit its configuration", problems))
 
 
+def _other(folder: Path, tokenizer: Tokenizer) -> str:
+    """Where the missing tokens may be: a fine-tuning puts its own into tokenizer.json alone."""
+    if tokenizer_model_of(tokenizer) and (folder / "tokenizer.json").is_file():
+        return "take its tokenizer.model out of the folder, and tokenizer.json is read, which may have them"
+    return "take the tokenizer that the model was trained with, or cut these rows off its embedding and output"
+
+
 def _fitting_tokenizer(folder: Path, config: MistralConfig) -> Tokenizer:
     """The folder's tokenizer, with a token for each row of the embedding and no more."""
     tokenizer = load_tokenizer(folder)
@@ -324,8 +331,7 @@ def _fitting_tokenizer(folder: Path, config: MistralConfig) -> Tokenizer:
     if tokenizer.vocab_size < config.vocab_size:
         raise CheckpointError(
             f"{path} has {tokenizer.vocab_size} tokens, but the network has {config.vocab_size}: tokens "
-            f"{tokenizer.vocab_size} to {config.vocab_size - 1} would have no text; take the tokenizer that the model "
-            f"was trained with, or cut these rows off its embedding and output"
+            f"{tokenizer.vocab_size} to {config.vocab_size - 1} would have no text; {_other(folder, tokenizer)}"
         )
     if tokenizer.vocab_size > config.vocab_size:
         raise CheckpointError(

@@ -125,6 +125,26 @@ def test_added_words_are_found_and_marks_are_not(tmp_path):
     assert (ours.text(mark), ours.decode([word, mark])) == ("<tool>", "covid<tool>")
 
 
+def test_a_text_that_begins_with_an_added_word_has_no_space_before_it(tmp_path):
+    ours, theirs = both(write_json(tmp_path, "first", add("covid", "\t")))
+    for text in ("covid", "covid a", "\t\ta", "a covid\tb", " covid"):
+        ids = ours.encode(text)
+        assert ids == theirs(text).input_ids and ours.decode(ids) == text.removeprefix(" ")
+
+
+def test_a_text_whose_tokens_would_say_something_else_is_refused(tmp_path):
+    """A word that is in the vocabulary is not cut further here, and "<0x41>" is: as the byte of "A"."""
+
+    def change(content):
+        content["model"]["ignore_merges"] = True
+        content["pre_tokenizer"]["prepend_scheme"] = "never"
+
+    ours = tokenizer_from_json(write_json(tmp_path, "first", change))
+    assert not ours.rewriting and ours.decode(ours.encode(" king")) == " king"
+    with pytest.raises(ValueError, match=r"tokens that say b'A' from byte 0 on, where the text has b'<0x41>'"):
+        ours.encode("<0x41>")
+
+
 def test_tokens_that_the_settings_alone_have_are_added(tmp_path):
     late = {"904": {"content": "<|late|>", "special": True}, "900": {"content": "<|begin|>"}}
     ours = tokenizer_from_json(
@@ -197,6 +217,7 @@ REFUSED = {
     ),
     "processor": ("nemo", put("post_processor", value={"type": "BertProcessing"}), "post-processor 'BertProcessing'"),
     "strips": ("nemo", add("covid", lstrip=True), "'covid', which is text: it takes the spaces beside it away"),
+    "found as a space": ("first", add("  "), "whether a space comes before a text that begins with it"),
     "found in prefixed": ("prepend", add("covid"), "'covid', which is text: the word behind it would get a space"),
     "a gap": ("nemo", put("added_tokens", 3, "id", value=950), "no token 903"),
     "an id twice": ("nemo", put("added_tokens", 3, "id", value=5), "gives '<|im_end|>' the id 5"),
@@ -272,6 +293,16 @@ def test_a_folder_with_it_is_a_model_and_tokenizer_model_wins(tmp_path):
     assert load_model(tmp_path).tokenizer_file == tmp_path / "tokenizer.model"
     processor = sentencepiece.SentencePieceProcessor(model_file=str(TOKENIZER))
     assert load_tokenizer(tmp_path).encode(" a", bos=False) == processor.encode(" a")
+
+
+def test_tokens_that_only_this_file_has_are_pointed_at(tmp_path):
+    """A fine-tuning of Mistral adds tokens here and leaves tokenizer.model, which wins, as it was."""
+    network = random_model(MistralConfig(**{**TINY._raw(), "vocab_size": 4098}), seed=3, std=0.4)
+    save_hugging_face(network, write_json(tmp_path, "first", add("<|im_start|>", "<|im_end|>")), TOKENIZER)
+    with pytest.raises(ValueError, match=r"would have no text; take its tokenizer\.model out of the folder"):
+        load_model(tmp_path)
+    (tmp_path / "tokenizer.model").unlink()
+    assert load_model(tmp_path).tokenizer.vocab_size == 4098
 
 
 def test_the_pretrained_vocabulary_in_this_form_gives_the_ids_of_its_own_file(tmp_path):
