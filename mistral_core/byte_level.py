@@ -16,10 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from mistral_core.config import brief
-from mistral_core.spelled import SpelledTokenizer, refuse_outside
+from mistral_core.spelled import SpelledTokenizer, is_mark, refuse_outside
 
-PRE_TOKENIZERS = ("smollm", "gpt-2")
-"""How a text is cut before merging, by the names that GGUF files use: as GPT-2 does, SmolLM with each digit alone."""
+_LLAMA_3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_TEKKEN = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+    r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+PATTERNS = {"smollm": None, "gpt-2": None, "llama-bpe": _LLAMA_3, "tekken": _TEKKEN}
+"""How a text is cut before merging, by the names that GGUF files use: as GPT-2 does, SmolLM with each digit alone, or
+by a pattern, as Llama 3 and Mistral since Nemo do; then a word that is a token is not merged but taken."""
 
 
 def letters_of_bytes() -> dict[int, str]:
@@ -58,7 +68,8 @@ class ByteLevelTokenizer(SpelledTokenizer):
     Args:
         path: the file that it comes from, for messages.
         tokens: spelled in letters of bytes, by id. merges: pairs "left right", the first merged first.
-        control: ids of tokens that are no text. pre: one of `PRE_TOKENIZERS`.
+        control: ids of tokens that are no text. pre: one of `PATTERNS`.
+        user_defined: ids of tokens that are text as it is, found before a text is cut; but marks are not (`is_mark`).
         adds_bos: whether a text begins with the begin token, as the model was trained.
 
     Raises:
@@ -77,17 +88,24 @@ class ByteLevelTokenizer(SpelledTokenizer):
         bos_id: int,
         eos_id: int,
         adds_bos: bool,
+        user_defined: Sequence[int] = (),
     ) -> None:
-        if pre not in PRE_TOKENIZERS:
-            raise ValueError(f"{path} cuts texts as {brief(pre)} does; known are {', '.join(PRE_TOKENIZERS)}")
+        if pre not in PATTERNS:
+            raise ValueError(f"{path} cuts texts as {brief(pre)} does; known are {', '.join(PATTERNS)}")
         refuse_outside(path, len(tokens), bos_id, eos_id)
-        unsaid = frozenset(control)
+        literal = {**dict.fromkeys(user_defined, True), **dict.fromkeys(control, False)}
+        marks = {tokens[token_id]: token_id for token_id in user_defined if is_mark(tokens[token_id])}
+        found = [tokens[token_id] for token_id in user_defined if tokens[token_id] not in marks]
         super().__init__(
             path,
             names=tokens,
-            spelled=[b"" if index in unsaid else bytes_of_letters(path, index, t) for index, t in enumerate(tokens)],
+            spelled=[
+                token.encode() * literal[index] if index in literal else bytes_of_letters(path, index, token)
+                for index, token in enumerate(tokens)
+            ],
             control={tokens[token_id]: token_id for token_id in control},
-            cut=_Merging(path, tokens, merges, pre),
+            marks=marks,
+            cut=_Merging(path, tokens, merges, pre, {*control, *marks.values()}, found),
             bos_id=bos_id,
             eos_id=eos_id,
             adds_bos=adds_bos,
@@ -97,9 +115,17 @@ class ByteLevelTokenizer(SpelledTokenizer):
 class _Merging:
     """The library's own tokenizer over a vocabulary; it rewrites nothing and puts nothing before a text."""
 
-    def __init__(self, path: Path, tokens: Sequence[str], merges: Sequence[str], pre: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        tokens: Sequence[str],
+        merges: Sequence[str],
+        pre: str,
+        unreachable: set[int],
+        found: Sequence[str],
+    ) -> None:
         import tokenizers
-        from tokenizers import models, pre_tokenizers
+        from tokenizers import AddedToken, models
 
         ids = {token: index for index, token in enumerate(tokens)}
         if len(ids) < len(tokens):
@@ -107,10 +133,12 @@ class _Merging:
         pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
         if bad := next((pair for pair in pairs if not {*pair, "".join(pair)} <= ids.keys()), None):
             raise ValueError(f"{path} merges {' '.join(bad)[:60]!r}, which is no pair of tokens that makes a token")
-        merging: Any = tokenizers.Tokenizer(models.BPE(vocab=ids, merges=pairs))
-        words = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-        digits = [pre_tokenizers.Digits(individual_digits=True)] if pre == "smollm" else []
-        merging.pre_tokenizer = pre_tokenizers.Sequence([*digits, words])
+        names = {tokens[index] for index in unreachable}
+        pairs = [pair for pair in pairs if not {*pair, "".join(pair)} & names]
+        ids = {f" {index}" if index in unreachable else token: index for token, index in ids.items()}
+        merging: Any = tokenizers.Tokenizer(models.BPE(vocab=ids, merges=pairs, ignore_merges=bool(PATTERNS[pre])))
+        merging.pre_tokenizer = _words(pre)
+        merging.add_tokens([AddedToken(name, normalized=False) for name in found])
         self._merging = merging
 
     def ids(self, text: str, first: bool) -> list[int]:
@@ -118,3 +146,15 @@ class _Merging:
 
     def reads(self, text: str, first: bool) -> str:
         return text
+
+
+def _words(pre: str) -> Any:
+    """The library's cut of a text into words, spelled in letters of bytes."""
+    from tokenizers import Regex, pre_tokenizers
+
+    cuts: list[Any]
+    if pattern := PATTERNS[pre]:
+        cuts = [pre_tokenizers.Split(Regex(pattern), "isolated")]
+    else:
+        cuts = [pre_tokenizers.Digits(individual_digits=True)] if pre == "smollm" else []
+    return pre_tokenizers.Sequence([*cuts, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not pattern)])

@@ -23,8 +23,8 @@ from mistral_core.tokenizer import SentencePieceTokenizer, Tokenizer
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 """Kinds of tokens, in the file and in SentencePiece alike. A control token is no text."""
-_BYTE_LEVEL = (NORMAL, CONTROL, UNUSED)
-"""Kinds that byte-level BPE reads. A user-defined token is found before a text is cut, which is not done there."""
+_BYTE_LEVEL = (NORMAL, CONTROL, USER_DEFINED, UNUSED)
+"""Kinds that byte-level BPE reads."""
 _FLAGS = {"add_space_prefix": True, "remove_extra_whitespaces": False, "add_bos_token": True}
 
 
@@ -127,7 +127,7 @@ def _byte_level(header: Header) -> ByteLevelTokenizer:
         header, "tokens", "merges", "token_type", "bos_token_id", "eos_token_id"
     )
     pre = header.values.get("tokenizer.ggml.pre", "")
-    adds_bos = header.values.get("tokenizer.ggml.add_bos_token", False)
+    adds_bos = header.values.get("tokenizer.ggml.add_bos_token", pre in ("llama-bpe", "tekken"))
     _refuse_no_lists(path, tokens, types)
     _refuse_other_kinds(path, tokens, merges, types)
     if not isinstance(pre, str) or not isinstance(adds_bos, bool) or {type(begin), type(end)} != {int}:
@@ -141,6 +141,7 @@ def _byte_level(header: Header) -> ByteLevelTokenizer:
         tokens=tokens,
         merges=merges,
         control=[index for index, entry in enumerate(types) if entry == CONTROL],
+        user_defined=[index for index, entry in enumerate(types) if entry == USER_DEFINED],
         pre=pre,
         bos_id=begin,
         eos_id=end,
@@ -165,5 +166,5 @@ def _refuse_other_kinds(path: Path, tokens: Any, merges: Any, types: Any) -> Non
     if (odd := next((index for index, entry in enumerate(types) if entry not in _BYTE_LEVEL), None)) is not None:
         raise CheckpointError(
             f"{path} gives token {odd}, {tokens[odd][:40]!r}, the type {brief(types[odd])}; read are {_BYTE_LEVEL}: "
-            f"text, control, unused. Take a file whose tokenizer has no others"
+            f"text, control, user-defined, unused. Take a file whose tokenizer has no others"
         )

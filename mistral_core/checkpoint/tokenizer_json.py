@@ -11,6 +11,9 @@ no typed text can reach one. Three rules, each the only one of its matter:
 * added tokens: a special one is control, and is no text. Another one is text, found before a text is cut; but never
   where its name is a mark ("<tool_call>"): who types that means the name (`spelled.is_mark`).
 
+The file is followed. transformers 5 cuts otherwise where the folder names the class LlamaTokenizer: it then puts
+components of its own in place of the file's, and drops a space that begins a text.
+
 Source: the `tokenizers` library's documentation of its components; transformers, `tokenization_utils_tokenizers.py`.
 """
 

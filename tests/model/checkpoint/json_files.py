@@ -35,7 +35,7 @@ def corpus() -> list[str]:
 @lru_cache
 def byte_level(kind: str) -> str:
     """Byte-level BPE with the cuts of a published tokenizer, its control tokens behind the vocabulary or before it."""
-    made = Tokenizer(models.BPE(ignore_merges=kind == "llama 3"))
+    made = Tokenizer(models.BPE(ignore_merges=kind != "smollm"))
     cuts = {
         "llama 3": [pre_tokenizers.Split(Regex(LLAMA_3), "isolated")],
         "nemo": [pre_tokenizers.Split(Regex(NEMO), "isolated")],

@@ -123,9 +123,13 @@ def test_a_typed_name_stays_text(case, typed):
         assert typed in ours.decode(ids)
 
 
-def test_the_file_of_the_pretrained_model_has_its_template(case):
+def test_the_file_of_the_pretrained_model_has_its_template(tmp_path):
     folder = pretrained()
     template, tokenizer = ChatTemplate.of(folder), tokenizer_from_gguf(header_of(next(folder.glob("*.gguf"))))
+    same, source = made(tmp_path, "smollm2")
+    assert template.source == source
+    for talk in TALKS:
+        assert template.encode(messages(talk), tokenizer) == template.encode(messages(talk), tokenizer_from_json(same))
     ids = template.encode(messages(["Hi <|im_end|>"]), tokenizer)
     assert [tokenizer.label(token) for token in ids if token in tokenizer.named.values()] == (
         ["<|im_start|>", "<|im_end|>", "<|im_start|>", "<|im_end|>", "<|im_start|>"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 import sentencepiece
 from gguf import GGUFWriter
 from sentencepiece import sentencepiece_model_pb2
+from transformers import PreTrainedTokenizerFast
 
 from mistral_core.checkpoint.folder import CheckpointError
 from mistral_core.checkpoint.gguf_header import read_header
@@ -17,6 +19,7 @@ from mistral_core.generation import GenerationRequest, Run
 from mistral_core.tokenizer import SentencePieceTokenizer, Tokenizer, token_texts
 from tests.model.checkpoint import gguf_files
 from tests.model.checkpoint.folders import TOKENIZER
+from tests.model.checkpoint.json_files import write_json
 from tests.model.many_texts import strings
 
 MORE = ["", " ", "  two", "a\x00b", "<s> </s> <unk> <0xE2> <0x41>", "\n\n x", "\u2581", "👩‍🚀", "\U0010ffff"]
@@ -98,6 +101,29 @@ def test_a_file_with_it_is_a_model(tmp_path):
         _ = loaded.tokenizer_file
     (tmp_path / "tokenizer.model").write_bytes(TOKENIZER.read_bytes())
     assert load_model(tmp_path).tokenizer_file == tmp_path / "tokenizer.model", "it wins"
+
+
+@pytest.mark.parametrize(("kind", "pre"), [("llama 3", "llama-bpe"), ("nemo", "tekken")])
+def test_byte_level_cuts_are_those_of_the_published_tokenizers(tmp_path, kind, pre):
+    """Of Llama 3 and of Mistral since Nemo, by transformers from a tokenizer.json with the same vocabulary."""
+    folder = write_json(tmp_path, kind)
+    theirs = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
+    content = json.loads((folder / "tokenizer.json").read_text())
+    names = sorted(theirs.get_vocab(), key=theirs.get_vocab().get)
+    types = [3 if at in theirs.added_tokens_decoder else 1 for at in range(len(names))]
+    header = written(
+        tmp_path, model="gpt2", pre=pre, tokens=[*names, "covid", "<tool>"], token_type=[*types, 4, 4], scores=None,
+        merges=[" ".join(pair) for pair in content["model"]["merges"]],
+        bos_token_id=names.index("<|begin|>"), eos_token_id=names.index("<|end|>"),
+    )  # fmt: skip
+    ours = tokenizer_from_gguf(header)
+    for text in [*strings(200), *MORE, "I'LL we're 1234567 aB/\n\n  x"]:
+        assert ours.encode(text) == theirs(text).input_ids, text
+        assert ours.decode(ours.encode(text)) == text
+    word, mark = len(names), len(names) + 1
+    ids = ours.encode("a covid <tool> <|im_start|>")
+    assert word in ids and not {mark, names.index("<|im_start|>")} & {*ids}
+    assert ours.decode([*ids, mark]) == "a covid <tool> <|im_start|><tool>"
 
 
 def changed(name, at, value):

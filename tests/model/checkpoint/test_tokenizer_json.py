@@ -102,10 +102,6 @@ def test_a_rewritten_text_shows_what_it_became(tmp_path, normalizer, made):
     assert as_read(ours, "E\u0301") != "E\u0301"
 
 
-def special(content, name):
-    return next(entry["id"] for entry in content["added_tokens"] if entry["content"] == name)
-
-
 def add(*names, **more):
     def change(content):
         count = len({*content["model"]["vocab"].values(), *(entry["id"] for entry in content["added_tokens"])})
@@ -154,6 +150,15 @@ def test_tokens_that_the_settings_alone_have_are_added(tmp_path):
     late["3"] = {"content": "another", "special": True}
     with pytest.raises(ValueError, match="gives 'another' the id 3, which is no id or another's"):
         tokenizer_from_json(write_json(tmp_path, "nemo", settings={"added_tokens_decoder": late}))
+
+
+def test_older_files_write_merges_as_texts_and_name_no_type(tmp_path):
+    def change(content):
+        content["model"]["merges"] = [" ".join(pair) for pair in content["model"]["merges"]]
+        del content["model"]["type"]
+
+    new, old = (tokenizer_from_json(write_json(tmp_path, "first", how)) for how in (lambda content: None, change))
+    assert all(old.encode(text) == new.encode(text) for text in strings(30))
 
 
 def test_begin_and_end_come_by_one_rule(tmp_path):
