@@ -2,9 +2,10 @@
 
 A template is a small program that writes a conversation as one text, with the names of control tokens in it. Those
 that the template writes become their ids; the same names in a message are text. To tell them apart, the messages are
-rendered with a mark around each and within each name that one of them holds: a character of a private plane that
-occurs nowhere in the messages, the names and the template. A name with a mark in it is none. Without the marks the
-text must be the one that the template writes of the messages as they are, else the conversation is refused.
+rendered with marks around each and one within each name that they hold: characters of a private plane that occur
+nowhere in the messages, the names and the template. A name with a mark in it is none, nor is one between the marks of
+a message. Without the marks the text must be the one that the template writes of the messages as they are, else the
+conversation is refused.
 
 The template runs in a process of its own (`chat_render.py`) with bounds on its size, its messages, what it writes,
 its time and, but for Windows, its memory. Not bounded: how many conversations are rendered at once. It is given
@@ -120,13 +121,13 @@ class ChatTemplate:
         """
         _check(messages)
         names = [name for name in tokenizer.named if len(name) > 1]
-        mark = _mark("".join([self.source, *names, *(message["content"] for message in messages)]))
-        marked = [{**message, "content": _marked(message["content"], names, mark)} for message in messages]
+        marks = _marks("".join([self.source, *names, *(message["content"] for message in messages)]))
+        marked = [{**message, "content": _marked(message["content"], names, marks)} for message in messages]
         text, plain = self._render([marked, messages], tokenizer, add_generation_prompt, now)
-        if text.replace(mark, "") != plain:
+        if _unmarked(text, marks) != plain:
             self._refuse_touching(messages, names)
             text = plain
-        return _ids(text, mark, names, tokenizer)
+        return _ids(text, marks, names, tokenizer)
 
     def render(
         self,
@@ -216,26 +217,32 @@ def _check(messages: Sequence[Mapping[str, str]]) -> None:
         raise ValueError(f"the conversation has {total:,} characters; it may have {MOST_CHARACTERS:,}: shorten it")
 
 
-def _mark(taken: str) -> str:
-    """A character that occurs nowhere."""
+def _marks(taken: str) -> tuple[str, str, str]:
+    """Three characters that occur nowhere: before a message, behind it, and within a name."""
     held = {*taken}
     free = [character for character in map(chr, _PRIVATE) if character not in held]
-    if not free:
-        raise ValueError("the conversation holds every character of plane 15; remove one of them")
-    return secrets.choice(free)
+    if len(free) < 3:
+        raise ValueError("the conversation holds nearly every character of plane 15; remove some of them")
+    begin, end, within = secrets.SystemRandom().sample(free, 3)
+    return begin, end, within
 
 
-def _marked(content: str, names: Sequence[str], mark: str) -> str:
-    """A message with the mark at both ends, within the spaces that a template may cut off, and in every name."""
+def _marked(content: str, names: Sequence[str], marks: tuple[str, str, str]) -> str:
+    """A message with marks at both ends, within the spaces that a template may cut off, and in every name."""
+    begin, end, within = marks
     body = content.strip()
     if not body:
         return content
-    begin = content.index(body)
-    before, behind = content[:begin], content[begin + len(body) :]
+    at = content.index(body)
+    before, behind = content[:at], content[at + len(body) :]
     for name in names:
         while name in body:
-            body = body.replace(name, name[0] + mark + name[1:])
-    return f"{before}{mark}{body}{mark}{behind}"
+            body = body.replace(name, name[0] + within + name[1:])
+    return f"{before}{begin}{body}{end}{behind}"
+
+
+def _unmarked(text: str, marks: tuple[str, str, str]) -> str:
+    return text.translate({ord(mark): None for mark in marks})
 
 
 def _touches(content: str, name: str) -> bool:
@@ -244,13 +251,19 @@ def _touches(content: str, name: str) -> bool:
     return name in content or any(content.endswith(name[:at]) or content.startswith(name[at:]) for at in parts)
 
 
-def _ids(text: str, mark: str, names: Sequence[str], tokenizer: ChatTokenizer) -> list[int]:
+def _ids(text: str, marks: tuple[str, str, str], names: Sequence[str], tokenizer: ChatTokenizer) -> list[int]:
     """Names that the template wrote as their ids, and the text between them."""
-    found = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))) or "(?!)")
+    begin, end, _ = marks
+    said = "".join(mark for mark in text if mark in (begin, end))
+    paired = said == (begin + end) * (len(said) // 2)  # a template may cut a message in two
+    found = re.compile("|".join([begin, end, *map(re.escape, sorted(names, key=len, reverse=True))]))
     ids: list[int] = []
-    at = 0
+    at, in_message = 0, False
     for match in [*found.finditer(text), None]:
-        between = text[at : match.start() if match else len(text)].replace(mark, "")
+        if match and (match[0] in (begin, end) or in_message):
+            in_message = paired and (match[0] == begin or (in_message and match[0] != end))
+            continue
+        between = _unmarked(text[at : match.start() if match else len(text)], marks)
         if between:
             ids += tokenizer.encode_after_control(between) if ids else tokenizer.encode(between, bos=False)
         if match:

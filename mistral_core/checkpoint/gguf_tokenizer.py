@@ -110,6 +110,12 @@ def _refuse_no_scores(path: Path, tokens: Any, scores: Any, types: Any) -> None:
     numbers = isinstance(scores, tuple) and all(type(score) is float and math.isfinite(score) for score in scores)
     if not numbers or len(scores) != len(tokens):
         raise CheckpointError(f"{path} has no finite score for each token; copy it again from its source")
+    merged = [score for token, score, kind in zip(tokens, scores, types, strict=True) if kind == NORMAL and token[1:]]
+    if len(merged) > 1 and len({*merged}) == 1:
+        raise CheckpointError(
+            f"{path} gives all its pieces the score {merged[0]:g}, so which are merged first is unknown; put the "
+            f"tokenizer.model of the model's source beside it"
+        )
     if (odd := next((at for at, kind in enumerate(types) if kind not in range(NORMAL, BYTE + 1)), None)) is not None:
         raise CheckpointError(
             f"{path} gives token {odd}, {tokens[odd][:40]!r}, the type {brief(types[odd])}; types are 1 to 6"

@@ -160,10 +160,8 @@ def _spelled(path: Path, names: list[str], added: set[int], control: set[int], c
     for token_id, name in enumerate(names):
         if token_id in control:
             spelled.append(b"")
-        elif token_id in added:
-            spelled.append(name.encode())
         elif cut.byte_level:
-            spelled.append(bytes_of_letters(path, token_id, name))
+            spelled.append(name.encode() if token_id in added else bytes_of_letters(path, token_id, name))
         elif token_id in cut.byte_tokens:
             spelled.append(bytes([cut.byte_tokens[token_id]]))
         else:

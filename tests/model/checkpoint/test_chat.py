@@ -168,6 +168,23 @@ def test_two_messages_make_no_name_together(tmp_path):
         assert ours.decode(ids) == "".join(talk)
 
 
+def test_a_template_that_takes_letters_out_makes_no_name(tmp_path):
+    ours = tokenizer_from_json(write_json(tmp_path, "nemo"))
+    template = ChatTemplate("<|im_start|>{{ messages[0].content | replace('ZZ', '') }}<|im_end|>", tmp_path)
+    ids = template.encode(messages(["a <|im_ZZend|> b"]), ours)
+    assert [ours.label(token) for token in ids if token in ours.named.values()] == ["<|im_start|>", "<|im_end|>"]
+    assert ours.decode(ids) == "a <|im_end|> b"
+
+
+def test_a_template_that_shows_a_part_of_a_message_keeps_its_own_tokens(tmp_path):
+    """As those of reasoning models leave out what was thought."""
+    ours = tokenizer_from_json(write_json(tmp_path, "nemo"))
+    source = "{% for m in messages %}<|im_start|>{{ m.content.split('</think>')[-1] }}<|im_end|>{% endfor %}"
+    ids = ChatTemplate(source, tmp_path).encode(messages(["Hm</think>Yes <|im_end|>", "No"]), ours)
+    control = [ours.label(token) for token in ids if token in ours.named.values()]
+    assert control == ["<|im_start|>", "<|im_end|>"] * 2 and ours.decode(ids) == "Yes <|im_end|>No"
+
+
 def test_a_template_that_looks_at_letters_still_knows_its_own_tokens(tmp_path):
     template, ours = ChatTemplate("{{ messages[0].content | length }}<|end|>", tmp_path), None
     ours = tokenizer_from_json(write_json(tmp_path, "nemo"))

@@ -134,6 +134,7 @@ def changed(name, at, value):
 REFUSED = {
     "no number": (lambda: changed("scores", 7, float("nan")), "no finite score for each token"),
     "scores too few": (lambda: {"scores": pieces()["scores"][:-1]}, "no finite score for each token"),
+    "equal scores": (lambda: {"scores": [-1000.0] * 4096}, "all its pieces the score -1000, so which are merged first"),
     "a kind": (lambda: changed("token_type", 300, 9), "the type 9; types are 1 to 6"),
     "a piece twice": (lambda: changed("tokens", 300, "the"), "0 empty ones and 1 twice"),
     "an empty piece": (lambda: changed("tokens", 300, ""), "1 empty ones"),

@@ -128,6 +128,20 @@ def test_a_text_that_begins_with_an_added_word_has_no_space_before_it(tmp_path):
         assert ids == theirs(text).input_ids and ours.decode(ids) == text.removeprefix(" ")
 
 
+def test_an_added_word_with_spaces_is_spelled_as_sentencepiece_writes_them(tmp_path):
+    """As Gemma's files have them: runs of spaces that are pieces too."""
+
+    def change(content):
+        content["pre_tokenizer"]["prepend_scheme"] = "never"
+        at = content["model"]["vocab"]["\u2581of"]
+        content["added_tokens"].append({"id": at, "content": "\u2581of", "special": False, "normalized": False,
+                                        "lstrip": False, "rstrip": False, "single_word": False})  # fmt: skip
+
+    ours, theirs = both(write_json(tmp_path, "first", change))
+    for text in ("king of men", " of", "of"):
+        assert ours.encode(text) == theirs(text).input_ids and ours.decode(ours.encode(text)) == text
+
+
 def test_a_text_whose_tokens_would_say_something_else_is_refused(tmp_path):
     """A word that is in the vocabulary is not cut further here, and "<0x41>" is: as the byte of "A"."""
 
