@@ -3,6 +3,8 @@
 A component is let in where what it does to a text is known exactly: it cuts, or spells, or puts one space before the
 first word. A normaliser of byte-level BPE may also rewrite the text (NFC, lower case); then `rewriting` says so, and
 the tokens are those of what it made.
+
+Not bounded is how long a hostile pattern looks for a match; published ones take a few microseconds for each word.
 """
 
 from __future__ import annotations
@@ -104,13 +106,13 @@ def cut_of(
     )
 
 
-def _parts(content: dict[str, Any], name: str, several: str) -> list[dict[str, Any]]:
-    """A component as a list of its parts; what is none is kept, to be refused by its name."""
+def _parts(content: dict[str, Any], name: str, several: str, depth: int = 0) -> list[dict[str, Any]]:
+    """A component as a list of its parts; what is none, or lies too deep, is kept, to be refused by its name."""
     part = content.get(name)
     if part is None:
         return []
-    if isinstance(part, dict) and part.get("type") == "Sequence" and isinstance(part.get(several), list):
-        return [inner for one in part[several] for inner in _parts({name: one}, name, several)]
+    if isinstance(part, dict) and part.get("type") == "Sequence" and isinstance(part.get(several), list) and depth < 10:
+        return [inner for one in part[several] for inner in _parts({name: one}, name, several, depth + 1)]
     kind = part.get("type") if isinstance(part, dict) else part
     return [part if isinstance(part, dict) and isinstance(kind, str) else {"type": brief(kind)}]
 

@@ -259,6 +259,20 @@ def test_what_cannot_be_exact_is_refused_by_name(tmp_path, case):
     assert "tokenizer" in str(refusal.value) and len(str(refusal.value)) < 700
 
 
+@pytest.mark.parametrize("depth", [5, 50, 300])
+def test_components_that_lie_deep_are_read_or_refused(tmp_path, depth):
+    def change(content):
+        for _ in range(depth):
+            content["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [content["pre_tokenizer"]]}
+
+    if depth == 5:
+        ours, theirs = both(write_json(tmp_path, "nemo", change))
+        assert ours.encode("the king") == theirs("the king").input_ids
+    else:
+        with pytest.raises(ValueError, match="0 byte tokens of 256"):
+            tokenizer_from_json(write_json(tmp_path, "nemo", change))
+
+
 def test_a_vocabulary_that_is_no_byte_level_is_refused(tmp_path):
     def change(content):
         vocabulary = content["model"]["vocab"]
