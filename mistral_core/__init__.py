@@ -20,7 +20,7 @@ Reading order, which is the order in which data meets the files:
 These files are the network and running it. Around them, a folder each; its `__init__.py` says what is in it:
 
 * `trace/`         what is kept of a run
-* `checkpoint/`    published weights, in Mistral's and in Hugging Face's layout, and what makes them run fast
+* `checkpoint/`    published weights, tokenizers and chat templates in every layout, and what makes them run fast
 * `analysis/`      measurements on text: reach, influence, attention, bytes
 * `verification/`  the checks that this is Mistral and nothing else
 * `serving/`       one engine for many sessions

@@ -77,22 +77,29 @@ class Tokenizer(Protocol):
 class SentencePieceTokenizer:
     """A `tokenizer.model` behind the protocol.
 
+    Names of control tokens in a typed text are text, never control: "<s>", and in the files of Mistral's
+    instruct models from v2 on also "[INST]" and its like, are cut into pieces as any other word. Only ids bring a
+    control token in; `named` has them. (Pieces that the file calls user-defined are text and are found.)
+
     Args:
-        path: the SentencePiece model file.
+        path: the SentencePiece model file, or the file that `model` was made from.
+        model: the serialized model, where no file holds it alone.
+        adds_bos: whether a text begins with the begin token, as the model was trained.
 
     Raises:
         ValueError: the file is missing, is not a SentencePiece model, lacks a begin or end token, or
             does not give a text back as it was typed (repeated spaces, characters that it normalises).
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self._processor = _open(self.path)
+    def __init__(self, path: str | Path, model: bytes | None = None, adds_bos: bool = True) -> None:
+        self.path, self.is_file, self._adds_bos = Path(path), model is None, adds_bos
+        self._processor = _open(self.path, model)
         count = self._processor.get_piece_size()
         ids = list(range(count))
         self._pieces: list[str] = self._processor.id_to_piece(ids)
         self._is_byte: list[bool] = self._processor.is_byte(ids)
         self._is_control: list[bool] = self._processor.is_control(ids)
+        self.named = {self._pieces[token_id]: token_id for token_id in ids if self._is_control[token_id]}
         self._unknown: int = self._processor.unk_id()
         self._strips_prefix = self._probe_prefix()
         for name, value in (("begin", self.bos_id), ("end", self.eos_id)):
@@ -126,14 +133,28 @@ class SentencePieceTokenizer:
         return self._strips_prefix
 
     def encode(self, text: str, bos: bool = True, eos: bool = False) -> list[int]:
-        """Token ids of `text`; names of control tokens in it ("<s>") are ordinary text.
+        """Token ids of `text`; names of control tokens in it ("<s>", "[INST]") are ordinary text.
 
         Raises:
             ValueError: `text` holds half of a surrogate pair, which no UTF-8 file can.
         """
         refuse_surrogates(text)
         ids: list[int] = self._processor.encode(text)
-        return [self.bos_id] * bos + ids + [self.eos_id] * eos
+        begins = bos and (self._adds_bos or not ids)
+        return [self.bos_id] * begins + ids + [self.eos_id] * eos
+
+    def encode_after_control(self, text: str) -> list[int]:
+        """Token ids of a text behind a control token, where its first word has the dummy prefix too.
+
+        A space that begins the text is that prefix: "[INST] Hello" and "[INST]Hello" read the same, which is how
+        mistral-common cuts the messages of v1 to v3.
+
+        Raises:
+            ValueError: as `encode`.
+        """
+        if not (self._strips_prefix and text.startswith(" ")):
+            return self.encode(text, bos=False)
+        return self.encode(text[1:], bos=False) or [int(self._processor.piece_to_id(SPACE_PIECE))]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of a sequence.
@@ -217,12 +238,12 @@ class SentencePieceTokenizer:
         return False
 
 
-def _open(path: Path) -> sentencepiece.SentencePieceProcessor:
+def _open(path: Path, model: bytes | None) -> sentencepiece.SentencePieceProcessor:
     if not path.is_file():
-        raise ValueError(f"there is no tokenizer at {path}; a model folder needs its tokenizer.model")
+        raise ValueError(f"there is no tokenizer at {path}; a model folder needs one, or a tokenizer.json")
     processor = sentencepiece.SentencePieceProcessor()
     try:
-        processor.load_from_serialized_proto(path.read_bytes())
+        processor.load_from_serialized_proto(path.read_bytes() if model is None else model)
     except (RuntimeError, OSError) as error:
         raise ValueError(f"{path} cannot be read as a SentencePiece model; copy it again from its source") from error
     if not processor.get_piece_size():
@@ -334,6 +355,15 @@ def token_texts(tokenizer: Tokenizer, ids: Iterable[int]) -> tuple[list[str], li
     if texts:
         texts[-1] += decoder.flush()
     return texts, [tokenizer.label(token_id) for token_id in ids]
+
+
+def as_read(tokenizer: Tokenizer, text: str) -> str:
+    """What the model reads of a typed text: the text itself, unless its tokenizer rewrites texts.
+
+    Raises:
+        ValueError: as `encode`.
+    """
+    return tokenizer.decode(tokenizer.encode(text, bos=False))
 
 
 def single_token(tokenizer: Tokenizer, word: str) -> int:

@@ -10,5 +10,7 @@ Reading order, which is the order in which a folder meets the files:
 6. `fast.py`           what makes the loaded network fast, and nothing else
 7. `save.py`           the way back
 8. `variants.py`       the same weights with another window, fewer layers, another dtype
-9. `golden.py`         logits that another program computed, stored beside the weights
+9. `tokenizers.py`     whose tokenizer it is: `tokenizer_json.py` with `json_cut.py`, `tekken.py`, `gguf_tokenizer.py`
+10. `chat.py`          from messages to token ids by the folder's template, which `chat_render.py` runs
+11. `golden.py`        logits that another program computed, stored beside the weights
 """

@@ -1,8 +1,8 @@
-"""A folder with a GGUF file: the network that it describes, its weights and its tokenizer.
+"""A folder with a GGUF file: the network that it describes and its weights.
 
 Such files carry everything in one: numbers of the architecture, weights, many of them quantised in blocks, and the
-vocabulary. Of their architectures "llama" is this network, without a window unless the file names one. Their rows of
-wq and wk lie in the adjacent-pair order of Mistral's own files, not in Hugging Face's.
+vocabulary (`gguf_tokenizer.py`). Of their architectures "llama" is this network, without a window unless the file
+names one. Their rows of wq and wk lie in the adjacent-pair order of Mistral's own files, not in Hugging Face's.
 
 Source: llama.cpp, `gguf-py/gguf/constants.py` (names), `convert_hf_to_gguf.py` (`permute`, the order of rows).
 """
@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from mistral_core.byte_level import ByteLevelTokenizer
 from mistral_core.checkpoint.folder import CheckpointError, in_words
 from mistral_core.checkpoint.gguf_header import Header, StoredTensor, bytes_of, read_header
 from mistral_core.config import V01_ROPE_THETA, MistralConfig, brief, named
@@ -179,59 +178,3 @@ def read_tensor(header: Header, tensor: StoredTensor) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):  # what is no number is refused by whoever reads it, by name
         numbers = dequantize(raw.reshape(rows, -1), kind)
     return np.array(numbers, np.float32).reshape(tensor.shape)
-
-
-def tokenizer_from_gguf(header: Header) -> ByteLevelTokenizer:
-    """The tokenizer whose vocabulary and merges the file holds.
-
-    Raises:
-        ValueError: one of another kind, or a damaged vocabulary.
-    """
-    values, path = header.values, header.path
-    kind = values.get("tokenizer.ggml.model")
-    if kind != "gpt2":
-        raise CheckpointError(
-            f"{path} has a tokenizer of the kind {brief(kind)}; from such a file only byte-level BPE ('gpt2') is read, "
-            f"so put the tokenizer.model of the model's source beside it"
-        )
-    wanted = [f"tokenizer.ggml.{name}" for name in ("tokens", "merges", "token_type", "bos_token_id", "eos_token_id")]
-    if missing := [key for key in wanted if key not in values]:
-        raise CheckpointError(f"{path} lacks {', '.join(missing)}; a tokenizer needs them")
-    tokens, merges, types, begin, end = (values[key] for key in wanted)
-    pre, adds_bos = values.get("tokenizer.ggml.pre", ""), values.get("tokenizer.ggml.add_bos_token", False)
-    _refuse_other_kinds(path, tokens, merges, types)
-    if not isinstance(pre, str) or not isinstance(adds_bos, bool) or {type(begin), type(end)} != {int}:
-        said = ", ".join(brief(value) for value in (pre, adds_bos, begin, end))
-        raise CheckpointError(
-            f"{path} has a tokenizer whose pre, add_bos_token, bos_token_id and eos_token_id are {said}; they must be "
-            f"a name, true or false, and two numbers of tokens: copy it again from its source"
-        )
-    return ByteLevelTokenizer(
-        path,
-        tokens=tokens,
-        merges=merges,
-        control=[index for index, entry in enumerate(types) if entry == CONTROL],
-        pre=pre,
-        bos_id=begin,
-        eos_id=end,
-        adds_bos=adds_bos,
-    )
-
-
-CONTROL = 3
-"""The type of a token that is no text."""
-_TYPES = (1, CONTROL, 5)
-"""Types that are read. A token that a user defined (4) is found in a text before it is cut, which is not done here."""
-
-
-def _refuse_other_kinds(path: Path, tokens: Any, merges: Any, types: Any) -> None:
-    """Refuses lists that are none, entries that are no texts, and tokens that would be found otherwise."""
-    if not all(isinstance(entry, tuple) for entry in (tokens, merges, types)) or len(types) != len(tokens):
-        raise CheckpointError(f"{path} has no list of tokens with a type for each; copy it again")
-    if not all(isinstance(entry, str) for entry in (*tokens, *merges)):
-        raise CheckpointError(f"{path} has tokens or merges that are no texts; copy it again from its source")
-    if (odd := next((index for index, entry in enumerate(types) if entry not in _TYPES), None)) is not None:
-        raise CheckpointError(
-            f"{path} gives token {odd}, {tokens[odd][:40]!r}, the type {brief(types[odd])}; read are {_TYPES}: text, "
-            f"control, unused. Take a file whose tokenizer has no others"
-        )

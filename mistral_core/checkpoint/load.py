@@ -38,11 +38,11 @@ from mistral_core.checkpoint.gguf_folder import READ, header_of, kind_of, read_t
 from mistral_core.checkpoint.golden import GOLDEN_FILE, load_golden
 from mistral_core.checkpoint.registry import bundled_root
 from mistral_core.checkpoint.tensors import add_to_hash, expected_shapes, file_name, from_half_split, rotary_heads
-from mistral_core.checkpoint.tokenizers import load_tokenizer
+from mistral_core.checkpoint.tokenizers import load_tokenizer, tokenizer_model_of
 from mistral_core.config import MistralConfig, brief, named, printable
 from mistral_core.memory import free_bytes, gibibytes
 from mistral_core.model import Transformer
-from mistral_core.tokenizer import SentencePieceTokenizer, Tokenizer
+from mistral_core.tokenizer import Tokenizer
 
 _CHANGED = "changed while the model was being read, so its parts may be of two versions; load it again"
 _FLOATS = {"BF16", "F16", "F32", "F64"}
@@ -78,11 +78,13 @@ class LoadedModel:
         """The `tokenizer.model` of the folder, for what is made from this model.
 
         Raises:
-            ValueError: its tokenizer lies in a GGUF file.
+            ValueError: its tokenizer lies in a file of another kind.
         """
-        if not isinstance(self.tokenizer, SentencePieceTokenizer):
-            raise ValueError(f"{self.folder} has its tokenizer in a GGUF file; only a tokenizer.model can be passed on")
-        return self.tokenizer.path
+        path = tokenizer_model_of(self.tokenizer)
+        if path is None:
+            held = getattr(self.tokenizer, "path", self.folder).name
+            raise ValueError(f"{self.folder} has its tokenizer in {held}; only a tokenizer.model can be passed on")
+        return path
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def load_model(
     """Loads a model folder of any layout.
 
     Args:
-        folder: holds the configuration, the weights as safetensors and `tokenizer.model`; or one GGUF file.
+        folder: holds the configuration, the weights as safetensors and a tokenizer (`tokenizers.py`); or a GGUF file.
         dtype: compute dtype, whatever the file has.
         device: where the weights go, one tensor at a time.
 
@@ -161,9 +163,15 @@ def load_model(
         name=folder.resolve().name,
         model_hash=model_hash,
         folder=folder,
-        notices=published.notices,
+        notices=(*published.notices, *_rewriting(tokenizer)),
         trained_context=published.trained_context,
     )
+
+
+def _rewriting(tokenizer: Tokenizer) -> tuple[str, ...]:
+    """A sentence on what the tokenizer makes of a typed text, if it changes any."""
+    said = getattr(tokenizer, "rewriting", "")
+    return (f"the tokenizer does not read a text as it was typed: {said}",) if said else ()
 
 
 def _refuse_too_large(config: MistralConfig, dtype: torch.dtype, device: torch.device, folder: Path) -> None:
@@ -318,15 +326,21 @@ def _check(stored: dict[str, _Stored], config: MistralConfig, folder: Path) -> N
         raise CheckpointError(one_message(f"the weights in {folder} do not fit its configuration", problems))
 
 
+def _other(folder: Path, tokenizer: Tokenizer) -> str:
+    """Where the missing tokens may be: a fine-tuning puts its own into tokenizer.json alone."""
+    if tokenizer_model_of(tokenizer) and (folder / "tokenizer.json").is_file():
+        return "take its tokenizer.model out of the folder, and tokenizer.json is read, which may have them"
+    return "take the tokenizer that the model was trained with, or cut these rows off its embedding and output"
+
+
 def _fitting_tokenizer(folder: Path, config: MistralConfig) -> Tokenizer:
     """The folder's tokenizer, with a token for each row of the embedding and no more."""
     tokenizer = load_tokenizer(folder)
-    path = tokenizer.path if isinstance(tokenizer, SentencePieceTokenizer) else folder
+    path = getattr(tokenizer, "path", folder)
     if tokenizer.vocab_size < config.vocab_size:
         raise CheckpointError(
             f"{path} has {tokenizer.vocab_size} tokens, but the network has {config.vocab_size}: tokens "
-            f"{tokenizer.vocab_size} to {config.vocab_size - 1} would have no text; take the tokenizer that the model "
-            f"was trained with, or cut these rows off its embedding and output"
+            f"{tokenizer.vocab_size} to {config.vocab_size - 1} would have no text; {_other(folder, tokenizer)}"
         )
     if tokenizer.vocab_size > config.vocab_size:
         raise CheckpointError(

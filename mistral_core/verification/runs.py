@@ -18,10 +18,10 @@ import numpy as np
 import torch
 
 from mistral_core.checkpoint.tensors import hash_tensors
+from mistral_core.checkpoint.tokenizers import tokenizer_model_of
 from mistral_core.generation import GenerationRequest, Run
 from mistral_core.model import Transformer
 from mistral_core.sampling import SamplingSettings
-from mistral_core.tokenizer import SentencePieceTokenizer
 from mistral_core.trace.trace import RecordingPlan, Trace
 from mistral_core.verification.operations import HUGGING_FACE_LAYOUT, MISTRAL_LAYOUT, Substitutes
 from mistral_core.verification.subject import (
@@ -69,10 +69,13 @@ def _layout_round_trip(subject: Subject, operations: Substitutes, layout: str) -
     compared = f"weights saved in {layout}'s layout with those loaded, bit for bit"
     if layout == HUGGING_FACE_LAYOUT and len(set(model.config.windows)) > 1:
         return skipped("save and load", compared, "that layout cannot say windows that differ by layer")
-    if not isinstance(tokenizer, SentencePieceTokenizer):
-        return skipped("save and load", compared, "its tokenizer lies in a GGUF file, which is not written here")
+    tokenizer_model = tokenizer_model_of(tokenizer)
+    if tokenizer_model is None:
+        return skipped(
+            "save and load", compared, "its tokenizer is no tokenizer.model, and others are not written here"
+        )
     with tempfile.TemporaryDirectory() as folder:
-        loaded = operations.checkpoint_round_trip(model, Path(folder), layout, tokenizer.path)
+        loaded = operations.checkpoint_round_trip(model, Path(folder), layout, tokenizer_model)
         saved, reloaded = model.state_dict(), loaded.model.state_dict()
         worst = 0.0
         for name, tensor in saved.items():

@@ -97,8 +97,9 @@ REFUSED = {
     ),
     "two widths": ({"values": [("llama.rope.dimension_count", 16)]}, r"a head the widths \[32, 16\]"),
     "huge": ({"values": [("llama.block_count", 10**9)]}, "n_layers is 1000000000"),
-    "other tokenizer": ({"model": "llama"}, "put the tokenizer.model of the model's source beside it"),
-    "other cuts": ({"pre": "llama-bpe"}, "cuts texts as 'llama-bpe' does; known are smollm, gpt-2"),
+    "no scores": ({"model": "llama"}, "lacks tokenizer.ggml.scores"),
+    "other tokenizer": ({"model": "t5"}, "put the tokenizer.model of the model's source beside it"),
+    "other cuts": ({"pre": "qwen2"}, "cuts texts as 'qwen2' does; known are smollm, gpt-2, llama-bpe, tekken"),
     "a merge of nothing": ({"merges": ["t h", "x yz"]}, "merges 'x yz'"),
     "tokens too few": ({"tokens": gguf_files.TOKENS[:-1], "merges": gguf_files.MERGES[:-1]}, "has 263 tokens, but the network has 264"),
     "no bytes": ({"tokens": [*gguf_files.TOKENS[:-1], "日"], "merges": gguf_files.MERGES[:-1]}, "stands for no byte"),
@@ -154,8 +155,8 @@ def test_values_that_change_nothing_are_said_or_ignored(tmp_path):
 
 def test_tokens_of_a_type_that_cuts_texts_otherwise_are_refused(tmp_path):
     types = [3 if token in gguf_files.CONTROL else 1 for token in gguf_files.TOKENS]
-    write(tmp_path, instead={"tokenizer.ggml.token_type": [*types[:-1], 4]})
-    with pytest.raises(CheckpointError, match="token 263, 'and', the type 4"):
+    write(tmp_path, instead={"tokenizer.ggml.token_type": [*types[:-1], 6]})
+    with pytest.raises(CheckpointError, match="token 263, 'and', the type 6"):
         load_model(tmp_path)
     write(tmp_path, instead={"tokenizer.ggml.tokens": list(range(264))})
     with pytest.raises(CheckpointError, match="tokens or merges that are no texts"):
