@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mistral_core.analysis.gradients import Conductance
     from mistral_core.analysis.influence import BackwardInfluence, ForwardInfluence, Pass
     from mistral_core.analysis.reach import Cut
+    from mistral_core.checkpoint.chat import ChatTemplate
     from mistral_core.checkpoint.load import LoadedModel
     from mistral_core.model import Transformer
     from mistral_core.serving.engine import Engine
@@ -83,6 +84,34 @@ def tokenizer(name: str) -> Tokenizer:
         ValueError: no such model, or no readable tokenizer.
     """
     return load_tokenizer(registry.resolve_browser(name))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def chat_template(name: str) -> ChatTemplate | None:
+    """How a model wants a conversation written; `None` where it was not trained to chat.
+
+    Raises:
+        ValueError: no such model, or a template that is refused.
+    """
+    from mistral_core.checkpoint.chat import ChatTemplate
+
+    return ChatTemplate.of(registry.resolve_browser(name))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def conversation(name: str, said: tuple[str, ...]) -> tuple[int, ...]:
+    """Token ids of a conversation, the visitor and the model by turns, up to where the next answer begins.
+
+    Raises:
+        ValueError: the model has no template, or it refuses these messages.
+    """
+    from mistral_core.checkpoint.chat import ChatTokenizer
+
+    template, reading = chat_template(name), tokenizer(name)
+    if template is None or not isinstance(reading, ChatTokenizer):
+        raise ValueError(f"{name} has no chat template: it was not trained to answer, only to go on with a text")
+    messages = [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(said)]
+    return tuple(template.encode(messages, reading))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

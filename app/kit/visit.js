@@ -12,7 +12,7 @@ const KEY = "mistral-explorer-visit";
 /** What an address says of a run, as the server spells it (one typed by hand may leave out a part); the rest says where
  * in it one was. */
 const ALWAYS = ["model", "text", "seed", "n"];
-const OF_RUN = [...ALWAYS, "temp", "topk", "topp", "minp", "rep", "forced"];
+const OF_RUN = [...ALWAYS, "temp", "topk", "topp", "minp", "rep", "forced", "chat"];
 /** As many texts as a session keeps. */
 const MOST = 8;
 

@@ -29,8 +29,8 @@ def any_configuration(desk: Desk) -> None:
         "Beside the weights of a published model lies a small file that describes its network: config.json or "
         "params.json. Paste one: its numbers follow from it alone, no weights are needed."
     )
-    kept = desk.page_state(ModelsState)
-    state.begin(state.PUBLISHED, kept.published)
+    page = desk.page_state(ModelsState)
+    state.begin(state.PUBLISHED, page.published)
     typed = st.text_area(
         "The text of a config.json or params.json",
         key=state.PUBLISHED,
@@ -38,15 +38,15 @@ def any_configuration(desk: Desk) -> None:
         max_chars=MOST_TYPED,
         placeholder='{"model_type": "mistral", "hidden_size": 4096, "num_hidden_layers": 32, …}',
     )
-    kept.published = typed or ""
-    if not kept.published.strip():
+    page.published = typed or ""
+    if not page.published.strip():
         return
     try:
-        published = published_text(kept.published, "The text")
+        published = published_text(page.published, "The text")
     except ValueError as refusal:
         _refused(refusal)
     else:
-        _shown(published)
+        _numbers(published)
 
 
 def _refused(refusal: ValueError) -> None:
@@ -59,7 +59,7 @@ def _refused(refusal: ValueError) -> None:
     st.warning(f"This describes no network that can be read here, so no number of it is shown:\n\n{lines}")
 
 
-def _shown(published: Published) -> None:
+def _numbers(published: Published) -> None:
     config, notices = published.config, published.notices
     reach, trained = config.exact_reach(), published.trained_context
     rows = {

@@ -9,6 +9,7 @@ import streamlit as st
 from app.session import actions, state
 from app.session.desk import Desk
 from app.session.progress import writing
+from app.session.prompts import MAX_PROMPT_TOKENS, can_chat, prompt_ids, said_before
 from app.session.runs import MAX_NEW_TOKENS, MAX_SEED_ON_SCREEN, RunSpec
 from app.shared.examples import RELAY, examples_of
 from app.shared.imposed import window_choice
@@ -18,12 +19,51 @@ PACES = {"as fast as it can": 0.0, "20 tokens a second": 20.0, "5 tokens a secon
 
 def prompt_area(desk: Desk) -> str:
     """The prompt; counted as last committed (Ctrl+Enter, or leaving the field)."""
+    if can_chat(desk.model):
+        _chat_or_text(desk)
     state.begin(state.PROMPT, desk.prompt)
-    typed = st.text_area(
-        "Prompt", key=state.PROMPT, height=84, label_visibility="collapsed", placeholder="Write how the text begins …"
-    )
+    hint = "Say something …" if chatting(desk) else "Write how the text begins …"
+    typed = st.text_area("Prompt", key=state.PROMPT, height=84, label_visibility="collapsed", placeholder=hint)
     desk.prompt = typed or ""
     return desk.prompt
+
+
+def chatting(desk: Desk) -> bool:
+    """Whether what is typed is said to the model."""
+    return desk.chat and can_chat(desk.model)
+
+
+def _chat_or_text(desk: Desk) -> None:
+    names = {False: "go on with a text", True: "chat"}
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        state.begin(state.CHAT, desk.chat)
+        chosen = st.segmented_control(
+            "What is typed", list(names), format_func=names.__getitem__, key=state.CHAT, label_visibility="collapsed"
+        )
+        if chosen is not None and chosen != desk.chat:
+            desk.chat = chosen
+            desk.prompt = ""
+            state.put(state.PROMPT, "")
+        if desk.chat and (said := said_before(desk)):
+            st.checkbox(f"a new conversation (this one has {len(said)} messages)", key=state.NEW_CHAT)
+
+
+def _turns(desk: Desk) -> tuple[str, ...] | None:
+    """What the next message goes on with; `None` = it is no message."""
+    if not chatting(desk):
+        return None
+    return () if state.value(state.NEW_CHAT, False) else said_before(desk)
+
+
+def _next_spec(desk: Desk) -> RunSpec:
+    return RunSpec(
+        model=desk.model,
+        text=desk.prompt,
+        sampling=desk.sampling,
+        seed=desk.seed,
+        new_tokens=desk.length,
+        turns=_turns(desk),
+    )
 
 
 def _use_example(desk: Desk, text: str) -> None:
@@ -67,8 +107,11 @@ def _press(desk: Desk, name: str) -> None:
     desk.seed = state.value(state.SEED, desk.seed)
     desk.pace = PACES.get(state.value(state.PACE, ""), desk.pace)
     desk.length = state.value(state.LENGTH, desk.length)
-    spec = RunSpec(model=desk.model, text=desk.prompt, sampling=desk.sampling, seed=desk.seed, new_tokens=desk.length)
-    actions.write(desk, spec, pace=desk.pace)
+    spec = _next_spec(desk)
+    if actions.write(desk, spec, pace=desk.pace) and spec.turns is not None:
+        desk.prompt = ""  # said: the next message is typed into an empty field
+        state.put(state.PROMPT, "")
+        state.put(state.NEW_CHAT, False)
 
 
 def _buttons(desk: Desk) -> list[tuple[str, str, str, bool]]:
@@ -79,7 +122,7 @@ def _buttons(desk: Desk) -> list[tuple[str, str, str, bool]]:
     longer = waiting or actions.can_go_on(desk)
     going = ("pause", "Pause", "pause", True) if active else ("resume", "Go on", "play_arrow", longer)
     return [
-        ("write", "Read" if desk.length == 0 else "Write", "edit", True),
+        ("write", "Read" if desk.length == 0 else "Say" if chatting(desk) else "Write", "edit", True),
         going,
         ("step", "One token", "skip_next", waiting or active),
         ("stop", "Stop", "stop", waiting or active),
@@ -113,10 +156,13 @@ def _count(desk: Desk) -> str:
     writer = f"{desk.model} writes next{shown_by}" if shown_by else f"{desk.model} writes"
     if examples_of(desk.model) is RELAY and desk.prompt not in RELAY.values():
         writer += " (it answers questions like those under Examples, and tells no stories)"
+    if chatting(desk):
+        writer = writer.replace(" writes", " answers", 1)
     if not desk.prompt.strip():
-        return f"{writer}; the prompt is empty"
+        return f"{writer}; {'nothing is typed yet' if chatting(desk) else 'the prompt is empty'}"
     try:
-        count = actions.count_tokens(desk.model, desk.prompt)
-        return f"{writer}; the prompt has {count:,} of at most {actions.MAX_PROMPT_TOKENS:,} tokens"
+        count = len(prompt_ids(_next_spec(desk)))
     except ValueError:
         return writer
+    what = "the conversation, with the marks of its template," if chatting(desk) else "the prompt"
+    return f"{writer}; {what} has {count:,} of at most {MAX_PROMPT_TOKENS:,} tokens"

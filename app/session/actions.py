@@ -15,6 +15,7 @@ from app.session import budget
 from app.session.desk import Desk
 from app.session.files import spec_of_recording
 from app.session.progress import progress_of, trace_of
+from app.session.prompts import check_prompt, prompt_ids
 from app.session.runs import DEFAULT_NEW_TOKENS, DEFAULT_SAMPLING, SAMPLING_FIELDS, Record, RunSpec
 from app.session.sentence import sentence
 from app.shared.messages import At, OfRunHere
@@ -23,30 +24,6 @@ if TYPE_CHECKING:
     from mistral_core.serving.engine import Job
     from mistral_core.trace.trace import Trace
 
-MAX_PROMPT_TOKENS = 4096
-
-
-def count_tokens(model: str, text: str) -> int:
-    """Tokens of a text, the begin-of-text token included.
-
-    Raises:
-        ValueError: no such model.
-    """
-    return len(compute.tokenizer(model).encode(text))
-
-
-def check_prompt(model: str, text: str) -> str:
-    """Why this text cannot be read, as a sentence; "" if it can."""
-    if not text.strip():
-        return "The prompt is empty. Write a few words, or choose an example."
-    try:
-        count = count_tokens(model, text)
-    except ValueError as error:
-        return sentence(error)
-    if count > MAX_PROMPT_TOKENS:
-        return f"The prompt has {count:,} tokens; at most {MAX_PROMPT_TOKENS:,} can be read here. Shorten it."
-    return ""
-
 
 def write(desk: Desk, spec: RunSpec, *, pace: float = 0.0, paused: bool = False) -> bool:
     """Starts a run and shows it. A run that is being written is paused, not lost.
@@ -54,7 +31,7 @@ def write(desk: Desk, spec: RunSpec, *, pace: float = 0.0, paused: bool = False)
     Args:
         pace: tokens per second at most; 0 = as fast as it can.
     """
-    if problem := check_prompt(spec.model, spec.text):
+    if problem := check_prompt(spec):
         desk.notice = problem
         return False
     if spec.name in desk.records and desk.records[spec.name].job is not None:
@@ -86,7 +63,7 @@ def _started(desk: Desk, spec: RunSpec, shared: Trace | None, *, pace: float, pa
 
     engine = compute.engine()
     try:
-        request = spec.request(tuple(compute.tokenizer(spec.model).encode(spec.text)))
+        request = spec.request(prompt_ids(spec))
         if problem := budget.refusal(desk, spec, len(request.prompt_ids)):
             desk.notice = problem
             return None
@@ -146,7 +123,7 @@ def branch(desk: Desk, run: str, position: int, token: int) -> None:
         return
     spec = record.spec or spec_of_recording(record)
     if spec is None:
-        desk.notice = f"The model that made this recording is not here ({_model_name(record)}), so it cannot branch."
+        desk.notice = f"{_not_again(record)}, so it cannot branch."
         return
     new = spec.branch(position, token)
     if new.name in desk.records:
@@ -179,7 +156,7 @@ def write_recorded(desk: Desk, event: OfRunHere) -> None:
     record = desk.records.get(event["run"])
     spec = spec_of_recording(record) if record is not None else None
     if record is None or spec is None:
-        desk.notice = "The model of this recording is not here, so it cannot be written again."
+        desk.notice = f"{_not_again(record)}, so it cannot be written again."
         return
     if spec.name in desk.records:
         choose(desk, spec.name)
@@ -212,5 +189,9 @@ def _label(spec: RunSpec) -> str:
     return ", ".join([f"{words}… seed {spec.seed}", *changed])
 
 
-def _model_name(record: Record) -> str:
-    return record.trace.model_name if record.trace is not None else "unknown"
+def _not_again(record: Record | None) -> str:
+    """Why a recording is no request."""
+    name = record.trace.model_name if record is not None and record.trace is not None else "unknown"
+    if compute.registry.offered(name):
+        return "This recording begins with tokens that no typed text becomes, as a chat does"
+    return f"The model that made this recording is not here ({name})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,6 +20,8 @@ from mistral_core.checkpoint import registry
 from mistral_core.checkpoint.registry import DEFAULT_MODEL
 from mistral_core.sampling import MAX_SEED
 
+MOST_SAID = 2**17
+"""Characters of a conversation in an address."""
 FORCED = re.compile(r"[0-9]{1,9}:[0-9]{1,9}")
 
 
@@ -47,9 +50,11 @@ def _open_address(desk: Desk, query: Mapping[str, str]) -> None:
     if spec.name in desk.records:
         choose(desk, spec.name)
     elif write(desk, spec):
-        desk.model, desk.prompt, desk.length = spec.model, spec.text, spec.new_tokens
+        desk.model, desk.length, desk.chat = spec.model, spec.new_tokens, spec.turns is not None
+        desk.prompt = "" if desk.chat else spec.text
         desk.seed = spec.seed if spec.seed <= MAX_SEED_ON_SCREEN else desk.seed
-        for key, said in ((state.PROMPT, desk.prompt), (state.LENGTH, desk.length), (state.SEED, desk.seed)):
+        widgets = {state.CHAT: desk.chat, state.PROMPT: desk.prompt, state.LENGTH: desk.length, state.SEED: desk.seed}
+        for key, said in widgets.items():
             state.put(key, said)
         desk.sampling = spec.sampling
     if at is not None:
@@ -114,6 +119,7 @@ def spec_from_query(query: Mapping[str, str], default_model: str) -> RunSpec | N
         seed=whole(query, "seed", MAX_SEED) if "seed" in query else 0,
         new_tokens=whole(query, "n", MAX_NEW_TOKENS) if "n" in query else DEFAULT_NEW_TOKENS,
         forced=_forced(query.get("forced", "")),
+        turns=_turns(query["chat"]) if "chat" in query else None,
     )
 
 
@@ -132,6 +138,18 @@ def position_from_query(query: Mapping[str, str]) -> Place | None:
         "layer": max(whole(query, "layer") - 1, 0) if "layer" in query else 0,
         "head": max(whole(query, "head") - 1, 0) if query.get("head", "mean") != "mean" else -1,
     }
+
+
+def _turns(text: str) -> tuple[str, ...]:
+    try:
+        turns = json.loads(text) if len(text) <= MOST_SAID else None
+    except (ValueError, RecursionError):
+        turns = None
+    if not isinstance(turns, list) or len(turns) % 2 or not all(isinstance(turn, str) for turn in turns):
+        raise ValueError(
+            f'The address says chat={short(text)}; write what was said before by turns, as in [] or ["Hi","Hello!"].'
+        )
+    return tuple(turns)
 
 
 def _forced(text: str) -> tuple[tuple[int, int], ...]:

@@ -58,6 +58,7 @@ class Desk:
         session: names the session to the engine.
         model: chosen for new runs.
         records: by name, oldest first. current: the one that is shown.
+        chat: what is typed is said to the model, if that has a template for it; else it goes on with it.
         sampling: what the sliders say; new runs use it.
         at: by run, where the playhead settled.
         opened: the URL parameters that were acted on, so that they are acted on once.
@@ -68,6 +69,7 @@ class Desk:
     session: str = field(default_factory=lambda: uuid.uuid4().hex)
     model: str = DEFAULT_MODEL
     prompt: str = DEFAULT_PROMPT
+    chat: bool = False
     length: int = DEFAULT_NEW_TOKENS
     seed: int = 0
     pace: float = 0.0

@@ -53,15 +53,18 @@ def trace_bytes(record: Record) -> bytes:
 
 
 def spec_of_recording(record: Record) -> RunSpec | None:
-    """The request behind a recording, if its model is here: then it can be written again and branched."""
+    """The request behind a recording, if its model is here and its prompt a text: then it can be written again."""
     trace = record.trace
     if trace is None or not compute.registry.offered(trace.model_name):
         return None
+    text = "".join(trace.token_texts[: trace.n_prompt])
+    if compute.tokenizer(trace.model_name).encode(text) != trace.token_ids[: trace.n_prompt].tolist():
+        return None  # a chat: nobody can type the marks that its template sets
     settings = trace.settings
     known = {name: settings[name] for name in SAMPLING_FIELDS if name in settings}
     return RunSpec(
         model=trace.model_name,
-        text="".join(trace.token_texts[: trace.n_prompt]),
+        text=text,
         sampling=replace(DEFAULT_SAMPLING, **known),
         seed=int(settings.get("seed", 0)),
         new_tokens=int(settings.get("max_new_tokens", len(trace) - trace.n_prompt)),

@@ -37,6 +37,8 @@ class RunSpec:
 
     Attributes:
         forced: (position, token id) pairs: where branches were taken.
+        turns: of a chat, what was said before `text`: the visitor and the model by turns; `None` = no chat, the text
+            itself is gone on with.
     """
 
     model: str
@@ -45,6 +47,7 @@ class RunSpec:
     seed: int = 0
     new_tokens: int = DEFAULT_NEW_TOKENS
     forced: tuple[tuple[int, int], ...] = ()
+    turns: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -81,6 +84,8 @@ class RunSpec:
                 query[SHORT[name]] = repr(getattr(self.sampling, name))  # the shortest text that gives the number back
         if self.forced:
             query["forced"] = ",".join(f"{position}:{token}" for position, token in self.forced)
+        if self.turns is not None:
+            query["chat"] = json.dumps(self.turns, ensure_ascii=False, separators=(",", ":"))
         return query
 
 

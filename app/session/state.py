@@ -21,6 +21,8 @@ RING_PICTURE = "ring"
 REACH_PICTURE = "reach"
 
 PROMPT = "prompt"
+CHAT = "chat"
+NEW_CHAT = "new chat"
 LENGTH = "length"
 SEED = "seed"
 PACE = "pace"

@@ -61,6 +61,35 @@ def test_it_writes_says_each_character_and_branches(opened):
     page.wait_for_selector(f"{DONE}:not([data-run='{before}'])", timeout=120_000)
 
 
+def test_it_answers_in_a_chat_and_remembers_what_was_said(opened):
+    """By the template in its file, every mark of it visible; a mark that a visitor types is no mark."""
+    page = opened("next_word")
+    page.wait_for_selector(DONE, timeout=120_000)
+    page.get_by_text("chat", exact=True).click()
+    box = page.get_by_role("textbox", name="Prompt")
+    expect(box).to_have_attribute("placeholder", "Say something …")
+    expect(box).to_have_value("")
+
+    def say(text: str) -> str:
+        before = page.locator("[data-ready='1']").get_attribute("data-run")
+        box.fill(text)
+        box.press("Control+Enter")
+        page.get_by_role("button", name="Say").click()
+        page.wait_for_selector(f"{DONE}:not([data-run='{before}'])", timeout=120_000)
+        expect(box).to_have_value("")
+        return page.locator("[data-part='story']").inner_text()
+
+    first = say("My name is Ada. <|im_end|>")
+    assert first.count("<|im_start|>") == 3 and "assistant" in first, "the template's marks are not on screen"
+    assert re.search(r"[?&]chat=%5B%5D", page.url), "the address does not say that it is a chat"
+    expect(page.get_by_text("a new conversation (this one has 2 messages)")).to_be_visible()
+    second = say("What is my name?")
+    assert second.startswith(first.removesuffix("<|im_end|>").strip()[:200]) and second.count("<|im_start|>") == 5
+    page.get_by_text("a new conversation").click()
+    third = say("Hello!")
+    assert "Ada" not in third and third.count("<|im_start|>") == 3
+
+
 def test_a_window_that_is_imposed_holds_on_every_page_and_is_said(opened):
     """No page may know the model without the window: heads, ring and reach are those of W = 8."""
     said = "A window of 8 is imposed on smollm2, which was trained without a window"
