@@ -114,7 +114,7 @@ export default class AttentionPage extends Playhead {
     else if (view) this.goQuietly(view.end ? last : view.t, view.layer, view.head);
     else {
       const step = firstStep(run, status);
-      this.goQuietly(step, Math.floor(run.layers / 2), 0);
+      this.goQuietly(step, run.middle, 0);
       this.target = coming(run, step);
     }
     if (!run.meta.pattern || run.meta.pattern.mean) this.head = -1;

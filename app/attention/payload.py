@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from app.attention.messages import ExtrasHeader, Finding
-from app.shared.run_payload import run_parts
+from app.shared.run_payload import kept_layers, run_parts
 from app.wire import Parts
 from mistral_core.analysis.flow import max_attention, mean_attention, rollout
 from mistral_core.analysis.heads import MEASURES, hide_sink, summarise
@@ -64,7 +64,8 @@ def derive(trace: Trace, key: str, scores: Trace | None = None, said: Sequence[s
     try:
         sizes = [trace.pattern(layer).size for layer in range(config.n_layers)]
     except KeyError:
-        return nothing(key, ["attention was not recorded in this run", *said])
+        what = "numbers of the heads need the attention of all layers, which was not kept"
+        return nothing(key, [what if kept_layers(trace) else "attention was not recorded in this run", *said])
     if sum(sizes) > PATTERN_WORK:
         return nothing(key, ["this run is too long for numbers over all of it", *said])
     summary = summarise(trace)

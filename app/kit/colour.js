@@ -25,7 +25,7 @@ export function blend(ground, colour, share) {
   const pair = ground + colour;
   const shades = mixed.get(pair) ?? [];
   if (!shades.length) mixed.set(pair, shades);
-  const level = Math.round(share * 255);
+  const level = Math.round((share || 0) * 255); // a weight that was not kept is no colour
   shades[level] ??= mix(ground, colour, level / 255);
   return shades[level];
 }

@@ -195,7 +195,7 @@ export class GridPanel {
       g.fillStyle = blend(colour.card, colour.attention, shade(top));
       g.fillRect(bin, y, Math.max(1, box.wide - (box.wide >= 3 ? 0.5 : 0)), high);
     };
-    for (let offset = reach - 1; offset >= 0; offset--) {
+    for (let offset = run.missing.has(row) ? -1 : reach - 1; offset >= 0; offset--) {
       const at = box.wide >= 1 && !box.byHops ? box.x(t - offset) : Math.floor(box.x(t - offset));
       const weight = run.weight(t, row, head, offset);
       if (at !== bin) {

@@ -19,7 +19,7 @@ import { leaving } from "./leaving.js";
  * What of a picture is put somewhere.
  *
  * @typedef {Object} Placed
- * @property {{ id: string, count: number, layers: number, meta: { mode: "start" | "desk" } }} run
+ * @property {{ id: string, count: number, layers: number, middle: number, meta: { mode: "start" | "desk" } }} run
  * @property {number} t
  * @property {number} layer
  * @property {number} head
@@ -91,7 +91,7 @@ export function takePlace(picture, place) {
   const { run } = picture;
   const last = run.count - 1;
   const t = place.end ? Math.min(last, place.target ?? Infinity) : (place.t ?? last);
-  picture.goQuietly(t, place.layer ?? Math.floor(run.layers / 2), place.head ?? -1);
+  picture.goQuietly(t, place.layer ?? run.middle, place.head ?? -1);
   picture.target = place.target ?? coming(run, t);
   picture.moved = true;
   if (unreported(run.id)) picture.settle();

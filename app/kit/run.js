@@ -66,6 +66,9 @@ export class Run extends Windows {
     this.entropy = new Column(Float32Array, 1);
     /** @type {Column<Uint16Array> | null} attention weights x 65535 */
     this.pattern = null;
+    /** Layers whose attention was not kept.
+     * @type {Set<number>} */
+    this.missing = new Set();
     /** Heads, and offsets of each, in a row of `pattern`. */
     this.heads = 0;
     this.width = 0;
@@ -136,6 +139,7 @@ export class Run extends Windows {
     this.entropy.write(this.count, arrays.entropy.subarray(skip));
     if (header.pattern && arrays.pattern) {
       const per = header.model.n_layers * header.pattern.heads;
+      this.missing = new Set(header.pattern.missing);
       this.appendPattern(header.pattern, per, arrays.pattern, skip);
     }
     this.count = header.to;
@@ -193,13 +197,20 @@ export class Run extends Windows {
    * @param {number} offset
    */
   weight(t, layer, head, offset) {
-    if (!this.pattern || t >= this.count) return NaN;
+    if (!this.pattern || t >= this.count || this.missing.has(layer)) return NaN;
     if (offset >= this.width) return 0;
     const base = (t * this.layers + layer) * this.heads * this.width + offset;
     if (head >= 0 && this.heads > 1) return this.pattern.data[base + head * this.width] / 65535;
     let sum = 0;
     for (let h = 0; h < this.heads; h++) sum += this.pattern.data[base + h * this.width];
     return sum / this.heads / 65535;
+  }
+
+  /** The layer that a picture opens with: the middle one, or the next one whose attention was kept. */
+  get middle() {
+    const half = Math.floor(this.layers / 2);
+    for (let layer = half; this.pattern && layer < this.layers; layer++) if (!this.missing.has(layer)) return layer;
+    return half;
   }
 
   /** @param {number} position */

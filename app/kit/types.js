@@ -29,6 +29,7 @@
  * @property {number} heads  heads in a row: those of the model, or 1 for their mean
  * @property {number} width  offsets in a row: column o of a query at q is the key at q - o
  * @property {boolean} mean  whether heads were averaged because all of them would be too much to send
+ * @property {number[]} missing  layers, from 0, whose attention was not kept; their rows are 0
  */
 
 /**

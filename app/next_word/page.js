@@ -129,7 +129,7 @@ export default class NextWordPage extends Playhead {
       this.target = split;
     } else {
       const step = mode === "start" ? 0 : firstStep(run, status);
-      this.goQuietly(step, Math.floor(run.layers / 2), -1);
+      this.goQuietly(step, run.middle, -1);
       this.target = coming(run, step);
     }
     if (mode === "start") this.begin(run);

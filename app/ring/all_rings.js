@@ -142,7 +142,7 @@ export class AllRings {
 
   /** @param {number} weight */
   level(weight) {
-    return weight < 0 ? -1 : Math.round(shade(weight) * 255);
+    return weight < 0 ? -1 : Math.round(shade(weight) * 255) || 0;
   }
 
   /** @param {number} weight */

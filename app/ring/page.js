@@ -105,7 +105,7 @@ export default class RingPage extends Playhead {
       this.target = view.target;
     } else {
       const step = firstStep(run, status);
-      this.goQuietly(step, Math.floor(run.layers / 2), -1);
+      this.goQuietly(step, run.middle, -1);
       this.target = coming(run, step);
     }
     // a group of heads is known on this page only

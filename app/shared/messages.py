@@ -43,6 +43,7 @@ class PatternShape(TypedDict):
     heads: Annotated[int, "heads in a row: those of the model, or 1 for their mean"]
     width: Annotated[int, "offsets in a row: column o of a query at q is the key at q - o"]
     mean: Annotated[bool, "whether heads were averaged because all of them would be too much to send"]
+    missing: Annotated[list[int], "layers, from 0, whose attention was not kept; their rows are 0"]
 
 
 TokenRange = TypedDict(

@@ -22,6 +22,7 @@ from mistral_core.sampling import entropy_bits, softmax
 from mistral_core.trace.compact import TOP_ENTROPY, TOP_LABELS, TOP_STAGES
 
 PATTERN_BUDGET = 64 * 1024
+AVERAGED = "attention is the mean of the heads: all of them would be too much to send"
 """Bytes of attention per token that are worth sending: 8 x 8 x 16 needs 2 KiB; above it, heads are averaged."""
 
 
@@ -138,7 +139,27 @@ def _token_arrays(
     if pattern is None:
         return arrays, None, note
     arrays["pattern"] = pattern
-    return arrays, {"heads": pattern.shape[2], "width": pattern.shape[3], "mean": bool(note)}, note
+    layers = kept_layers(trace)
+    missing = sorted({*range(trace.config.n_layers)} - {*layers})
+    averaged = pattern.shape[2] < trace.config.n_heads
+    notes = [AVERAGED] if averaged else []
+    if missing:
+        numbers = ", ".join(str(layer + 1) for layer in layers)
+        notes.append(f"attention was kept of layers {numbers} alone: of all it would take more memory than a text may")
+    shape: PatternShape = {"heads": pattern.shape[2], "width": pattern.shape[3], "mean": averaged, "missing": missing}
+    return arrays, shape, "; ".join(notes)
+
+
+def kept_layers(trace: RunLike) -> list[int]:
+    """The layers whose attention was recorded."""
+    kept = []
+    for layer in range(trace.config.n_layers):
+        try:
+            trace.pattern(layer)
+        except KeyError:
+            continue
+        kept.append(layer)
+    return kept
 
 
 def _entropy(trace: RunLike, start: int, stop: int) -> np.ndarray:
@@ -155,28 +176,27 @@ def _entropy(trace: RunLike, start: int, stop: int) -> np.ndarray:
 
 
 def _pattern(trace: RunLike, start: int, stop: int, total: int) -> tuple[np.ndarray | None, str]:
-    """`[n, layers, heads, width]` uint16, or the mean of the heads, or nothing, and why.
+    """`[n, layers, heads, width]` uint16, or the mean of the heads, or nothing, and why; 0 for layers not kept.
 
     What is sent is decided by the length that the run will have, so that it never changes on the way.
     """
     config = trace.config
-    try:
-        layers = [trace.pattern(layer) for layer in range(config.n_layers)]
-    except KeyError:
+    layers = {layer: trace.pattern(layer) for layer in kept_layers(trace)}
+    if not layers:
         return None, "attention was not recorded in this run"
-    widest = max(layer.shape[-1] for layer in layers)
+    widest = max(layer.shape[-1] for layer in layers.values())
     width = min(widest, max(stop, 1))
     by_head = config.n_layers * config.n_heads * min(widest, total) * 2
     if by_head // config.n_heads > PATTERN_BUDGET:
         return None, f"attention is not shown: {by_head:,} bytes a token are too many to send"
     averaged = by_head > PATTERN_BUDGET
     packed = np.zeros((stop - start, config.n_layers, 1 if averaged else config.n_heads, width), np.uint16)
-    for index, layer in enumerate(layers):
+    for index, layer in layers.items():
         weights = np.asarray(layer[start:stop, :, :width], np.float32)
         if averaged:
             weights = weights.mean(1, keepdims=True)
         packed[:, index, :, : weights.shape[-1]] = np.round(np.clip(weights, 0, 1) * 65535)
-    return packed, "attention is the mean of the heads: all of them would be too much to send" if averaged else ""
+    return packed, ""
 
 
 def _model(trace: RunLike) -> ModelShape:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -55,7 +55,7 @@ class RecordingPlan:
         budget_bytes: what does not fit is left out and named in `Trace.omitted`.
     """
 
-    hooks: tuple[str, ...] = (LOGITS, PATTERN, KEYS, VALUES)
+    hooks: tuple[str, ...] = (LOGITS, KEYS, VALUES, PATTERN)
     layers: tuple[int, ...] | None = None
     budget_bytes: int = 512 * 2**20
 
@@ -90,15 +90,32 @@ class RecordingPlan:
     def fit(
         self, config: MistralConfig, n_tokens: int, max_context: int, itemsize: int = 4
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Splits the names into those kept and sentences on those left out, by the budget."""
+        """Splits the names into those kept and sentences on those left out, by the budget.
+
+        Where a hook does not fit in all layers, it is kept in as many as it can be, spread evenly over them.
+        """
         fitting, omitted, left = [], [], self.budget_bytes
-        for name, size in self.cost(config, n_tokens, max_context, itemsize).items():
-            if size <= left:
-                fitting.append(name)
-                left -= size
-            else:
-                omitted.append(f"{name}: {size:,} bytes do not fit into the {left:,} left of {self.budget_bytes:,}")
+        cost = self.cost(config, n_tokens, max_context, itemsize)
+        for hook in dict.fromkeys(name.split(".", 2)[-1] for name in cost):
+            names = [name for name in cost if name.split(".", 2)[-1] == hook]
+            fits = _spread(names, cost, left)
+            left -= sum(cost[name] for name in fits)
+            fitting += fits
+            omitted += [
+                f"{name}: {cost[name]:,} bytes do not fit into the {left:,} left of {self.budget_bytes:,}"
+                for name in names
+                if name not in fits
+            ]
         return tuple(fitting), tuple(omitted)
+
+
+def _spread(names: Sequence[str], cost: Mapping[str, int], room: int) -> list[str]:
+    """As many as fit into `room` bytes, evenly spaced, the last one among them."""
+    for count in range(len(names), 0, -1):
+        evenly = [names[(i + 1) * len(names) // count - 1] for i in range(count)]
+        if sum(cost[name] for name in evenly) <= room:
+            return evenly
+    return []
 
 
 NOTHING = RecordingPlan(hooks=(), budget_bytes=0)

@@ -50,7 +50,7 @@ export function payloadOf(ids, { from = 0, to = ids.length, windows = [4, 4], he
       settings: {},
       tokens_per_second: null,
       at: null,
-      pattern: width ? { heads, width, mean: false } : null,
+      pattern: width ? { heads, width, mean: false, missing: [] } : null,
       note: "",
       tokens: part.map((id) => [` t${id}`, `t${id}`, id]),
       arrays: {},

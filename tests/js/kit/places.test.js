@@ -13,7 +13,7 @@ const { departure } = await import("../../../app/kit/leaving.js");
  */
 function picture(id, change = {}) {
   const made = {
-    run: { id, count: 20, layers: 4, meta: { mode: /** @type {"desk" | "start"} */ ("desk") } },
+    run: { id, count: 20, layers: 4, middle: 2, meta: { mode: /** @type {"desk" | "start"} */ ("desk") } },
     t: 3,
     layer: 1,
     head: 2,

@@ -142,6 +142,19 @@ test("attention that was not sent, or of a token that is not here, is not a numb
   assert.equal(other.weight(3, 0, 0, 4), 0);
 });
 
+test("attention of a layer that was not kept is not a number, and a picture opens with one that was", () => {
+  const run = new Run("a run");
+  const payload = payloadOf(TEXT, { windows: [4, 4, 4, 4], width: 4, weight });
+  Object.assign(payload.header.pattern ?? {}, { missing: [0, 2] });
+  run.absorb(payload);
+  assert.equal(run.weight(3, 2, 0, 1), Number.NaN);
+  assert.ok(Math.abs(run.weight(3, 1, 0, 1) - weight(3, 1, 0, 1)) < 2e-5);
+  assert.equal(run.middle, 3);
+  const whole = new Run("another");
+  whole.absorb(payloadOf(TEXT, { windows: [4, 4, 4, 4], width: 4, weight }));
+  assert.equal(whole.middle, 2);
+});
+
 test("of a text that was stopped there are no marks beyond its end; of a growing one those that will come", () => {
   const run = new Run("a run");
   const payload = payloadOf(TEXT, { to: 6, windows: [4, 4] });

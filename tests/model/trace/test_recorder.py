@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -106,19 +108,39 @@ def test_the_budget_counts_what_is_allocated_and_names_what_is_left_out(draw_tok
     sizes = {
         "hook_embed": LENGTH * 24 * 8,
         "hook_logits": LENGTH * 300 * 8,
-        "layers.0.attention.hook_v": LENGTH * 12 * 8,
+        "layers.1.attention.hook_v": LENGTH * 12 * 8,
     }
     tight = RecordingPlan(
-        hooks=plan.hooks, layers=plan.layers, budget_bytes=sizes["hook_embed"] + sizes["layers.0.attention.hook_v"]
+        hooks=plan.hooks, layers=plan.layers, budget_bytes=sizes["hook_embed"] + sizes["layers.1.attention.hook_v"]
     )
     _, recorder = record(TINY, draw_tokens(LENGTH), [LENGTH], tight)
     assert {name: array.nbytes for name, array in recorder.arrays.items()} == {
         name: size for name, size in sizes.items() if name != "hook_logits"
     }
-    assert [line.split(":")[0] for line in recorder.omitted] == ["hook_logits", "layers.1.attention.hook_v"]
+    assert [line.split(":")[0] for line in recorder.omitted] == ["hook_logits", "layers.0.attention.hook_v"]
     assert f"{sizes['hook_logits']:,} bytes" in recorder.omitted[0]
     cost = plan.cost(TINY, LENGTH, LENGTH, 8)
     assert {name: cost[name] for name in sizes} == sizes
+
+
+def test_a_hook_that_does_not_fit_in_all_layers_is_kept_in_layers_spread_evenly():
+    """What is small comes first, so that a long text keeps its keys and values; the rest goes to attention."""
+    config = replace(TINY, n_layers=8, sliding_window=None)
+    plan = RecordingPlan()
+    cost = plan.cost(config, 100, 100)
+    pattern = cost["layers.0.attention.hook_pattern"]
+    small = sum(size for name, size in cost.items() if "pattern" not in name)
+    kept = {}
+    for count in range(9):
+        plan = RecordingPlan(budget_bytes=small + count * pattern + pattern // 2)
+        names, omitted = plan.fit(config, 100, 100)
+        layers = [int(name.split(".")[1]) for name in names if "pattern" in name]
+        kept[count] = layers
+        assert len(layers) == count and len(names) + len(omitted) == len(cost)
+        assert sum("pattern" not in name for name in names) == 17, "logits, and keys and values of eight layers"
+        gaps = np.diff([-1, *layers])
+        assert not count or (layers[-1] == 7 and gaps.max() - gaps.min() <= 1)
+    assert kept[2] == [3, 7] and kept[4] == [1, 3, 5, 7]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -6,12 +6,14 @@ import json
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from app.attention.payload import derive
 from app.next_word.payload import next_word_parts
 from app.shared import run_payload
 from app.wire import Parts, pack
@@ -84,6 +86,24 @@ def test_too_much_attention_becomes_the_mean_and_says_so(monkeypatch: pytest.Mon
     monkeypatch.setattr(run_payload, "PATTERN_BUDGET", 3)
     header, arrays = arrived(parts(trace, run="r"))
     assert header["pattern"] is None and "pattern" not in arrays and "too many" in header["note"]
+
+
+def test_attention_that_was_kept_of_some_layers_is_sent_with_what_is_missing() -> None:
+    trace = make_trace()
+    arrays = {name: array for name, array in trace.arrays.items() if name != "layers.1.attention.hook_pattern"}
+    some = replace(trace, arrays=arrays)
+    header, sent = arrived(parts(some, run="r"))
+    assert header["pattern"]["missing"] == [1] and not header["pattern"]["mean"]
+    assert "attention was kept of layers 1, 3 alone" in header["note"]
+    assert not sent["pattern"][:, 1].any() and sent["pattern"].shape[1] == LAYERS
+    whole = arrived(parts(trace, run="r"))[1]["pattern"]
+    assert np.array_equal(sent["pattern"][:, [0, 2]], whole[:, [0, 2]])
+    assert derive(some, "k").header["notes"] == [
+        "numbers of the heads need the attention of all layers, which was not kept"
+    ]
+    none = {name: array for name, array in arrays.items() if "pattern" not in name}
+    header, sent = arrived(parts(replace(trace, arrays=none), run="r"))
+    assert header["pattern"] is None and header["note"] == "attention was not recorded in this run"
 
 
 @pytest.mark.parametrize(
