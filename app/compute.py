@@ -40,7 +40,7 @@ WARM_UP_VARIABLE = "MISTRAL_EXPLORER_WARM_UP"
 _frozen = threading.Event()
 
 
-def load(name: str) -> LoadedModel:
+def load(name: str, report: Report = silent) -> LoadedModel:
     """A model that a browser may name, on one thread: two would wait for each other on a busy machine.
 
     After the first load everything alive is frozen out of garbage collection: with torch imported

@@ -152,14 +152,14 @@ def _token_arrays(
 
 def kept_layers(trace: RunLike) -> list[int]:
     """The layers whose attention was recorded."""
-    kept = []
+    layers = []
     for layer in range(trace.config.n_layers):
         try:
             trace.pattern(layer)
         except KeyError:
             continue
-        kept.append(layer)
-    return kept
+        layers.append(layer)
+    return layers
 
 
 def _entropy(trace: RunLike, start: int, stop: int) -> np.ndarray:

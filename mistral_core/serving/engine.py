@@ -21,7 +21,7 @@ import itertools
 import math
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -29,11 +29,14 @@ from typing import TYPE_CHECKING, Literal
 from mistral_core.analysis.accounting import kv_cache_bytes
 from mistral_core.config import MistralConfig
 from mistral_core.generation import GenerationRequest, ModelCard, Run, shared_length
+from mistral_core.serving.loading import Load, Models
 from mistral_core.trace.trace import RecordingPlan, Trace
 
 if TYPE_CHECKING:
     from mistral_core.checkpoint.load import LoadedModel
 
+LOOK_AGAIN = 0.05
+"""Seconds after which a worker with nothing else to do asks again for a model that is on its way."""
 Status = Literal["queued", "loading", "reading", "running", "paused", "done", "failed", "expired"]
 ACTIVE: frozenset[Status] = frozenset({"queued", "loading", "reading", "running"})
 
@@ -120,26 +123,25 @@ class Engine:
     """The worker thread, the loaded models and the jobs.
 
     Args:
-        load: gives a model by name; called in the worker.
+        load: gives a model by name, and reports how far it is; called in a thread of its own.
         plan: what is recorded of every run (its budget is the limit's).
         clock: seconds; replaced in tests.
     """
 
     def __init__(
         self,
-        load: Callable[[str], LoadedModel],
+        load: Load,
         *,
         limits: Limits = Limits(),
         plan: RecordingPlan = RecordingPlan(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._load, self.limits, self._clock = load, limits, clock
+        self.limits, self._clock = limits, clock
         self._plan = RecordingPlan(hooks=plan.hooks, layers=plan.layers, budget_bytes=limits.trace_bytes)
-        self._models: OrderedDict[str, LoadedModel] = OrderedDict()
+        self._models = Models(load, limits.loaded_models)
         self._jobs: dict[int, Job] = {}
         self._numbers = itertools.count(1)
         self._wake = threading.Condition()
-        self._loading = threading.RLock()  # `load` may ask for the model that another one is made from
         self._closed = False
         self._worker: threading.Thread | None = None
 
@@ -281,6 +283,7 @@ class Engine:
             with self._wake:
                 self._let_go()
                 jobs = [job for job in self._jobs.values() if job.status in ACTIVE]
+                self._models.forget_all_but({job.model_name for job in jobs})
                 now = self._clock()
                 due = [job for job in jobs if job.due <= now]
                 if self._closed:
@@ -289,12 +292,15 @@ class Engine:
                     soonest = min((job.due - now for job in jobs), default=1.0)
                     self._wake.wait(timeout=min(max(soonest, 0.001), 1.0))
                     continue
-            self._round(due)
+            if not self._round(due):  # they all wait for a model
+                with self._wake:
+                    self._wake.wait(timeout=LOOK_AGAIN)
             del jobs, due  # what has ended is held by nobody while the worker waits
 
-    def _round(self, due: list[Job]) -> None:
-        for job in due:
-            self._advance(job)
+    def _round(self, due: list[Job]) -> bool:
+        """A step of each; whether any went on."""
+        went_on = [self._advance(job) for job in due]
+        return any(went_on)
 
     def _let_go(self) -> None:
         """Drops jobs that ended, and those whose session has gone."""
@@ -309,12 +315,16 @@ class Engine:
                     f"the text is kept, resume to go on."
                 )
 
-    def _advance(self, job: Job) -> None:
-        """One chunk of the prompt, or one token; a failure ends this job and no other."""
+    def _advance(self, job: Job) -> bool:
+        """One chunk of the prompt, or one token; a failure ends this job and no other.
+
+        Returns:
+            whether there was anything to do but wait for its model.
+        """
         try:
-            if job.run is None:
-                job.run = self._start(job)
-            run = job.run
+            run = job.run = job.run or self._start(job)
+            if run is None:
+                return False
             if run.n_read < run.n_prompt:
                 self._settle(job, "reading")
                 next(run.prefill())
@@ -330,33 +340,32 @@ class Engine:
                 self._settle(job, "paused")
         except Exception as error:  # the worker must outlive any job
             if job.status not in ACTIVE:  # cancelled while it was being advanced
-                return
+                return True
             at = job.run.n_read if job.run is not None else 0
             job.status = "failed"
             why = _sentence(error)
             job.message = f"The engine stopped at token {at} ({why}). The text so far is kept; resume to go on."
+        return True
 
     def _settle(self, job: Job, status: Status) -> None:
         with self._wake:
             if job.status in ACTIVE or status == "done":
                 job.status = status
 
-    def _start(self, job: Job) -> Run:
-        job.status = "loading"
-        loaded = self.model(job.model_name)
+    def _start(self, job: Job) -> Run | None:
+        """The run, once its model is there; until then the job looks again every now and then."""
+        self._settle(job, "loading")
+        loaded = self._models.ready(job.model_name)
+        job.message = "" if loaded is not None else self._models.how_far(job.model_name)
+        if loaded is None:
+            return None
         card = ModelCard(name=loaded.name, hash=loaded.model_hash)
         parent = job.beginning if job.beginning is not None and job.beginning.model_hash == loaded.model_hash else None
         return Run(loaded.model, loaded.tokenizer, job.request, plan=self._plan, card=card, parent=parent)
 
     def model(self, name: str) -> LoadedModel:
-        """The model called `name`, loaded if need be; the least used one is let go over the limit."""
-        with self._loading:
-            if name not in self._models:
-                self._models[name] = self._load(name)
-                while len(self._models) > self.limits.loaded_models:
-                    self._models.popitem(last=False)
-            self._models.move_to_end(name)
-            return self._models[name]
+        """The model called `name`, read now if need be; the least used one is let go over the limit."""
+        return self._models.get(name)
 
 
 def _sentence(error: Exception) -> str:

@@ -315,7 +315,7 @@ def test_a_run_leaves_words_unsaid_until_the_end_and_its_trace_tells_the_same_st
 def test_four_sessions_at_once_leave_unsaid_what_each_alone_does(tiny_model):
     """Every other one with the stage: in the engine it is a matter of the request, as alone."""
     model = SimpleNamespace(name="rude", model_hash="0", model=tiny_model, tokenizer=RUDE, config=TINY)
-    engine = Engine(lambda name: model)
+    engine = Engine(lambda name, report: model)
     asks = [asked(40, prompt_ids=(1, 6, 15), seed=seed, unsaid=seed % 2 == 0) for seed in range(4)]
     jobs = [engine.submit(f"s{seed}", "rude", ask) for seed, ask in enumerate(asks)]
     end = time.monotonic() + 60

@@ -46,7 +46,7 @@ def request(seed: int = 0, n: int = 12, **more) -> GenerationRequest:
 
 @pytest.fixture
 def engine():
-    made = Engine(lambda name: loaded(int(name)))
+    made = Engine(lambda name, report: loaded(int(name)))
     yield made
     made.close()
 
@@ -163,7 +163,7 @@ def test_a_failing_job_says_so_keeps_its_text_and_goes_on():
         return real(tokens, positions, kv_cache, last_only)
 
     broken.model.forward = forward
-    engine = Engine(lambda name: broken if name == "broken" else loaded())
+    engine = Engine(lambda name, report: broken if name == "broken" else loaded())
     try:
         job, other = engine.submit("a", "broken", request()), engine.submit("b", "0", request(3))
         progress = finish(engine, job)
@@ -178,7 +178,7 @@ def test_a_failing_job_says_so_keeps_its_text_and_goes_on():
 
 
 def test_a_model_that_cannot_be_loaded_is_a_sentence():
-    def load(name):
+    def load(name, report):
         raise ValueError(f"there is no model {name!r}")
 
     engine = Engine(load)
@@ -191,23 +191,76 @@ def test_a_model_that_cannot_be_loaded_is_a_sentence():
 def test_a_dead_worker_is_started_again():
     """SystemExit ends the thread past the per-job guard; the next poll starts another, and the job is finished."""
     one, deaths = loaded(), []
+    real = one.model.forward
 
-    def load(name):
+    def forward(*arguments, **more):
         if not deaths:
             deaths.append(True)
             raise SystemExit
-        return one
+        return real(*arguments, **more)
 
-    engine = Engine(load)
+    one.model.forward = forward
+    engine = Engine(lambda name, report: one)
     job = engine.submit("a", "0", request())
     until(lambda: not engine._worker.is_alive())
     assert finish(engine, job).status == "done"
     engine.close()
 
 
+def test_while_a_model_is_read_other_texts_go_on_and_the_page_is_told_how_far_it_is():
+    go = threading.Event()
+
+    def load(name, report):
+        if name == "large":
+            for done in range(4):
+                report(done, 4, f"tensor {done}")
+                assert done < 3 or go.wait(20)
+        return loaded()
+
+    engine = Engine(load)
+    engine.model("0")
+    waiting, other = engine.submit("a", "large", request()), engine.submit("b", "0", request(3))
+    assert finish(engine, other).trace.token_ids.tolist() == alone(request(3)).token_ids.tolist()
+    until(lambda: engine.poll(waiting).message == "Loading large: 3 of 4 tensors …")
+    assert engine.poll(waiting).status == "loading" and engine.poll(waiting).trace is None
+    go.set()
+    done = finish(engine, waiting)
+    assert done.message == "" and done.trace.token_ids.tolist() == alone(request()).token_ids.tolist()
+    engine.close()
+
+
+def test_what_nobody_waits_for_is_not_read_to_its_end_and_a_failure_is_tried_again():
+    go, ended, tries = threading.Event(), [], []
+
+    def load(name, report):
+        tries.append(name)
+        if len(tries) == 2:
+            raise OSError("the disk fell over")
+        try:
+            while len(tries) == 1:
+                report(1, 2, "a tensor")
+                go.wait(0.01)
+        except BaseException as error:
+            ended.append(type(error).__name__)
+            raise
+        return loaded()
+
+    engine = Engine(load)
+    job = engine.submit("a", "large", request())
+    until(lambda: engine.poll(job).status == "loading" and tries)
+    engine.cancel(job)
+    until(lambda: ended == ["TaskCancelled"])
+    again = engine.submit("a", "large", request())
+    failed = finish(engine, again)
+    assert failed.status == "failed" and "the disk fell over" in failed.message
+    engine.resume(again)
+    assert finish(engine, again).trace.token_ids.tolist() == alone(request()).token_ids.tolist()
+    engine.close()
+
+
 def test_a_job_nobody_polls_is_let_go_and_can_be_resumed():
     now = [0.0]
-    engine = Engine(lambda name: loaded(), limits=Limits(lease_seconds=120.0), clock=lambda: now[0])
+    engine = Engine(lambda name, report: loaded(), limits=Limits(lease_seconds=120.0), clock=lambda: now[0])
     job = engine.submit("a", "0", request(n=200), paused=True)
     until(lambda: job.status == "paused")
     now[0] = 119.0
@@ -236,7 +289,7 @@ def test_pace_limits_the_speed(engine):
 def test_only_so_many_models_stay_loaded():
     names = []
 
-    def load(name):
+    def load(name, report):
         names.append(name)
         return loaded(int(name))
 
