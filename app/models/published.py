@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import streamlit as st
 
 from app.models.state import ModelsState
 from app.session import state
 from app.session.desk import Desk
+from app.shared.markdown import plain
 from app.theme import size
 from mistral_core.analysis.accounting import kv_bytes_by_context, kv_bytes_per_token, parameter_count, without_gqa
 from mistral_core.checkpoint.configuration import published_text
@@ -96,12 +95,3 @@ def _numbers(published: Published) -> None:
 
 def _keys(keys: tuple[str, ...]) -> str:
     return plain(named(keys, MOST_KEYS)) if keys else "none"
-
-
-def plain(text: str) -> str:
-    r"""Foreign text, so that Markdown shows it as it is: no link, no picture, no formula.
-
-    >>> plain("![x](y) a_b, c")
-    '\\!\\[x\\]\\(y\\) a\\_b, c'
-    """
-    return re.sub(r"([\\`*_{}\[\]()<>#+~|!$&:@-])", r"\\\1", " ".join(text.split()))

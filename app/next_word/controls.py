@@ -6,6 +6,7 @@ from typing import Literal
 
 import streamlit as st
 
+from app import compute
 from app.session import actions, state
 from app.session.desk import Desk
 from app.session.progress import writing
@@ -13,6 +14,8 @@ from app.session.prompts import MAX_PROMPT_TOKENS, can_chat, prompt_ids, said_be
 from app.session.runs import MAX_NEW_TOKENS, MAX_SEED_ON_SCREEN, RunSpec
 from app.shared.examples import RELAY, examples_of
 from app.shared.imposed import window_choice
+from app.shared.markdown import plain
+from mistral_core.tokenizer import as_read
 
 PACES = {"as fast as it can": 0.0, "20 tokens a second": 20.0, "5 tokens a second": 5.0, "1 token a second": 1.0}
 
@@ -165,4 +168,12 @@ def _count(desk: Desk) -> str:
     except ValueError:
         return writer
     what = "the conversation, with the marks of its template," if chatting(desk) else "the prompt"
-    return f"{writer}; {what} has {count:,} of at most {MAX_PROMPT_TOKENS:,} tokens"
+    return f"{writer}; {what} has {count:,} of at most {MAX_PROMPT_TOKENS:,} tokens{_read_as(desk)}"
+
+
+def _read_as(desk: Desk) -> str:
+    """What the model reads where that is not what was typed: some tokenizers rewrite texts."""
+    read = as_read(compute.tokenizer(desk.model), desk.prompt)
+    if read == desk.prompt:
+        return ""
+    return f"; its tokenizer rewrites what is typed, and the model reads “{plain(read)}”"

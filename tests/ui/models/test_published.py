@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.models.published import plain
 from app.session import state
+from app.shared.markdown import plain
 from tests.model.checkpoint.published_files import CONFIG_JSON, PARAMS_JSON, REFUSED
 
 ROOT = Path(__file__).resolve().parents[3]
