@@ -106,7 +106,7 @@ def said_of(disagreement: Disagreement | None, count: int, length: int) -> Findi
     done["edges"] = [_edge("watched", disagreement.watched), _edge("decisive", disagreement.decisive)]
     same = disagreement.watched.query == disagreement.decisive.query
     of = (
-        f"the largest such factor between two keys of one token, among {count} tokens"
+        f"of all pairs of keys of one token, this one disagrees most ({count} tokens were tried, the last of the text)"
         if same
         else f"in {count} tokens no single one has such a pair, so these are keys of two: two predictions are compared"
     )

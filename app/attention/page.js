@@ -34,10 +34,10 @@ const PICTURES = [
   ["max", "all, max", "max"],
   ["rollout", "rollout", "rollout"],
 ];
-/** @type {[Shape, string][]} */
+/** @type {[Shape, string, string?][]} */
 const SHAPES = [
-  ["band", "band"],
-  ["square", "triangle"],
+  ["band", "band", "band"],
+  ["square", "triangle", "triangle"],
 ];
 /** @type {[Panel, string][]} */
 const PANELS = [
@@ -237,9 +237,10 @@ export default class AttentionPage extends Playhead {
     if (this.picture === "max") return [`The largest weight of any layer and head. ${caution}`];
     if (this.picture === "rollout")
       return [
-        "Mean of the heads, half of it the ",
-        term("states", "residual stream"),
-        `, multiplied through ${run.layers} layers. ${caution}`,
+        "An estimate of where what stands here came from: through all ",
+        `${run.layers} layers, half of each what it looks at (the mean of its heads), half the `,
+        term("states", "state"),
+        ` that was there. ${caution}`,
       ];
     const hidden = this.values.hidden();
     if (hidden)

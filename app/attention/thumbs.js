@@ -233,15 +233,10 @@ export class ThumbPanel {
     g.textBaseline = "bottom";
     const height = box.y(0) + box.high + box.bottom + 2;
     const across = player.shape === "band" ? "tokens back, 0 at the left" : "position of the key";
-    g.fillText(
-      fit(
-        `down: from (query) ${from} to ${to - 1} · across: ${across}`,
-        player.size(this.canvas).width - box.left,
-        g.font,
-      ),
-      box.left,
-      height,
-    );
+    const room = player.size(this.canvas).width - box.left;
+    const whole = `down: from (query) ${from} to ${to - 1} · across: ${across}`;
+    const short = `down: query ${from} to ${to - 1} · across: ${player.shape === "band" ? "tokens back" : "key"}`;
+    g.fillText(g.measureText(whole).width <= room ? whole : fit(short, room, g.font), box.left, height);
   }
 
   /** @param {MouseEvent} event */

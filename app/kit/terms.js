@@ -24,7 +24,9 @@ export const TERMS = {
   states:
     "What the model knows at a position: a list of numbers that each layer changes. A layer makes its keys " +
     "and values from the states that the layer before has left.",
-  edge: "Farther than this nothing can come from: each layer hands it on by at most one window.",
+  edge:
+    "Farther than this nothing can come from: a layer sees its window, which counts the token itself, so it hands on " +
+    "by one token less.",
   relays: "No layer sees it from here, but tokens in between do, and what they took up can be handed on.",
   nats: "A change of a probability on a logarithmic scale: 0.01 nats is about 1 % of it, 0.7 nats half or double.",
   "ln p": "The natural logarithm of a probability: it falls by 0.7 when the probability is halved.",
@@ -59,7 +61,13 @@ export const TERMS = {
   bits: "How undecided the model is: 0 = certain, 1 = between two words, 2 = four, 3 = eight, if equally likely.",
   embedding: "The first state of a token: a list of numbers, looked up by its id, before any layer.",
   kept: "The first tokens of the text stay visible to every later one, beside the window: attention sinks.",
-  hops: "A hop is one layer handing something on: by at most one window, itself included.",
+  hops:
+    "A hop is one layer handing something on, from the farthest token of its window at most. In the text, |2 stands " +
+    "where what two layers can hand on begins.",
+  band: "Each row is a token that looks back; across stands how far. All rows begin at the token itself.",
+  triangle: "Each row is a token that looks back; across stands at which token it looks. Half is empty: the future.",
+  passing:
+    "How much of the change of the next word’s log-probability comes through this place; each row adds up to it.",
   probability: "Bluer = the model thought this word likelier before it came.",
   corridor: "What gets from one word to one prediction, and through which places.",
   forward: "One word is swapped: which later states and predictions change?",

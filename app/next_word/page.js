@@ -274,7 +274,10 @@ export default class NextWordPage extends Playhead {
     );
     this.part("grid-legend").replaceChildren(
       legend("mx-key-edge", el("span", {}, term("edge", "exact edge"), ", tokens back (theory)")),
-      legend("mx-key-attention", `read in this step (${run.meta.provenance}); framed: by layer ${this.layer + 1}`),
+      legend(
+        "mx-key-attention",
+        `read in this step (${run.meta.provenance}); framed: what layer ${this.layer + 1} reads`,
+      ),
       legend("mx-key-cone", term("relays", "only through relays")),
       legend("mx-key-out", "cannot reach this prediction"),
       averaged ? el("span", {}, averaged) : "",

@@ -1,5 +1,6 @@
 // The right-hand side: what this step did, in sentences; the sampling sliders; branches and their comparison.
 
+import { byteNote } from "../kit/bytes.js";
 import { el } from "../kit/dom.js";
 import { grouped, percent, plural, shorten } from "../kit/format.js";
 import { term } from "../kit/terms.js";
@@ -138,6 +139,8 @@ export class SidePanels {
       " at position ",
       number(t),
     ]);
+    const note = byteNote(run.labels[t]);
+    if (note) lines.push([note]);
     lines.push(
       ring
         ? ["its key and value went to slot ", number(t % window), ` = ${t} mod ${window}`]

@@ -14,7 +14,7 @@ const UNITS = {
   corridor: "nats passing through",
 };
 /** @type {Record<keyof typeof UNITS, import("../kit/terms.js").Term>} */
-const EXPLAINED = { forward: "relative", backward: "influence", corridor: "nats" };
+const EXPLAINED = { forward: "relative", backward: "influence", corridor: "passing" };
 
 export class Captions {
   /** @param {import("./page.js").default} page */

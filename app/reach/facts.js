@@ -48,7 +48,7 @@ export class Facts {
       ["Where will the edge be?"],
       [
         choice.reading === "forward"
-          ? "Click the word or the column up to which the change can be felt; then it is shown."
+          ? "Click the last word, or column, that the change can possibly reach; then it is shown."
           : "Click the earliest word on which this prediction can depend; then it is shown.",
       ],
     ];
@@ -120,13 +120,14 @@ export class Facts {
   verdict({ run, choice, network, back, fresh }, guess) {
     const distance = back ? choice.target - guess : guess - choice.source;
     const { facts } = run.meta;
-    const within = fresh && "within90" in facts ? facts.within90 : null;
+    const known = fresh && "noticed" in facts ? facts : null;
     return [
       "You said ",
       bold(distance),
       " tokens. Theory: ",
       bold(Number.isFinite(network.reach) ? network.reach : "no edge"),
-      ...(within === null ? [] : ["; 90 % of what is measured lies within ", bold(within)]),
+      ...(known?.noticed ? ["; what is noticed ends at ", bold(known.noticed)] : []),
+      ...(known?.within90 ? [", 90 % of it lies within ", bold(known.within90)] : []),
       ".",
     ];
   }

@@ -26,7 +26,7 @@ export function spreadFacts(reading) {
     edge
       ? ["can see: ", bold(grouped(reach)), ` tokens ${side} (theory${cutReach(reading)})`]
       : ["can see: ", bold("everything"), `, here ${plural(facts.room, "token")} ${side} (theory: no window)`],
-    ...used(facts, reach, back),
+    ...used(facts, reach, back, withoutCut(reading)),
     ...beyond(facts),
     ...(edge && facts.room < reach && !run.meta.short ? [[ending(facts.room, back)]] : []),
     ...(choice.reading === "forward" ? largest(reading, /** @type {ForwardFacts} */ (facts)) : []),
@@ -44,11 +44,21 @@ function cutReach({ choice, network }) {
   return `; ${grouped(network.reach - lost)} with the cut`;
 }
 
+/** How far the change of a prediction was noticed before something was cut; null = nothing is cut, or not known.
+ * @param {Reading} reading */
+function withoutCut({ choice, arrays: { uncut } }) {
+  if (!uncut?.length || choice.reading !== "forward") return null;
+  let at = uncut.length - 1;
+  while (at > choice.source && uncut[at] < 10 ** -NOTICED) at--;
+  return at - choice.source;
+}
+
 /** @param {ForwardFacts | BackwardFacts} facts
  * @param {number} reach  Infinity = no edge
  * @param {boolean} back
+ * @param {number | null} before  how far it was noticed without the cut; null = there is none
  * @returns {Line[]} */
-function used({ noticed, farthest, felt, within90, within99 }, reach, back) {
+function used({ noticed, farthest, felt, within90, within99 }, reach, back, before) {
   /** @type {Line[]} */
   const lines = [];
   const side = back ? "back" : "on";
@@ -57,11 +67,11 @@ function used({ noticed, farthest, felt, within90, within99 }, reach, back) {
   const least = `10${raised(-NOTICED)} `;
   if (noticed !== null)
     lines.push([
-      `farthest ${back ? "word that is felt" : "prediction that changes"}: `,
+      `farthest ${back ? "word that is felt" : "prediction that changes noticeably"}: `,
       bold(grouped(noticed)),
       ` ${side}${edge(noticed)} (at least ${least}`,
       term("nats"),
-      ")",
+      before === null || before === noticed ? ")" : `; ${grouped(before)} without the cut: it is another network)`,
     ]);
   else if (farthest !== null)
     lines.push([`${back ? "no word is felt" : "no prediction changes"} by as much as ${least}`, term("nats")]);
@@ -79,7 +89,7 @@ function used({ noticed, farthest, felt, within90, within99 }, reach, back) {
       bold(within90),
       " tokens, 99 % within ",
       bold(within99),
-      within99 > (noticed ?? 0) ? ": many small changes add up" : "",
+      within99 > (noticed ?? 0) ? ": beyond, many changes too small to notice add up" : "",
     ]);
   return lines;
 }
@@ -89,7 +99,7 @@ function used({ noticed, farthest, felt, within90, within99 }, reach, back) {
 function beyond({ outside, outside_top }) {
   if (!outside) return [];
   const positions = plural(outside, "position");
-  const extent = outside_top === 0 ? ` at all ${positions}, bit for bit` : ` at most, at ${positions}`;
+  const extent = outside_top === 0 ? ` at all ${positions}, to the last digit` : ` at most, at ${positions}`;
   return [["beyond the edge: ", bold(tiny(outside_top)), extent]];
 }
 
@@ -158,7 +168,14 @@ export function corridorFacts({ run, choice, network }) {
   const precision = `computed in ${facts.steps} steps, off by at most ${tiny(facts.off)} nats`;
   return [
     [apart, " tokens apart: at least ", bold(plural(network.hops(distance), "hop"))],
-    ["log-probability of ", word, " changes by ", bold(tiny(facts.change)), " nats when the word is swapped"],
+    [
+      term("ln p", "log-probability"),
+      " of ",
+      word,
+      " changes by ",
+      bold(tiny(facts.change)),
+      " nats when the word is swapped",
+    ],
     [`${shares}; KL of the whole prediction `, bold(tiny(facts.kl)), " nats"],
     [`each row of the grid sums to that change (${precision})`],
     ...(distance === network.reach ? [["Exactly at the edge: one single path is left."]] : []),

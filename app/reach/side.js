@@ -59,7 +59,12 @@ export class Side {
   drawBar({ run, choice, network }) {
     const { page } = this;
     const reach = Number.isFinite(network.reach) ? grouped(network.reach) : "all";
-    page.part("model").replaceChildren(el("b", {}, run.meta.model.name), ` ${network.layers} layers · reach ${reach}`);
+    page
+      .part("model")
+      .replaceChildren(
+        el("b", {}, run.meta.model.name),
+        ` ${network.layers} layers${page.hidden ? "" : ` · reach ${reach}`}`,
+      );
     page.part("status").hidden = run.meta.status !== "running";
     page.part("status").textContent = `being written, ${grouped(run.count)} tokens`;
     segmented(page.part("reading"), READINGS, choice.reading, (reading) => page.read(reading));

@@ -151,13 +151,15 @@ export class TokenAxis {
           : x - g.measureText(text).width - 0.3 * unit >= box.left;
       const named = `${grouped(edge)} ${forward ? "on" : "back"}`;
       const label = whole && fits(named) ? named : grouped(edge);
-      if (!fits(label)) continue;
+      const right = forward === fits(label); // no room beyond the step: it stands within
+      const from = fits(label) ? x : x + (forward ? -0.8 : 0.8) * unit;
       const wide = g.measureText(label).width + 0.3 * unit;
       const y = box.y(row) + box.row * 0.44;
       g.fillStyle = colour.card;
-      g.fillRect(forward ? x - 0.15 * unit : x - wide + 0.15 * unit, y - 0.5 * unit, wide, unit);
+      g.fillRect(right ? from - 0.15 * unit : from - wide + 0.15 * unit, y - 0.5 * unit, wide, unit);
       g.fillStyle = colour.ink;
-      g.fillText(label, x, y + 1);
+      g.textAlign = right ? "left" : "right";
+      g.fillText(label, from, y + 1);
     }
   }
 

@@ -2,7 +2,7 @@
 
 import { blend, shade } from "../kit/colour.js";
 import { csv, save } from "../kit/csv.js";
-import { clamp, percent, plural, shorten } from "../kit/format.js";
+import { clamp, percent, plural, shorten, quoted } from "../kit/format.js";
 import { closest, el, penOf, svg } from "../kit/dom.js";
 import { term } from "../kit/terms.js";
 import { settled } from "../kit/timing.js";
@@ -66,12 +66,12 @@ export class SlotPanel {
     player.part("slot-badge").textContent = run.meta.provenance;
     Object.assign(player.root.dataset, { slot, held: position });
     /** @param {number} p */
-    const word = (p) => el("b", { class: "mx-serif" }, shorten(run.labels[p] ?? "", 14));
+    const word = (p) => el("b", { class: "mx-serif" }, quoted(shorten(run.labels[p] ?? "", 14)));
     /** @type {(Node | string)[][]} */
     const lines = [];
     if (position < 0) lines.push(["empty: position ", el("b", {}, String(slot)), " will be the first to write it"]);
     else {
-      lines.push(["K, V made at ", word(position), ", position ", el("b", {}, String(position))]);
+      lines.push([term("KV", "K, V"), " made at ", word(position), ", position ", el("b", {}, String(position))]);
       lines.push([position === t ? "written in this step" : `written ${plural(t - position, "step")} ago`]);
       if (ring)
         lines.push([

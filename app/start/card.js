@@ -348,8 +348,8 @@ export class QuestionCard {
       el(
         "p",
         {},
-        `Each layer looks ${widest} tokens back at most: later words took it up while they could still see it, ` +
-          "and handed it on. ",
+        `Each layer looks at ${widest + 1} tokens, itself and ${widest} before it: later words took it up while they ` +
+          "could still see it, and handed it on. ",
         el(
           "span",
           { class: "mx-soft" },

@@ -31,6 +31,7 @@ export default class StartPage extends NextWordPage {
     this.card = new QuestionCard(this);
     /** What the legends speak of: the path, or the layer whose reads are framed. */
     this.pathLegend = "";
+    this.gridTitle = this.part("grid-title").textContent;
     this.part("story").addEventListener("scroll", () => this.point(null), { passive: true });
   }
 
@@ -159,15 +160,16 @@ export default class StartPage extends NextWordPage {
 
   drawLegend() {
     const path = this.card.stage === "path";
-    const key = path ? "path" : `layer ${this.layer + 1}`;
+    const key = `${path ? "path" : "reads"} ${this.layer + 1}`; // the words of next_word come anew with each layer
     if (key === this.pathLegend) return;
     this.pathLegend = key;
+    this.part("grid-title").textContent = path ? "Where the change is, layer by layer" : this.gridTitle;
     this.legendKey = null;
     this.drawTextLegend();
     if (!path) {
       return this.part("grid-legend").replaceChildren(
         legend("mx-key-edge", el("span", {}, term("edge", "exact edge"), ", tokens back (theory)")),
-        legend("mx-key-attention", `read now; framed: by layer ${this.layer + 1}`),
+        legend("mx-key-attention", `read now; framed: what layer ${this.layer + 1} reads`),
         legend("mx-key-cone", term("relays", "only through relays")),
         legend("mx-key-out", "out of reach"),
       );

@@ -66,7 +66,7 @@ def test_words_cells_keys_and_hover(visit):
     measured = measure(compute.recording(), Choice(source=source))[0]
     noticed, traces = measured.facts["noticed"], measured.facts["farthest"]
     assert noticed < traces, "what can be noticed ends before what can be measured"
-    assert f"farthest prediction that changes: {noticed} on" in facts(page)
+    assert f"farthest prediction that changes noticeably: {noticed} on" in facts(page)
     assert f"traces, too little to notice: {traces} on" in facts(page)
     assert "beyond the edge: exactly 0 at all" in facts(page)
     grid = page.locator("[data-part=grid]")
@@ -146,7 +146,7 @@ def test_a_wall_stops_the_change_and_an_own_word_takes_its_place(visit):
     page.locator("[data-part=swap]", has_text="boy").wait_for()
     page.locator("[data-part=cut-kind]").select_option("wall")
     wait(page, cut="wall:16")
-    assert "farthest prediction that changes: 8 on" in facts(page)
+    assert "farthest prediction that changes noticeably: 8 on" in facts(page)
     assert "boy" in page.locator("[data-part=swap]").inner_text(), "the swap stays when something is cut"
     page.get_by_label("Your own replacement word").fill("antidisestablishment")
     page.get_by_role("button", name="swap").click()
@@ -173,7 +173,7 @@ def test_another_window_moves_the_edge_and_what_is_measured(visit):
     wait(page, window=4, source=8)
     said = facts(page)
     assert "Read again with W = 4; it was trained with 16." in said and "can see: 24 tokens on" in said
-    assert "beyond the edge: exactly 0 at all 82 positions, bit for bit" in said, "115 tokens, 8 + 24 + 1 before"
+    assert "beyond the edge: exactly 0 at all 82 positions, to the last digit" in said, "115 tokens, 8 + 24 + 1 before"
     assert re.search(r"traces, too little to notice: (\d+) on", said)[1] in ("23", "24")
     settled(page)
     query = parse_qs(urlparse(page.url).query)
