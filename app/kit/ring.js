@@ -165,7 +165,7 @@ export class RingPanel {
     const [word, size] = fitSmaller(
       run.labels[slot.position],
       flip ? geometry.word - 2.2 * unit : pitch,
-      [0.8125 * unit, 0.75 * unit],
+      [0.93 * unit, Math.max(12, 0.86 * unit)],
       (size) => `${now ? "700 " : ""}${size}px ${this.player.colour.serif}`,
     );
     if (flip) {

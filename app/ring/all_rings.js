@@ -198,7 +198,7 @@ export class AllRings {
       if (pitch > 2.3 * unit) {
         /** @param {number} size */
         const font = (size) => `${now ? "700 " : ""}${size}px ${colour.serif}`;
-        const [word, size] = fitSmaller(run.labels[position], pitch, [0.9 * unit, 0.75 * unit], font);
+        const [word, size] = fitSmaller(run.labels[position], pitch, [0.93 * unit, Math.max(12, 0.86 * unit)], font);
         g.font = font(size);
         g.fillText(word, x, 0.7 * unit);
       }
