@@ -18,7 +18,7 @@ changing its class alone; copies and variants of a model stay what they are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -105,23 +105,25 @@ class FastKVCache(KVCache):
         return OneWrite(zero, zero, slots, position, key_positions, slot)
 
 
-class FastTransformer(Transformer):
-    """The network with every part in its fast kind."""
-
-    kv_cache_type = FastKVCache
-
-    def __init__(self, config: MistralConfig) -> None:
-        super().__init__(config)
-        for module in self.modules():
-            module.__class__ = FAST.get(type(module), type(module))
-            module.__dict__.update(module._modules)
-
-
 FAST: dict[type[nn.Module], type[nn.Module]] = {
     nn.Linear: FastLinear,
     Attention: FastAttention,
     FeedForward: FastFeedForward,
 }
+"""What becomes what."""
+
+
+class FastTransformer(Transformer):
+    """The network with every part in its fast kind."""
+
+    kv_cache_type = FastKVCache
+    kinds: Mapping[type[nn.Module], type[nn.Module]] = FAST
+
+    def __init__(self, config: MistralConfig) -> None:
+        super().__init__(config)
+        for module in self.modules():
+            module.__class__ = self.kinds.get(type(module), type(module))
+            module.__dict__.update(module._modules)
 
 
 def together(x: Float[Tensor, "batch pos n_in"], *layers: nn.Linear) -> tuple[Float[Tensor, "batch pos _"], ...]:
