@@ -24,6 +24,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from mistral_core.analysis.accounting import kept_bytes
 from mistral_core.checkpoint.configuration import read_config
 from mistral_core.checkpoint.fast import FastTransformer, room
 from mistral_core.checkpoint.folder import (
@@ -37,7 +38,7 @@ from mistral_core.checkpoint.folder import (
 )
 from mistral_core.checkpoint.gguf_folder import READ, header_of, kind_of, read_tensor
 from mistral_core.checkpoint.golden import GOLDEN_FILE, load_golden
-from mistral_core.checkpoint.narrow import NARROW, Weights, computes, kept, kept_bytes
+from mistral_core.checkpoint.narrow import NARROW, Weights, computes, kept
 from mistral_core.checkpoint.registry import bundled_root
 from mistral_core.checkpoint.tensors import add_to_hash, expected_shapes, file_name, from_half_split, rotary_heads
 from mistral_core.checkpoint.tokenizers import load_tokenizer
@@ -192,10 +193,9 @@ def _refuse_too_large(
     config: MistralConfig, dtype: torch.dtype, device: torch.device, folder: Path, weights: Weights
 ) -> None:
     """Compares what the weights will take with what is free, before anything is taken."""
-    shapes = expected_shapes(config)
-    sizes = [math.prod(shape) for shape in shapes.values()]
+    sizes = [math.prod(shape) for shape in expected_shapes(config).values()]
     free, one = free_bytes(), max(sizes) * 4  # one tensor as the file has it
-    needs = {kind: kept_bytes(shapes, kind, config.tied_embeddings) + one for kind in NARROW}
+    needs = {kind: size + one for kind, size in kept_bytes(config).items() if kind in NARROW}
     need = needs.get(weights, sum(sizes) * dtype.itemsize + one)
     if device.type != "cpu" or free is None or need <= free:
         return

@@ -74,7 +74,15 @@ class Int8Matrix:
     def times(self, x: TwoBytes) -> Float[Tensor, "rows n_out"]:
         """`x @ weight.T` of rows that are written in two bytes."""
         scale, whole = (self.scale, self.zero), (1.0, _ZERO_POINT)
-        last = (None, 1.0, 0, torch.float32, "none", [], "")  # no bias, and the result in float32 as it is
+        last: tuple[Any, ...] = (
+            None,
+            1.0,
+            0,
+            torch.float32,
+            "none",
+            [],
+            "",
+        )  # no bias, and the result in float32 as it is
         both = torch.ops.onednn.qlinear_pointwise(x.numbers, *whole, self.numbers, *scale, *last)
         upper, lower = both.chunk(2)
         return torch.add(upper, lower, alpha=1 / FINER).mul_(x.unit)
@@ -336,20 +344,6 @@ def kept(name: str, tensor: Tensor, config: MistralConfig, weights: Weights) -> 
         return {name: tensor.bfloat16(), **tied}
     found = {f"{name.removesuffix('weight')}{_STATE}": int8_matrix(tensor)}
     return found | ({f"unembedding.{_STATE}": found[f"output.{_STATE}"]} if name == _OUTPUT else {})
-
-
-def kept_bytes(shapes: Mapping[str, tuple[int, ...]], weights: Weights, tied: bool) -> int:
-    """Bytes that the network of this kind takes; mapped pages of a file count, because every token reads them."""
-    total = 0
-    for name, shape in shapes.items():
-        size = torch.Size(shape).numel()
-        if len(shape) == 1:
-            total += 4 * size
-        elif weights == "bfloat16" or name == _EMBEDDING:
-            total += 2 * size
-        if weights == "int8" and len(shape) == 2 and (name != _EMBEDDING or tied):
-            total += size + 12 * shape[0]
-    return total
 
 
 def widened(state: Mapping[str, Any], dtype: torch.dtype) -> dict[str, Tensor]:

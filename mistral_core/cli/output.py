@@ -6,10 +6,11 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from mistral_core.analysis.accounting import Ledger, ledger, parameter_count, ring_position_bytes
+from mistral_core.analysis.accounting import Ledger, kept_bytes, ledger, parameter_count, ring_position_bytes
 from mistral_core.config import MistralConfig
 
 if TYPE_CHECKING:
+    from mistral_core.analysis.rounding import Rounding
     from mistral_core.generation import Run
 
 BYTES_PER_NUMBER = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
@@ -48,6 +49,7 @@ def info_json(name: str, config: MistralConfig, context: int, dtype: str) -> dic
     table: Ledger = ledger(config, context, BYTES_PER_NUMBER[dtype])
     return {
         "model": name,
+        "weights_bytes": kept_bytes(config),
         "config": config.to_params(),
         "windows": list(config.windows),
         "exact_reach": config.exact_reach(),
@@ -66,6 +68,8 @@ def info_text(content: dict[str, Any]) -> str:
     reach = content["exact_reach"]
     lines += [f"  {'exact reach':<16} {'all earlier tokens' if reach is None else f'{reach:,} tokens back'}", ""]
     lines += [f"  {part:<16} {count:>17,} parameters" for part, count in content["parameters"].items()]
+    kept = ", ".join(f"{readable_bytes(size)} as {kind}" for kind, size in content["weights_bytes"].items())
+    lines += ["", f"  In memory with --weights: {kept}"]
     lines += ["", f"In {content['dtype']}, after {content['context']:,} tokens of context:", ""]
     heading = ("", "weights", "keys and values", "factor", "KV heads", "slots")
     rows = [heading] + [
@@ -84,6 +88,15 @@ def info_text(content: dict[str, Any]) -> str:
         cells = [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]
         lines.append("  " + "  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def rounding_text(apart: Rounding, weights: str, against: str | None) -> str:
+    """What rounding the weights changes, for people."""
+    return (
+        f"{weights} against {against}: KL of the next token's distribution {apart.mean_kl:.2g} nats in the mean, "
+        f"{apart.max_kl:.2g} at most; the likeliest token is the same after {apart.same_first:.1%} of "
+        f"{apart.tokens:,} tokens"
+    )
 
 
 def readable_bytes(count: int) -> str:
