@@ -122,7 +122,8 @@ def to_int8(weight: Float[Tensor, "n_out n_in"]) -> tuple[Int8[Tensor, "n_out n_
     for rows, whole, factor in zip(weight.split(count), numbers.split(count), scale.split(count), strict=True):
         wide = rows.float()
         largest = wide.abs().amax(1)
-        whole.copy_((wide * (LARGEST / largest.clamp_min(_LEAST))[:, None]).round_().clamp_(-LARGEST, LARGEST))
+        shares = (wide * LARGEST).div_(largest.clamp_min(_LEAST)[:, None])  # exact halves stay halves
+        whole.copy_(shares.round_())
         factor.copy_(largest / LARGEST)
     return numbers, scale
 

@@ -40,8 +40,8 @@ def by_hand(weight):
     """The numbers that int8 stands for, in float64, written out."""
     rows = []
     for row in weight.double().tolist():
-        unit = max(map(abs, row)) / 127
-        rows.append([round(number / unit) * unit if unit else 0.0 for number in row])
+        largest = max(map(abs, row))
+        rows.append([round(number * 127 / largest) * largest / 127 if largest else 0.0 for number in row])
     return torch.tensor(rows, dtype=torch.float64)
 
 
