@@ -10,7 +10,7 @@ import gc
 import os
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
@@ -22,6 +22,7 @@ from mistral_core.analysis.progress import Report, silent
 from mistral_core.checkpoint import registry
 from mistral_core.checkpoint.tokenizers import load_tokenizer
 from mistral_core.config import MistralConfig
+from mistral_core.memory import free_bytes, gibibytes
 from mistral_core.tokenizer import Tokenizer
 from mistral_core.trace.trace import Trace
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from mistral_core.analysis.reach import Cut
     from mistral_core.checkpoint.chat import ChatTemplate
     from mistral_core.checkpoint.load import LoadedModel
+    from mistral_core.checkpoint.narrow import Weights
     from mistral_core.model import Transformer
     from mistral_core.serving.engine import Engine
 
@@ -60,12 +62,25 @@ def load(name: str, report: Report = silent) -> LoadedModel:
         trained = engine().model(base)
         model = with_windows(trained.model, window)
         return replace(trained, model=model, config=model.config, name=name)
-    loaded = load_model(registry.resolve_browser(name))
+    loaded = load_model(registry.resolve_browser(name), weights=weights_that_fit(config(name)), report=report)
     if not _frozen.is_set():
         _frozen.set()
         gc.collect()
         gc.freeze()
     return loaded
+
+
+def weights_that_fit(shape: MistralConfig) -> Weights:
+    """How the weights of a network can be kept here: in float32, or in fewer bytes where memory is short.
+
+    int8 where nothing else fits: loading says then, if even that does not.
+    """
+    from mistral_core.analysis.accounting import kept_bytes
+
+    free = free_bytes()
+    one = 4 * max(shape.vocab_size, shape.hidden_dim) * shape.dim  # a tensor as the file has it
+    fits = [kind for kind, size in kept_bytes(shape).items() if free is None or size + one <= free]
+    return cast("Weights", fits[0] if fits else "int8")
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
@@ -175,8 +190,15 @@ def exact_model(name: str) -> Transformer:
     """
     import torch
 
+    from mistral_core.analysis.accounting import weight_bytes
     from mistral_core.checkpoint.variants import in_dtype
 
+    need, free = weight_bytes(config(name), 8), free_bytes()
+    if free is not None and need > free:
+        raise ValueError(
+            f"{name} needs {gibibytes(need)} to be measured in float64, and {gibibytes(free)} are free: choose a "
+            f"smaller model for measurements, or free memory"
+        )
     return in_dtype(engine().model(name).model, torch.float64)
 
 

@@ -82,7 +82,7 @@ class Attention(nn.Module):
             hidden = hidden_keys(positions, key_positions, self.window, self.sinks)
         z = self.attend(q, keys, values, positions, key_positions, hidden)
         if self.hook_result.wanted():
-            heads = self.wo.weight.unflatten(1, (self.n_heads, self.head_dim))
+            heads = self.wo.weight.to(z.dtype).unflatten(1, (self.n_heads, self.head_dim))
             made = torch.einsum("bphd,ehd->bphe", z, heads)
             result = self.hook_result(made)
             if result is not made:  # summing head by head rounds otherwise, and watching must change no bit

@@ -172,7 +172,7 @@ class Run:
         self.n_prompt, self.finish_reason, self.timings = len(request.prompt_ids), "", Timings()
         self.n_read = 0
         self.kv_cache = model.empty_kv_cache(max_context=request.total)
-        self.recorder = Recorder(model.config, plan, request.total, request.total, model.tok_embeddings.weight.dtype)
+        self.recorder = Recorder(model.config, plan, request.total, request.total, model.dtype)
         self.token_ids = np.zeros(request.total, np.int64)
         self.probability = np.full(request.total, np.nan)
         self.rank = np.full(request.total, -1, np.int64)

@@ -74,9 +74,18 @@ class Transformer(nn.Module):
         turn = rotation(positions, self.config.head_dim, self.config.rope_theta, x.dtype)
         for block, (ring, plan, hidden) in zip(self.layers, self._memories(positions, kv_cache, plans), strict=True):
             x = block(x, turn, positions, ring, plan, hidden)
-        x = self.norm(x[:, -1:] if last_only else x)
+        return self.hook_logits(self.unembed(self.norm(x[:, -1:] if last_only else x)))
+
+    def unembed(self, x: Float[Tensor, "batch out_pos dim"]) -> Float[Tensor, "batch out_pos vocab_size"]:
+        """A score for every token: the normalised stream times the output, or the embedding that is tied to it."""
         output = self.tok_embeddings if self.output is None else self.output
-        return self.hook_logits(F.linear(x, output.weight))
+        return F.linear(x, output.weight)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it computes in: the dtype of the stream, whatever the matrices are kept in."""
+        gain: Tensor = self.norm.weight
+        return gain.dtype
 
     def empty_kv_cache(self, batch: int = 1, *, max_context: int | None = None) -> KVCache:
         """Empty rings that fit this model, in its dtype and on its device.
@@ -85,8 +94,8 @@ class Transformer(nn.Module):
             batch: number of rows.
             max_context: slots of a layer without a window, in tokens; see `KVCache`.
         """
-        weight = self.tok_embeddings.weight
-        return self.kv_cache_type(self.config, batch, max_context=max_context, dtype=weight.dtype, device=weight.device)
+        device = self.tok_embeddings.weight.device
+        return self.kv_cache_type(self.config, batch, max_context=max_context, dtype=self.dtype, device=device)
 
     def _checked(
         self, tokens: Tensor, positions: Tensor | None, kv_cache: KVCache | None

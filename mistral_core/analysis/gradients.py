@@ -114,15 +114,13 @@ def gradient_pass(
 
 def longest_pass(model: Transformer) -> int:
     """How many tokens one gradient pass may read: scores, masked, softmax and its copy, queries x keys each."""
-    per_pair = 4 * model.config.n_layers * model.config.n_heads * model.tok_embeddings.weight.element_size()
+    per_pair = 4 * model.config.n_layers * model.config.n_heads * model.dtype.itemsize
     return int((MAX_BYTES / per_pair) ** 0.5)
 
 
 def _longest_span(model: Transformer, steps: int) -> int:
     """Tokens of a corridor whose pass, and whose kept states and gradients, fit."""
-    per_token = (
-        2 * (steps + 1) * (model.config.n_layers + 1) * model.config.dim * model.tok_embeddings.weight.element_size()
-    )
+    per_token = 2 * (steps + 1) * (model.config.n_layers + 1) * model.config.dim * model.dtype.itemsize
     return min(longest_pass(model), MAX_BYTES // per_token)
 
 
@@ -170,8 +168,8 @@ def conductance(
     _check_size(model, target - source + 1, taken)
     with torch.inference_mode(False):  # what is made inside it cannot be saved for gradients
         before = _read_before(model, token_ids, source, target, cuts)
-        embeddings = model.tok_embeddings.weight[[token_ids[position] for position in range(source, target + 1)]]
-    goal = model.tok_embeddings.weight[replacement]
+        embeddings = model.tok_embeddings.weight[list(token_ids[source : target + 1])].to(model.dtype)
+    goal = model.tok_embeddings.weight[replacement].to(model.dtype)
     passes: dict[float, tuple[float, Tensor, Tensor]] = {}
     found: list[Conductance] = []
     span = range(source, target + 1)

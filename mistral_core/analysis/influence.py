@@ -144,8 +144,8 @@ def read(model: Transformer, token_ids: Sequence[int], cuts: Sequence[Cut] = (),
     Raises:
         ValueError: no tokens, a token or a cut that does not exist, or a text that needs too much memory.
     """
-    config, weight, length = model.config, model.tok_embeddings.weight, len(token_ids)
-    needed = length * ((config.n_layers + 1) * config.dim + config.vocab_size) * weight.element_size()
+    config, length = model.config, len(token_ids)
+    needed = length * ((config.n_layers + 1) * config.dim + config.vocab_size) * model.dtype.itemsize
     if needed > MAX_BYTES:
         raise ValueError(
             f"{length:,} tokens need {needed:,} bytes for states and predictions; at most {MAX_BYTES:,} are used, "

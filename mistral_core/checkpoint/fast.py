@@ -18,13 +18,15 @@ changing its class alone; copies and variants of a model stay what they are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from mistral_core.attention import Attention
 from mistral_core.checkpoint.tensors import expected_shapes
@@ -105,23 +107,25 @@ class FastKVCache(KVCache):
         return OneWrite(zero, zero, slots, position, key_positions, slot)
 
 
-class FastTransformer(Transformer):
-    """The network with every part in its fast kind."""
-
-    kv_cache_type = FastKVCache
-
-    def __init__(self, config: MistralConfig) -> None:
-        super().__init__(config)
-        for module in self.modules():
-            module.__class__ = FAST.get(type(module), type(module))
-            module.__dict__.update(module._modules)
-
-
 FAST: dict[type[nn.Module], type[nn.Module]] = {
     nn.Linear: FastLinear,
     Attention: FastAttention,
     FeedForward: FastFeedForward,
 }
+"""What becomes what."""
+
+
+class FastTransformer(Transformer):
+    """The network with every part in its fast kind."""
+
+    kv_cache_type = FastKVCache
+    kinds: Mapping[type[nn.Module], type[nn.Module]] = FAST
+
+    def __init__(self, config: MistralConfig) -> None:
+        super().__init__(config)
+        for module in self.modules():
+            module.__class__ = self.kinds.get(type(module), type(module))
+            module.__dict__.update(module._modules)
 
 
 def together(x: Float[Tensor, "batch pos n_in"], *layers: nn.Linear) -> tuple[Float[Tensor, "batch pos _"], ...]:
@@ -173,3 +177,13 @@ def room(
     if len(shape) == 2 and shape[0] >= shape[1] and name != "tok_embeddings.weight":
         return torch.empty(*reversed(shape), dtype=dtype, device=device).t()
     return torch.empty(*shape, dtype=dtype, device=device)
+
+
+class NoInitialisation(TorchFunctionMode):
+    """Leaves new parameters as they are: random numbers nobody reads would cost most of the load time."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in (torch.nn.init.kaiming_uniform_, torch.nn.init.normal_, Tensor.normal_):
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return func(*args, **kwargs)

@@ -4,7 +4,8 @@ A folder is checked whole before a weight is read: everything that is missing, s
 wrongly shaped or wrongly typed comes in one error. Then the network is built without memory
 and filled tensor by tensor, so the peak is the weights in the compute dtype and one tensor more.
 
-What is loaded is a `FastTransformer`, and its weights lie in memory as that wants them (`fast.py`).
+What is loaded is a `FastTransformer`, and its weights lie in memory as that wants them (`fast.py`); on request they
+are kept in fewer bytes (`narrow.py`).
 
 Source: mistral-inference (names); transformers `convert_mistral_weights_to_hf.py`.
 """
@@ -21,10 +22,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
+from mistral_core.analysis.accounting import kept_bytes
+from mistral_core.analysis.progress import Report, silent
 from mistral_core.checkpoint.configuration import read_published
-from mistral_core.checkpoint.fast import FastTransformer, room
+from mistral_core.checkpoint.fast import FastTransformer, NoInitialisation, room
 from mistral_core.checkpoint.folder import (
     GGUF,
     HUGGING_FACE,
@@ -36,9 +38,10 @@ from mistral_core.checkpoint.folder import (
 )
 from mistral_core.checkpoint.gguf_folder import READ, header_of, kind_of, read_tensor
 from mistral_core.checkpoint.golden import GOLDEN_FILE, load_golden
+from mistral_core.checkpoint.narrow import NARROW, Weights, computes, kept
 from mistral_core.checkpoint.registry import bundled_root
 from mistral_core.checkpoint.tensors import add_to_hash, expected_shapes, file_name, from_half_split, rotary_heads
-from mistral_core.checkpoint.tokenizers import load_tokenizer, tokenizer_model_of
+from mistral_core.checkpoint.tokenizers import load_tokenizer, rewriting_notice, tokenizer_model_of
 from mistral_core.config import MistralConfig, brief, named, printable
 from mistral_core.memory import free_bytes, gibibytes
 from mistral_core.model import Transformer
@@ -62,6 +65,7 @@ class LoadedModel:
         notices: sentences on what the files left open and what was assumed.
         trained_context: tokens of the longest text that it was trained on, by its files' own word; `None` = they do
             not say. It limits nothing.
+        weights: how the matrices are kept. computes: a sentence on what is multiplied how, on this processor.
     """
 
     model: Transformer
@@ -72,6 +76,8 @@ class LoadedModel:
     folder: Path
     notices: tuple[str, ...] = ()
     trained_context: int | None = None
+    weights: Weights = "float32"
+    computes: str = ""
 
     @property
     def tokenizer_file(self) -> Path:
@@ -120,7 +126,12 @@ class _Quantised(_Stored):
 
 
 def load_model(
-    folder: str | Path, *, dtype: torch.dtype = torch.float32, device: str | torch.device = "cpu"
+    folder: str | Path,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: str | torch.device = "cpu",
+    weights: Weights = "float32",
+    report: Report = silent,
 ) -> LoadedModel:
     """Loads a model folder of any layout.
 
@@ -128,6 +139,9 @@ def load_model(
         folder: holds the configuration, the weights as safetensors and a tokenizer (`tokenizers.py`); or a GGUF file.
         dtype: compute dtype, whatever the file has.
         device: where the weights go, one tensor at a time.
+        weights: "float32" = the matrices are kept in `dtype`; "bfloat16" and "int8" keep them in 2 bytes or 1, and
+            compute in float32. What is bfloat16 in a safetensors file is then mapped: leave the file as it is.
+        report: how many tensors have been read.
 
     Raises:
         CheckpointError: the folder is incomplete, damaged, not of this network, changes meanwhile, is not the
@@ -136,6 +150,8 @@ def load_model(
     """
     if not dtype.is_floating_point:
         raise ValueError(f"dtype is {dtype}; a network computes in floating point, for example torch.float32")
+    device = torch.device(device)
+    _refuse_kind(weights, dtype, device)
     folder = Path(folder)
     refuse_pickle(folder)
     layout = detect_layout(folder)
@@ -147,12 +163,12 @@ def load_model(
     versions |= _versions(files)
     stored = _gguf_inventory(files[0]) if layout == GGUF else _inventory(folder, files)
     _check(stored, config, folder)
-    _refuse_too_large(config, dtype, torch.device(device), folder)
-    state, model_hash = _read_weights(stored, config, layout, dtype, torch.device(device))
+    _refuse_too_large(config, dtype, device, folder, weights)
+    state, model_hash = _read_weights(stored, config, layout, _Place(config, dtype, device, weights), report)
     if changed := [path for path, version in versions.items() if _versions([path]) != {path: version}]:
         raise CheckpointError(f"{changed[0]} {_CHANGED}")
     _refuse_exchanged_bundle(folder, model_hash)
-    model = _network_without_memory(config)
+    model = _network_without_memory(config, weights)
     model.load_state_dict(state, assign=True)
     model.requires_grad_(False).eval()
     _refuse_noise(model, tokenizer.bos_id, folder)
@@ -163,31 +179,43 @@ def load_model(
         name=folder.resolve().name,
         model_hash=model_hash,
         folder=folder,
-        notices=(*published.notices, *_rewriting(tokenizer)),
+        notices=(*published.notices, *rewriting_notice(tokenizer)),
         trained_context=published.trained_context,
+        weights=weights,
+        computes=computes(weights) if dtype == torch.float32 else f"weights and everything else in {_name(dtype)}",
     )
 
 
-def _rewriting(tokenizer: Tokenizer) -> tuple[str, ...]:
-    """A sentence on what the tokenizer makes of a typed text, if it changes any."""
-    said = getattr(tokenizer, "rewriting", "")
-    return (f"the tokenizer does not read a text as it was typed: {said}",) if said else ()
+def _refuse_kind(weights: Weights, dtype: torch.dtype, device: torch.device) -> None:
+    """Refuses a kind of weights that there is not, or not with these other choices."""
+    if weights != "float32" and weights not in NARROW:
+        raise ValueError(f"weights is {weights!r}; it must be float32, {' or '.join(NARROW)}")
+    if weights == "float32" or (dtype == torch.float32 and device.type == "cpu"):
+        return
+    what = f"on {device.type}" if device.type != "cpu" else f"in {_name(dtype)}"
+    raise ValueError(f"weights in {weights} compute in float32 on the cpu, not {what}; leave one of the two out")
 
 
-def _refuse_too_large(config: MistralConfig, dtype: torch.dtype, device: torch.device, folder: Path) -> None:
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _refuse_too_large(
+    config: MistralConfig, dtype: torch.dtype, device: torch.device, folder: Path, weights: Weights
+) -> None:
     """Compares what the weights will take with what is free, before anything is taken."""
     sizes = [math.prod(shape) for shape in expected_shapes(config).values()]
-    free = free_bytes()
-    need = sum(sizes) * dtype.itemsize + max(sizes) * 4  # and one tensor as the file has it
+    free, one = free_bytes(), max(sizes) * 4  # one tensor as the file has it
+    needs = {kind: size + one for kind, size in kept_bytes(config).items() if kind in NARROW}
+    need = needs.get(weights, sum(sizes) * dtype.itemsize + one)
     if device.type != "cpu" or free is None or need <= free:
         return
-    half = sum(sizes) * 2 + max(sizes) * 4
     remedy = "free memory, or take a smaller model"
-    if dtype.itemsize > 2 and half <= free:
-        remedy = f"load it as bfloat16, which needs {gibibytes(half)}, or free memory"
+    if fits := [kind for kind, size in needs.items() if size < need and size <= free]:
+        remedy = f"load it as {fits[0]}, which needs {gibibytes(needs[fits[0]])}, or free memory"
     raise CheckpointError(
         f"{folder.name} has {sum(sizes):,} weights and needs {gibibytes(need)} as "
-        f"{str(dtype).removeprefix('torch.')}, but {gibibytes(free)} are free; {remedy}"
+        f"{weights if weights in needs else _name(dtype)}, but {gibibytes(free)} are free; {remedy}"
     )
 
 
@@ -224,45 +252,56 @@ def _refuse_noise(model: Transformer, first: int, folder: Path) -> None:
         what = "all 0" if finite else "not finite"
         raise CheckpointError(
             f"the network in {folder} computes nothing: its logits after the first token are {what} "
-            f"in {str(logits.dtype).removeprefix('torch.')}; copy the weights again, or load them in a wider dtype"
+            f"in {_name(logits.dtype)}; copy the weights again, or load them in a wider dtype"
         )
 
 
-class _NoInitialisation(TorchFunctionMode):
-    """Leaves new parameters as they are: random numbers nobody reads would cost most of the load time."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func in (torch.nn.init.kaiming_uniform_, torch.nn.init.normal_, Tensor.normal_):
-            return kwargs["tensor"] if "tensor" in kwargs else args[0]
-        return func(*args, **kwargs)
+def _network_without_memory(config: MistralConfig, weights: Weights) -> Transformer:
+    with torch.device("meta"), NoInitialisation():
+        return NARROW.get(weights, FastTransformer)(config)
 
 
-def _network_without_memory(config: MistralConfig) -> Transformer:
-    with torch.device("meta"), _NoInitialisation():
-        return FastTransformer(config)
+class _Place:
+    """Where the tensors go, one at a time."""
+
+    def __init__(self, config: MistralConfig, dtype: torch.dtype, device: torch.device, weights: Weights) -> None:
+        self.config, self.dtype, self.device, self.weights = config, dtype, device, weights
+        self.blocks: dict[str, Tensor] = {}
+
+    def keep(self, name: str, tensor: Tensor) -> dict[str, Any]:
+        """What is kept of a tensor, by its names in the network's `state_dict`."""
+        if self.weights in NARROW:
+            return kept(name, tensor, self.config, self.weights)
+        return {name: room(name, self.config, self.blocks, self.dtype, self.device).copy_(tensor)}
 
 
 def _read_weights(
-    stored: Mapping[str, _Stored], config: MistralConfig, layout: str, dtype: torch.dtype, device: torch.device
-) -> tuple[dict[str, Tensor], str]:
+    stored: Mapping[str, _Stored], config: MistralConfig, layout: str, place: _Place, report: Report
+) -> tuple[dict[str, Any], str]:
     """All tensors by Mistral's names, converted one at a time, and the hash of what the file has."""
-    state: dict[str, Tensor] = {}
-    blocks: dict[str, Tensor] = {}
+    state: dict[str, Any] = {}
     damaged, digest = [], hashlib.sha256()
-    for name in sorted(expected_shapes(config)):
+    names = sorted(expected_shapes(config))
+    for done, name in enumerate(names):
+        report(done, len(names), name)
         tensor = stored[file_name(name, layout)].read()
         heads = rotary_heads(config, name) if layout == HUGGING_FACE else None
         if heads is not None:
             tensor = from_half_split(tensor, heads)
         add_to_hash(digest, name, tensor)
-        state[name] = room(name, config, blocks, dtype, device).copy_(tensor)
-        low, high = state[name].amin(), state[name].amax()  # aminmax would copy what lies by columns
-        if not (low.isfinite() and high.isfinite()):
-            damaged.append(f"{name} holds NaN or infinite numbers when read as {str(dtype).removeprefix('torch.')}")
+        found = place.keep(name, tensor)
+        if not all(_finite(part) for part in found.values()):
+            damaged.append(f"{name} holds NaN or infinite numbers when read as {_name(place.dtype)}")
+        state |= found
     if damaged:
         raise CheckpointError(one_message("the weights cannot be computed with", damaged))
     return state, digest.hexdigest()
+
+
+def _finite(part: Any) -> bool:
+    """Whether all numbers of what is kept are; those of whole numbers are if their scales are."""
+    numbers = part if isinstance(part, Tensor) else part.scale
+    return bool(numbers.amin().isfinite() and numbers.amax().isfinite())  # aminmax would copy what lies by columns
 
 
 def _inventory(folder: Path, files: Iterable[Path]) -> dict[str, _Stored]:

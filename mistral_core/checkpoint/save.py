@@ -67,7 +67,10 @@ def save_hugging_face(
 
 
 def _state(model: Transformer, dtype: torch.dtype | None) -> dict[str, Tensor]:
-    return {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in model.state_dict().items()}
+    state = model.state_dict()
+    if not all(isinstance(tensor, Tensor) for tensor in state.values()):
+        raise ValueError("the weights of this model are rounded to int8; to save it, load it with float32 weights")
+    return {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in state.items()}
 
 
 def _prepare(folder: str | Path, written: set[str]) -> Path:

@@ -46,3 +46,9 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 def tokenizer_model_of(tokenizer: Tokenizer) -> Path | None:
     """The `tokenizer.model` that a tokenizer was read from; `None` where it comes from a file of another kind."""
     return tokenizer.path if isinstance(tokenizer, SentencePieceTokenizer) and tokenizer.is_file else None
+
+
+def rewriting_notice(tokenizer: Tokenizer) -> tuple[str, ...]:
+    """A sentence on what the tokenizer makes of a typed text, if it changes any."""
+    said = getattr(tokenizer, "rewriting", "")
+    return (f"the tokenizer does not read a text as it was typed: {said}",) if said else ()

@@ -11,6 +11,8 @@ from dataclasses import replace
 
 import torch
 
+from mistral_core.checkpoint.fast import FastTransformer
+from mistral_core.checkpoint.narrow import NARROW, widened
 from mistral_core.config import Window
 from mistral_core.model import Transformer
 
@@ -35,8 +37,12 @@ def first_layers(model: Transformer, n_layers: int) -> Transformer:
 
 
 def in_dtype(model: Transformer, dtype: torch.dtype) -> Transformer:
-    """The model computing in another dtype; the weights are shared where it is the same."""
-    return _variant(model, model.config.n_layers, model.config.sliding_window, dtype)
+    """The model computing in another dtype; the weights are shared where it is the same.
+
+    Of weights kept in fewer bytes (`narrow.py`) another dtype takes the numbers that they stand for.
+    """
+    same = type(model) in NARROW.values() and dtype == model.dtype
+    return _variant(model, model.config.n_layers, model.config.sliding_window, None if same else dtype)
 
 
 def _variant(
@@ -48,9 +54,11 @@ def _variant(
 ) -> Transformer:
     sinks = model.config.sinks if sinks is None else sinks
     config = replace(model.config, n_layers=n_layers, sliding_window=window, sinks=sinks)
+    kind, weights = type(model), model.state_dict()  # a fast model's variant is fast
+    if dtype is not None and kind in NARROW.values():
+        kind, weights = FastTransformer, widened(weights, dtype)
     with torch.device("meta"):
-        variant = type(model)(config)  # a fast model's variant is fast
-    weights = model.state_dict()
+        variant = kind(config)
     state = {name: weights[name] if dtype is None else weights[name].to(dtype) for name in variant.state_dict()}
     variant.load_state_dict(state, assign=True)
     return variant.eval().requires_grad_(False)

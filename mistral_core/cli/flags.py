@@ -36,5 +36,21 @@ Stop = Annotated[
 ]
 ChunkSize = Annotated[int, typer.Option(help="Tokens of a text read at once.", rich_help_panel=_RUNNING)]
 Dtype = Annotated[Literal["float32", "float64", "bfloat16"], typer.Option(rich_help_panel=_RUNNING)]
+Weights = Annotated[
+    Literal["float32", "bfloat16", "int8"],
+    typer.Option(
+        help="How weights are kept: as --dtype, or in 2 bytes or 1, and computed with in float32.",
+        show_default="as --dtype",
+        rich_help_panel=_RUNNING,
+    ),
+]
+Against = Annotated[
+    Literal["float32", "bfloat16", "int8"] | None,
+    typer.Option(
+        help="Other weights of the same model, to which the predictions are compared.",
+        show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:1.", rich_help_panel=_RUNNING)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.", rich_help_panel=OUTPUT)]

@@ -157,7 +157,7 @@ def influence_profile(
     ids = ids or written_texts(loaded, TYPICAL_TEXTS, 2 * far, seed)
     network = loaded.model
     if untrained:
-        network = random_model(loaded.config, seed, dtype=network.tok_embeddings.weight.dtype).to(device)
+        network = random_model(loaded.config, seed, dtype=network.dtype).to(device)
     profile = distance_profile(network, ids, far, sources, seed=seed, report=report)
     status("")
     content = {"model": "random weights" if untrained else loaded.name, **profile_json(profile), "exact_reach": reach}
@@ -228,7 +228,7 @@ def influence_json(
 
     from mistral_core.analysis.reach import forward_edge
 
-    label, config, precision = loaded.tokenizer.label, loaded.config, loaded.model.norm.weight.dtype
+    label, config, precision = loaded.tokenizer.label, loaded.config, loaded.model.dtype
     rows = list(range(config.n_layers + 1)) if row is None else [row]
     return {
         "model": loaded.name,

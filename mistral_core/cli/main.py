@@ -31,6 +31,7 @@ from mistral_core.cli.flags import (
     LOOK,
     OUTPUT,
     WRITE,
+    Against,
     ChunkSize,
     Device,
     Dtype,
@@ -47,6 +48,7 @@ from mistral_core.cli.flags import (
     TopK,
     TopP,
     Unsaid,
+    Weights,
 )
 from mistral_core.cli.influence import register as register_influence
 from mistral_core.cli.relay import register as register_relay
@@ -61,6 +63,7 @@ from mistral_core.cli.run import (
     reader_left,
     recording_plan,
     refuse,
+    rounding_against,
     start,
     status,
     store,
@@ -111,6 +114,7 @@ def generate(
     seed: TextSeed = 0,
     chunk_size: ChunkSize = 256,
     dtype: Dtype = "float32",
+    weights: Weights = "float32",
     device: Device = "cpu",
     stream: Annotated[bool, typer.Option("--stream", help="Print while writing.", rich_help_panel=OUTPUT)] = False,
     as_json: Json = False,
@@ -126,7 +130,7 @@ def generate(
     )
     text = read_prompt(prompt, prompt_file)
     started = time.perf_counter()
-    loaded = load(model, dtype, device)
+    loaded = load(model, dtype, device, weights)
     load_seconds = time.perf_counter() - started
     run = start(
         loaded,
@@ -140,7 +144,7 @@ def generate(
     )
     finish(run, show=stream)
     if as_json:
-        print_json(run_json(run, load_seconds))
+        print_json({**run_json(run, load_seconds), "computes": loaded.computes})
     elif not stream:
         typer.echo(run.trace().text)
 
@@ -172,6 +176,7 @@ def trace(
     budget_mib: Annotated[int, typer.Option(help="What does not fit is left out and named.")] = 512,
     chunk_size: ChunkSize = 256,
     dtype: Dtype = "float32",
+    weights: Weights = "float32",
     device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
@@ -185,7 +190,7 @@ def trace(
     text = read_prompt(prompt, prompt_file)
     if not out.parent.is_dir():
         raise ValueError(f"the folder {out.parent} does not exist; make it first")
-    loaded = load(model, dtype, device)
+    loaded = load(model, dtype, device, weights)
     run = start(
         loaded,
         text,
@@ -259,15 +264,20 @@ def evaluate(
     ] = 0,
     chunk_size: ChunkSize = 256,
     dtype: Dtype = "float32",
+    weights: Weights = "float32",
     device: Device = "cpu",
+    against: Against = None,
     as_json: Json = False,
 ) -> None:
-    """How well the model predicts a text: bits per byte, nats per token."""
+    """How well the model predicts a text: bits per byte, nats per token; and what rounding its weights changes."""
     windows = parse_window(window)
-    loaded = load(model, dtype, device)
+    if against is not None and against == weights:
+        raise ValueError(f"--against {against} compares the model with itself; choose other --weights, such as int8")
+    loaded = load(model, dtype, device, weights)
 
     from mistral_core.analysis.evaluation import evaluate as measure
     from mistral_core.analysis.evaluation import read_documents
+    from mistral_core.cli.output import rounding_text
 
     result = measure(
         loaded.model,
@@ -280,8 +290,10 @@ def evaluate(
         progress=lambda now: status(f"{now.documents:,} documents, {now.tokens:,} tokens, {now.bits_per_byte:.3f}"),
     )
     status("")
+    apart = rounding_against(loaded, against, text, windows, sinks) if against is not None else None
     if as_json:
-        print_json({"model": loaded.name, **asdict(result)})
+        compared = {} if apart is None else {"weights": weights, "against": against, "rounding": asdict(apart)}
+        print_json({"model": loaded.name, **asdict(result), **compared})
         return
     typer.echo(f"{result.bits_per_byte:.4f} bits per byte ({result.loss:.4f} nats per token)")
     typer.echo(f"{result.tokens:,} tokens, {result.bytes:,} bytes, {result.documents:,} documents")
@@ -290,6 +302,8 @@ def evaluate(
             f"mean loss after token {after:,} of {result.longest:,}: {result.loss_after:.4f} nats per token "
             f"({result.tokens_after:,} tokens)"
         )
+    if apart is not None:
+        typer.echo(rounding_text(apart, weights, against))
 
 
 @app.command(rich_help_panel=CHECK)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mistral_core.analysis.accounting import (
     Ledger,
+    kept_bytes,
     kv_bytes_by_context,
     kv_bytes_per_token,
     ledger,
@@ -19,6 +20,7 @@ from mistral_core.checkpoint.published import Published, windows_in_words
 from mistral_core.config import named
 
 if TYPE_CHECKING:
+    from mistral_core.analysis.rounding import Rounding
     from mistral_core.generation import Run
 
 MOST_KEYS = 60
@@ -61,6 +63,7 @@ def info_json(name: str, published: Published, context: int, dtype: str) -> dict
     return {
         "model": name,
         "layout": published.layout,
+        "weights_bytes": kept_bytes(config),
         "config": config.to_params(),
         "windows": list(config.windows),
         "exact_reach": config.exact_reach(),
@@ -90,6 +93,8 @@ def info_text(content: dict[str, Any]) -> str:
         f"  {'trained on texts':<16} {'of unknown length' if trained is None else f'of up to {trained:,} tokens'}"
     ]
     lines += ["", *(f"  {part:<16} {count:>17,} parameters" for part, count in content["parameters"].items())]
+    kept = ", ".join(f"{readable_bytes(size)} as {kind}" for kind, size in content["weights_bytes"].items())
+    lines += ["", f"  In memory with --weights: {kept}"]
     lines += ["", f"In {content['dtype']}, after {content['context']:,} tokens of context:", ""]
     heading = ("", "weights", "keys and values", "factor", "KV heads", "slots")
     lines += _table(
@@ -131,6 +136,15 @@ def _table(*rows: tuple[str, ...]) -> list[str]:
     """Lines with the first column to the left and the others to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]
+
+
+def rounding_text(apart: Rounding, weights: str, against: str | None) -> str:
+    """What rounding the weights changes, for people."""
+    return (
+        f"{weights} against {against}: KL of the next token's distribution {apart.mean_kl:.2g} nats in the mean, "
+        f"{apart.max_kl:.2g} at most; the likeliest token is the same after {apart.same_first:.1%} of "
+        f"{apart.tokens:,} tokens"
+    )
 
 
 def readable_bytes(count: int) -> str:

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from mistral_core.checkpoint.folder import MISTRAL, refuse_pickle
 from mistral_core.checkpoint.published import MOST_CHARACTERS, Published
 from mistral_core.checkpoint.registry import available_models, is_bundled, resolve_command_line
-from mistral_core.config import MISTRAL_7B
+from mistral_core.config import MISTRAL_7B, Window
 
 if TYPE_CHECKING:
     import torch
 
+    from mistral_core.analysis.rounding import Rounding
     from mistral_core.checkpoint.load import LoadedModel
+    from mistral_core.checkpoint.narrow import Weights
     from mistral_core.generation import Run
     from mistral_core.sampling import SamplingSettings
     from mistral_core.trace.trace import RecordingPlan, Trace
@@ -37,8 +39,8 @@ MOST_CONFIGURATION = 4 * MOST_CHARACTERS
 """Bytes that are read of a configuration file: what is longer has too many characters."""
 
 
-def load(model: str, dtype: str, device: str) -> LoadedModel:
-    """The model that a flag names, with its notices on stderr.
+def load(model: str, dtype: str, device: str, weights: Weights = "float32") -> LoadedModel:
+    """The model that a flag names, with its notices on stderr, and how it computes where that is not the usual way.
 
     Raises:
         ValueError: no such model or device, or a folder that cannot be loaded.
@@ -48,8 +50,8 @@ def load(model: str, dtype: str, device: str) -> LoadedModel:
 
     from mistral_core.checkpoint.load import load_model
 
-    loaded = load_model(folder, dtype=getattr(torch, dtype), device=_device(device))
-    for notice in loaded.notices:
+    loaded = load_model(folder, dtype=getattr(torch, dtype), device=_device(device), weights=weights)
+    for notice in (*loaded.notices, *([loaded.computes] if weights != "float32" else [])):
         print(f"note: {notice}", file=sys.stderr)
     return loaded
 
@@ -117,6 +119,21 @@ def read_prompt(prompt: str | None, prompt_file: Path | None) -> str:
     if not prompt:
         raise ValueError("the prompt is empty; give at least one character to go on from")
     return prompt
+
+
+def rounding_against(
+    loaded: LoadedModel, other: Weights, text: Path, windows: Window | Literal["own"], sinks: int
+) -> Rounding:
+    """How far the predictions of a model lie from those of its weights kept in another way."""
+    from mistral_core.analysis.evaluation import read_documents
+    from mistral_core.analysis.rounding import compare
+    from mistral_core.checkpoint.load import load_model
+    from mistral_core.checkpoint.variants import with_windows
+
+    models = load_model(loaded.folder, weights=other).model, loaded.model
+    if windows != "own":
+        models = with_windows(models[0], windows, sinks), with_windows(models[1], windows, sinks)
+    return compare(*models, loaded.tokenizer, read_documents(text))
 
 
 def start(

@@ -66,7 +66,7 @@ def golden_logits(subject: Subject, operations: Substitutes) -> list[CheckResult
     golden = load_golden(loaded.folder)
     if golden is None:
         return [skipped(name, compared, "no golden.safetensors beside the weights; `golden` makes one")]
-    if loaded.model.norm.weight.dtype not in (torch.float32, torch.float64):
+    if loaded.model.dtype not in (torch.float32, torch.float64):
         return [skipped(name, compared, "the model is loaded in half precision; load it as float32 to compare")]
     logits = operations.dense(in_dtype(loaded.model, dtype), torch.from_numpy(golden.tokens)[None])[0]
     error, largest = golden.max_error(logits.numpy())

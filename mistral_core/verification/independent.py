@@ -47,7 +47,7 @@ def independent_forward(subject: Subject, operations: Substitutes) -> list[Check
     read long, or have large weights, round by more than such a fault changes.
     """
     loaded = subject.loaded
-    reference = Reference(loaded.folder, weights=loaded.model.norm.weight.dtype)
+    reference = Reference(loaded.folder, weights=loaded.model.dtype)
     n_layers, length, widest = _extent(subject, reference)
     tokens = _text(subject, length)
     expected = reference.logits(tokens.tolist(), n_layers)
@@ -99,7 +99,7 @@ def _as_loaded(model: Transformer, dtype: torch.dtype, n_layers: int) -> Transfo
     """The model itself where it has that dtype and is read whole: a variant would be made anew from its numbers."""
     if n_layers < len(model.layers):
         model = first_layers(model, n_layers)
-    return model if model.norm.weight.dtype == dtype else in_dtype(model, dtype)
+    return model if model.dtype == dtype else in_dtype(model, dtype)
 
 
 def _read(model: Transformer, tokens: Tensor, operations: Substitutes) -> Tensor:

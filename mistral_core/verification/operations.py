@@ -147,7 +147,7 @@ def ragged(
 def checkpoint_round_trip(model: Transformer, folder: Path, layout: str, tokenizer_path: Path) -> LoadedModel:
     """Saves the model in a layout and loads it again."""
     _SAVE[layout](model, folder, tokenizer_path)
-    return load_model(folder, dtype=model.tok_embeddings.weight.dtype)
+    return load_model(folder, dtype=model.dtype)
 
 
 def trace_round_trip(trace: Trace, path: Path) -> Trace:

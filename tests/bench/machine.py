@@ -41,12 +41,12 @@ def _cpu_name() -> str:
 
 def resident_bytes() -> int:
     """Memory that this process holds now (resident set)."""
-    return _status("VmRSS")
+    return status_bytes("VmRSS")
 
 
 def peak_bytes() -> int:
     """The most that this process has held since its start, or since `forget_peak`."""
-    return _status("VmHWM")
+    return status_bytes("VmHWM")
 
 
 def forget_peak() -> bool:
@@ -58,7 +58,8 @@ def forget_peak() -> bool:
     return True
 
 
-def _status(field: str) -> int:
+def status_bytes(field: str) -> int:
+    """A field of the system's account of this process, such as `RssAnon`: memory of its own, without mapped files."""
     if _STATUS.exists():
         line = next(line for line in _STATUS.read_text(encoding="ascii").splitlines() if line.startswith(field))
         return int(line.split()[1]) * 1024
