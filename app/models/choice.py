@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app import compute
 from app.session import state
 from app.session.actions import pause_others
 from app.session.desk import Desk
 from app.shared.imposed import imposed_sentence, window_choice
-from app.theme import count
-from mistral_core.analysis.accounting import ledger
+from app.theme import count, size
+from mistral_core.analysis.accounting import kept_bytes, ledger
 from mistral_core.checkpoint import registry
 from mistral_core.config import MistralConfig
 
@@ -85,6 +86,20 @@ def facts(name: str, config: MistralConfig) -> None:
     )
 
 
+def kept_in_fewer_bytes(name: str) -> str:
+    """How the weights are kept where float32 does not fit; "" = it fits."""
+    shape = compute.config(name)
+    kind = compute.weights_that_fit(shape)
+    if kind == "float32":
+        return ""
+    bytes_of = kept_bytes(shape)
+    return (
+        f"Memory is short: the weights are kept in {kind} ({size(bytes_of[kind])}; in float32 they would take "
+        f"{size(bytes_of['float32'])}), and computed with in float32. That changes predictions a little: "
+        f"`evaluate --weights {kind} --against float32` measures how much."
+    )
+
+
 UNSAID = (
     "Old stories hold slurs. While a bundled model writes here, it completes no word of a short list "
     "(mistral_core/unsaid.py, each with its reason); “Next word” shows where that took something away. What you type "
@@ -97,6 +112,8 @@ def card(name: str) -> None:
     """What it leaves unsaid, and the model's own card: what it was trained on, what it cannot do."""
     folder = registry.resolve_browser(name)
     st.caption(UNSAID if registry.is_bundled(folder) else SAID)
+    if said := kept_in_fewer_bytes(name):
+        st.caption(said)
     path = folder / "MODEL_CARD.md"
     if path.is_file():
         with st.expander("Model card: where it comes from, what it cannot do"):

@@ -135,7 +135,7 @@ def test_predict_first_hides_everything_until_the_guess(visit):
     assert "relative change" not in popover(page)
     page.locator("[data-part=grid]").click(position=cell(page, int(source) + 50, 8))
     assert data(page)["hidden"] == "0" and data(page)["source"] == source
-    assert "You said 50 tokens. Theory: 120; 90 %" in facts(page)
+    assert "You said 50 tokens. Theory: 120; what is noticed ends at 30, 90 % of it lies within" in facts(page)
 
 
 def test_a_wall_stops_the_change_and_an_own_word_takes_its_place(visit):

@@ -134,6 +134,18 @@ def test_no_more_of_a_pipe_is_read_than_a_configuration_has(monkeypatch, cli):
     assert source.taken < 2 * run_module.MOST_CONFIGURATION
 
 
+def test_evaluate_says_what_rounding_the_weights_changes_and_generate_writes_with_them(cli, tmp_path):
+    (tmp_path / "t.txt").write_text("Once upon a time there was a girl who lived in a little house in the wood.\n")
+    flags = ["evaluate", "--text", tmp_path / "t.txt", "--weights", "int8"]
+    _, said, _ = cli(*flags, "--against", "float32")
+    assert "int8 against float32: KL of the next token's distribution" in said
+    apart = json.loads(cli(*flags, "--against", "float32", "--json")[1])["rounding"]
+    assert 0 < apart["mean_kl"] < 0.02 and apart["mean_kl"] <= apart["max_kl"] and apart["same_first"] > 0.8
+    assert "compares the model with itself" in cli(*flags, "--against", "int8")[2]
+    code, out, err = cli("generate", "--prompt", "Once upon a time", "--max-new-tokens", "3", "--weights", "int8")
+    assert code == 0 and out.startswith("Once upon a time") and "weights rounded to int8" in err
+
+
 def test_evaluate_says_the_loss_after_a_token(cli, tmp_path):
     shape = MistralConfig(
         dim=16, n_layers=1, n_heads=2, n_kv_heads=2, head_dim=8, hidden_dim=16, vocab_size=4096, norm_eps=1e-5,
