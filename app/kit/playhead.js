@@ -194,7 +194,7 @@ export class Playhead extends Surface {
   fillPickers(run) {
     /** @param {[number, string][]} choices */
     const options = (choices) => choices.map(([value, label]) => el("option", { value }, label));
-    this.part("layer").replaceChildren(...options(numbered(run.layers)));
+    this.part("layer").replaceChildren(...options(run.layerChoices()));
     this.part("head").replaceChildren(...options(this.headOptions(run)));
   }
 

@@ -3,6 +3,9 @@
 import { byteNote } from "./bytes.js";
 import { el } from "./dom.js";
 
+export const BEGIN =
+  "The mark of the begin, which the tokenizer puts before every text: no word, and nothing came before it.";
+
 /** @typedef {import("./playhead.js").Cell} Cell */
 /**
  * @typedef {Object} Explaining  what of a picture it takes to explain a cell
@@ -25,14 +28,15 @@ export function showPopover(picture, position, node, cell) {
 }
 
 /**
- * A token of a text that stands for one byte says so; of other tokens nothing need be said.
+ * A token of a text that stands for one byte says so, and the mark of the begin; of others nothing need be said.
  *
  * @param {import("./playhead.js").Playhead} picture
  * @param {number} position
  * @param {Element | null} node
  */
 export function explainByte(picture, position, node) {
-  const note = byteNote(picture.run.labels[position]);
+  const { labels, texts } = picture.run;
+  const note = position === 0 && !texts[0] ? BEGIN : byteNote(labels[position]);
   if (note) picture.explain([el("p", {}, note)], node);
   else picture.part("pop").hidden = true;
 }

@@ -206,6 +206,12 @@ export class Run extends Windows {
     return sum / this.heads / 65535;
   }
 
+  /** The layers to choose from, counted from 1, and which of them have no attention here.
+   * @returns {[number, string][]} */
+  layerChoices() {
+    return Array.from({ length: this.layers }, (_, i) => [i, `${i + 1}${this.missing.has(i) ? ", not kept" : ""}`]);
+  }
+
   /** The layer that a picture opens with: the middle one, or the next one whose attention was kept. */
   get middle() {
     const half = Math.floor(this.layers / 2);

@@ -1,6 +1,7 @@
 // What is known of one token: on hover, and on keyboard focus.
 
 import { byteNote } from "../kit/bytes.js";
+import { BEGIN } from "../kit/popover.js";
 import { el } from "../kit/dom.js";
 import { percent, plural } from "../kit/format.js";
 
@@ -35,9 +36,7 @@ function facts(player, position) {
 function choice(player, position) {
   const { run } = player;
   if (position === 0) {
-    const mark =
-      "The mark of the begin, which the tokenizer puts before every text: no word, and nothing came before it.";
-    return [el("p", {}, run.texts[0] ? "The first token: nothing came before it." : mark)];
+    return [el("p", {}, run.texts[0] ? "The first token: nothing came before it." : BEGIN)];
   }
   const before = run.steps[position - 1];
   const given = position < run.meta.n_prompt;

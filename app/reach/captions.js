@@ -35,7 +35,7 @@ export class Captions {
     const { back, choice, run } = reading;
     page.part("grid-title").replaceChildren(...this.title(reading));
     page.part("text-title").replaceChildren(back ? "What it depends on" : "Which predictions change");
-    page.part("strip-title").textContent = this.below(choice);
+    page.part("strip-title").replaceChildren(...this.below(choice));
     const from = `from 10${raised(-page.scale.decades)} on`;
     page.part("text-legend").textContent = back
       ? `green: its influence (log scale, ${from})`
@@ -56,12 +56,17 @@ export class Captions {
     return ["How the change of ", source, ...put, " gets to the prediction after ", target];
   }
 
-  /** @param {import("./types.js").ChoiceHeader} choice */
+  /** @param {import("./types.js").ChoiceHeader} choice
+   * @returns {import("./words.js").Part[]} */
   below({ reading, cut }) {
-    if (reading === "backward") return "influence of each word’s embedding, nats";
+    if (reading === "backward") return [term("influence"), " of each word’s ", term("embedding"), ", nats"];
     if (this.page.stripBy === "probability")
-      return "probability of the word that follows: ink before, green after the swap";
-    return `change of each next-word distribution, KL in nats${cut ? " (outline: without the cut)" : ""}`;
+      return ["probability of the word that follows: ink before, green after the swap"];
+    return [
+      "change of each next-word distribution, ",
+      term("KL"),
+      ` in nats${cut ? " (outline: without the cut)" : ""}`,
+    ];
   }
 
   /** @param {Reading} reading */

@@ -1,5 +1,6 @@
 // The player's text, ring and timeline, with what is different on this page.
 
+import { BEGIN } from "../kit/popover.js";
 import { RingPanel } from "../kit/ring.js";
 import { TextPanel } from "../kit/text.js";
 import { Timeline } from "../kit/timeline.js";
@@ -107,7 +108,7 @@ export function showWordOrSlot(player, position, node, cell) {
       );
     }
   }
-  const note = byteNote(run.labels[position]);
+  const note = position === 0 && !run.texts[0] ? BEGIN : byteNote(run.labels[position]);
   if (note) lines.push(note);
   const title = el(
     "p",

@@ -72,6 +72,9 @@ def test_the_first_minute_asks_measures_and_shows_the_way(visit):
     page.wait_for_selector(f"{PLAYER}[data-hop='3']")
     page.get_by_role("button", name="One layer back").click()
     page.get_by_role("button", name="One layer on").click()
+    legend = page.locator("[data-part='grid-legend']")
+    assert "share of the change" in legend.inner_text() and "read now" not in legend.inner_text()
+    assert page.locator("[data-part='grid-title']").inner_text() == "Where the change is, layer by layer"
     row = found["corridor"]["through"][int(page.locator(PLAYER).get_attribute("data-hop"))]
     shares = sorted(((abs(value) / sum(map(abs, row)), at) for at, value in enumerate(row)), reverse=True)
     assert f"({shares[0][1]}) {percent(shares[0][0])}" in card.inner_text()

@@ -150,6 +150,10 @@ test("attention of a layer that was not kept is not a number, and a picture open
   assert.equal(run.weight(3, 2, 0, 1), Number.NaN);
   assert.ok(Math.abs(run.weight(3, 1, 0, 1) - weight(3, 1, 0, 1)) < 2e-5);
   assert.equal(run.middle, 3);
+  assert.deepEqual(
+    run.layerChoices().map(([, label]) => label),
+    ["1, not kept", "2", "3, not kept", "4"],
+  );
   const whole = new Run("another");
   whole.absorb(payloadOf(TEXT, { windows: [4, 4, 4, 4], width: 4, weight }));
   assert.equal(whole.middle, 2);
