@@ -77,16 +77,16 @@ def gguf_file(folder: Path) -> Path:
     return files[0]
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
+def read_json(path: Path, most: int = MOST_JSON, kind: str = "configuration or index") -> dict[str, Any]:
+    """The object in a JSON file of this kind, which has at most `most` bytes.
 
     Raises:
         CheckpointError: unreadable, far too long, not JSON, or not an object.
     """
     try:
-        if (size := path.stat().st_size) > MOST_JSON:
+        if (size := path.stat().st_size) > most:
             raise CheckpointError(
-                f"{path} has {size:,} bytes; no configuration or index has more than {MOST_JSON:,}, so it is not "
+                f"{path} has {size:,} bytes; no {kind} has more than {most:,}, so it is not "
                 f"read: copy it again from its source"
             )
         text = path.read_text(encoding="utf-8")

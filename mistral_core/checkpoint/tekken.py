@@ -44,9 +44,7 @@ def tokenizer_from_tekken(folder: Path) -> SpelledTokenizer:
         ValueError: a damaged file, tokens that are no bytes or too few, a pattern that is none, or no <s> and </s>.
     """
     path = folder / FILE
-    if (size := path.stat().st_size) > MOST_BYTES:
-        raise CheckpointError(f"{path} has {size:,} bytes; no published one has more than {MOST_BYTES:,}: {_REMEDY}")
-    content = read_json(path)
+    content = read_json(path, MOST_BYTES, "tokenizer")
     config = content.get("config")
     if not isinstance(config, dict) or not isinstance(config.get("pattern"), str):
         raise CheckpointError(f"{path} has no config with a pattern; {_REMEDY}")

@@ -62,7 +62,7 @@ def tokenizer_from_json(folder: Path) -> SpelledTokenizer:
         ValueError: one that cannot be made exact, is damaged, or has no begin or end token.
     """
     path = folder / FILE
-    content = _content(path)
+    content = read_json(path, MOST_BYTES, "tokenizer")
     settings = read_json(folder / SETTINGS) if (folder / SETTINGS).is_file() else {}
     added = _added(path, content, settings)
     model = _model(path, content)
@@ -87,12 +87,6 @@ def tokenizer_from_json(folder: Path) -> SpelledTokenizer:
         rewriting=cut.rewriting,
         marks=marks,
     )
-
-
-def _content(path: Path) -> dict[str, Any]:
-    if (size := path.stat().st_size) > MOST_BYTES:
-        raise CheckpointError(f"{path} has {size:,} bytes; no published one has more than {MOST_BYTES:,}: {_REMEDY}")
-    return read_json(path)
 
 
 def _model(path: Path, content: dict[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,17 @@ def sentence_piece(spaces: str) -> str:
     return made.to_str()
 
 
+def put(*path: Any, value: Any):
+    """A change of a file's content: the value at this path."""
+
+    def change(content: Any) -> None:
+        for key in path[:-1]:
+            content = content[key]
+        content[path[-1]] = value
+
+    return change
+
+
 def write_json(folder: Path, kind: str, change=lambda content: None, settings=None) -> Path:
     """A folder with that tokenizer; `change` may change the file's content, `settings` are tokenizer_config.json."""
     made = byte_level(kind) if kind in BYTE_LEVEL else sentence_piece(kind)

@@ -22,7 +22,7 @@ from mistral_core.config import MistralConfig
 from mistral_core.model import random_model
 from mistral_core.tokenizer import Tokenizer, token_texts
 from tests.model.checkpoint.folders import TINY
-from tests.model.checkpoint.json_files import NEMO, byte_level
+from tests.model.checkpoint.json_files import NEMO, byte_level, put
 from tests.model.checkpoint.test_chat import INST, messages
 from tests.model.many_texts import strings
 
@@ -127,15 +127,6 @@ def test_a_long_word_takes_no_longer_than_its_length_says():
     begin = time.perf_counter()
     assert merged(b"ab" * 100_000, rank) == [257] * 50_000
     assert time.perf_counter() - begin < 20
-
-
-def put(*path, value):
-    def change(content):
-        for key in path[:-1]:
-            content = content[key]
-        content[path[-1]] = value
-
-    return change
 
 
 REFUSED = {

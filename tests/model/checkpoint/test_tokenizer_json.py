@@ -10,6 +10,7 @@ import pytest
 import sentencepiece
 from transformers import PreTrainedTokenizerFast
 
+from mistral_core.checkpoint.folder import MOST_JSON, CheckpointError
 from mistral_core.checkpoint.gguf_folder import header_of
 from mistral_core.checkpoint.gguf_tokenizer import tokenizer_from_gguf
 from mistral_core.checkpoint.load import load_model
@@ -22,7 +23,7 @@ from mistral_core.model import random_model
 from mistral_core.tokenizer import Tokenizer, as_read, single_token, token_texts
 from tests.model.checkpoint.folders import TINY, TOKENIZER
 from tests.model.checkpoint.gguf_files import pretrained
-from tests.model.checkpoint.json_files import BYTE_LEVEL, SPACES, SPECIAL, smollm2_json, write_json
+from tests.model.checkpoint.json_files import BYTE_LEVEL, SPACES, SPECIAL, put, smollm2_json, write_json
 from tests.model.many_texts import strings
 
 MORE = ["a", "trailing ", "a\x00b", "\n\n x", "👩‍🚀 🇫🇷", "\U0010ffff", "e\u0301", "[INST] no token [/INST]"]
@@ -207,15 +208,6 @@ def test_an_end_token_that_is_no_added_one_is_out_of_reach(tmp_path):
     assert ours.eos_id not in ours.encode("then th") and ours.decode(ours.encode("then th")) == "then th"
 
 
-def put(*path, value):
-    def change(content):
-        for key in path[:-1]:
-            content = content[key]
-        content[path[-1]] = value
-
-    return change
-
-
 REFUSED = {
     "unigram": ("first", put("model", "type", value="Unigram"), "of the type 'Unigram', whose tokens have no exact"),
     "word pieces": ("nemo", put("model", "type", value="WordPiece"), "only BPE is read: take an edition"),
@@ -345,3 +337,16 @@ def test_the_pretrained_vocabulary_in_this_form_gives_the_ids_of_its_own_file(tm
         assert ours.encode(text) == theirs.encode(text)
     assert ours.named == theirs.named and ours.vocab_size == theirs.vocab_size
     assert all(ours.token_bytes(token) == theirs.token_bytes(token) for token in range(ours.vocab_size))
+
+
+def test_a_file_as_long_as_published_ones_is_read_and_a_longer_one_refused(tmp_path, monkeypatch):
+    """Published ones have up to 35 MB: more than any configuration or index, whose bound is another."""
+    folder = write_json(tmp_path, "nemo")
+    path = folder / "tokenizer.json"
+    path.write_bytes(path.read_bytes() + b" " * (36 * 10**6))
+    assert path.stat().st_size > MOST_JSON
+    ours = tokenizer_from_json(folder)
+    assert ours.decode(ours.encode("a text")) == "a text"
+    monkeypatch.setattr("mistral_core.checkpoint.tokenizer_json.MOST_BYTES", 10**6)
+    with pytest.raises(CheckpointError, match="no tokenizer has more than 1,000,000"):
+        tokenizer_from_json(folder)
