@@ -75,11 +75,10 @@ def weights_that_fit(shape: MistralConfig) -> Weights:
 
     int8 where nothing else fits: loading says then, if even that does not.
     """
-    from mistral_core.analysis.accounting import kept_bytes
+    from mistral_core.analysis.accounting import loading_bytes
 
     free = free_bytes()
-    one = 4 * max(shape.vocab_size, shape.hidden_dim) * shape.dim  # a tensor as the file has it
-    fits = [kind for kind, size in kept_bytes(shape).items() if free is None or size + one <= free]
+    fits = [kind for kind, size in loading_bytes(shape).items() if free is None or size <= free]
     return cast("Weights", fits[0] if fits else "int8")
 
 
@@ -181,13 +180,21 @@ def _warm_up() -> None:
         return
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
 def exact_model(name: str) -> Transformer:
     """A model in float64: far from its source a change drowns in float32's rounding.
 
     Raises:
-        ValueError: no such model, or its files are damaged.
+        ValueError: no such model, its files are damaged, or memory has no room for it.
     """
+    from mistral_core.checkpoint.variants import with_windows
+
+    base, window = registry.parts_of(name)
+    return _exact(base) if window is None else with_windows(_exact(base), window)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _exact(name: str) -> Transformer:
+    """The weights in float64, once for all windows that are imposed on them."""
     import torch
 
     from mistral_core.analysis.accounting import weight_bytes

@@ -45,3 +45,17 @@ export function byteNote(label) {
     `This is byte ${one}; the character stands where the last one is.`
   );
 }
+
+/** Of a text's first token, where that is no word. */
+export const BEGIN =
+  "The mark of the begin, which the tokenizer puts before every text: no word, and nothing came before it.";
+
+/**
+ * What has to be said of a token that is no piece of a text: the mark of the begin, or one byte; "" = nothing.
+ *
+ * @param {{ labels: string[], texts: string[] }} run
+ * @param {number} position
+ */
+export function tokenNote({ labels, texts }, position) {
+  return position === 0 && !texts[0] ? BEGIN : byteNote(labels[position]);
+}

@@ -1,10 +1,7 @@
 // What is known of one cell of a picture, beside the place where the pointer is.
 
-import { byteNote } from "./bytes.js";
+import { byteNote, tokenNote } from "./bytes.js";
 import { el } from "./dom.js";
-
-export const BEGIN =
-  "The mark of the begin, which the tokenizer puts before every text: no word, and nothing came before it.";
 
 /** @typedef {import("./playhead.js").Cell} Cell */
 /**
@@ -35,8 +32,7 @@ export function showPopover(picture, position, node, cell) {
  * @param {Element | null} node
  */
 export function explainByte(picture, position, node) {
-  const { labels, texts } = picture.run;
-  const note = position === 0 && !texts[0] ? BEGIN : byteNote(labels[position]);
+  const note = tokenNote(picture.run, position);
   if (note) picture.explain([el("p", {}, note)], node);
   else picture.part("pop").hidden = true;
 }

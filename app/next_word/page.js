@@ -230,8 +230,8 @@ export default class NextWordPage extends Playhead {
 
   drawTextLegend() {
     const { run } = this;
-    const averaged = run.meta.pattern?.mean ? run.meta.note : "";
-    const key = `${this.text.colourBy}|${run.id}|${run.meta.mode}|${averaged}|${this.layer}`;
+    const said = run.meta.pattern ? run.meta.note : "";
+    const key = `${this.text.colourBy}|${run.id}|${run.meta.mode}|${said}|${this.layer}`;
     if (key === this.legendKey) return;
     this.legendKey = key;
     /** @type {(kind: string, text: string, data?: Record<string, number>) => HTMLElement} */
@@ -280,7 +280,7 @@ export default class NextWordPage extends Playhead {
       ),
       legend("mx-key-cone", term("relays", "only through relays")),
       legend("mx-key-out", "cannot reach this prediction"),
-      averaged ? el("span", {}, averaged) : "",
+      said ? el("span", {}, said) : "",
     );
   }
 

@@ -1,7 +1,6 @@
 // What is known of one token: on hover, and on keyboard focus.
 
-import { byteNote } from "../kit/bytes.js";
-import { BEGIN } from "../kit/popover.js";
+import { BEGIN, byteNote } from "../kit/bytes.js";
 import { el } from "../kit/dom.js";
 import { percent, plural } from "../kit/format.js";
 

@@ -1,8 +1,7 @@
 // What is known of one place in the picture, and of the picture as a whole, in words.
 
-import { byteNote } from "../kit/bytes.js";
+import { tokenNote } from "../kit/bytes.js";
 import { grouped, percent, plural, quoted } from "../kit/format.js";
-import { BEGIN } from "../kit/popover.js";
 import { tiny } from "./decades.js";
 
 /**
@@ -44,16 +43,14 @@ export function explainState(reading, row, position) {
 export function explainBelow(reading, position) {
   if (reading.back) return explainState(reading, 0, position);
   const { kl, before, after, uncut } = reading.arrays;
-  const begin = position === 0 && !reading.run.texts[0] ? [BEGIN] : [];
-  const lines = [...begin, `change of the next-word distribution (KL, nats): ${tiny(kl?.[position])}`];
+  const note = tokenNote(reading.run, position);
+  const lines = [...(note ? [note] : []), `change of the next-word distribution (KL, nats): ${tiny(kl?.[position])}`];
   const probability = before?.[position] ?? NaN;
   if (Number.isFinite(probability)) {
     const next = quoted(reading.run.labels[position + 1] ?? "");
     const swapped = percent(after?.[position] ?? NaN);
     lines.push(`${next} follows: ${percent(probability)} before, ${swapped} after the swap`);
   }
-  const note = byteNote(reading.run.labels[position]);
-  if (note) lines.push(note);
   if (uncut?.length) lines.push(`without the cut: ${tiny(uncut[position])}`);
   return { title: `prediction at position ${position}`, lines };
 }

@@ -1,10 +1,9 @@
 // The player's text, ring and timeline, with what is different on this page.
 
-import { BEGIN } from "../kit/popover.js";
 import { RingPanel } from "../kit/ring.js";
 import { TextPanel } from "../kit/text.js";
 import { Timeline } from "../kit/timeline.js";
-import { byteNote } from "../kit/bytes.js";
+import { tokenNote } from "../kit/bytes.js";
 import { closest, el } from "../kit/dom.js";
 import { plural } from "../kit/format.js";
 
@@ -108,7 +107,7 @@ export function showWordOrSlot(player, position, node, cell) {
       );
     }
   }
-  const note = position === 0 && !run.texts[0] ? BEGIN : byteNote(run.labels[position]);
+  const note = tokenNote(run, position);
   if (note) lines.push(note);
   const title = el(
     "p",

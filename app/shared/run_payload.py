@@ -21,8 +21,8 @@ from mistral_core.config import MistralConfig
 from mistral_core.sampling import entropy_bits, softmax
 from mistral_core.trace.compact import TOP_ENTROPY, TOP_LABELS, TOP_STAGES
 
-PATTERN_BUDGET = 64 * 1024
 AVERAGED = "attention is the mean of the heads: all of them would be too much to send"
+PATTERN_BUDGET = 64 * 1024
 """Bytes of attention per token that are worth sending: 8 x 8 x 16 needs 2 KiB; above it, heads are averaged."""
 
 
@@ -135,11 +135,11 @@ def _token_arrays(
         "rank": np.asarray(trace.rank[start:stop], np.int32),
         "entropy": _entropy(trace, start, stop),
     }
-    pattern, note = _pattern(trace, start, stop, total)
-    if pattern is None:
-        return arrays, None, note
-    arrays["pattern"] = pattern
     layers = kept_layers(trace)
+    pattern, why = _pattern(trace, layers, start, stop, total)
+    if pattern is None:
+        return arrays, None, why
+    arrays["pattern"] = pattern
     missing = sorted({*range(trace.config.n_layers)} - {*layers})
     averaged = pattern.shape[2] < trace.config.n_heads
     notes = [AVERAGED] if averaged else []
@@ -175,13 +175,15 @@ def _entropy(trace: RunLike, start: int, stop: int) -> np.ndarray:
         return np.full(stop - start, np.nan, np.float32)
 
 
-def _pattern(trace: RunLike, start: int, stop: int, total: int) -> tuple[np.ndarray | None, str]:
-    """`[n, layers, heads, width]` uint16, or the mean of the heads, or nothing, and why; 0 for layers not kept.
+def _pattern(
+    trace: RunLike, recorded: Sequence[int], start: int, stop: int, total: int
+) -> tuple[np.ndarray | None, str]:
+    """`[n, layers, heads, width]` uint16, or the mean of the heads, 0 for layers not kept; or nothing, and why.
 
     What is sent is decided by the length that the run will have, so that it never changes on the way.
     """
     config = trace.config
-    layers = {layer: trace.pattern(layer) for layer in kept_layers(trace)}
+    layers = {layer: trace.pattern(layer) for layer in recorded}
     if not layers:
         return None, "attention was not recorded in this run"
     widest = max(layer.shape[-1] for layer in layers.values())

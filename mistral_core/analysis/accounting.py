@@ -69,6 +69,13 @@ def kept_bytes(config: MistralConfig) -> dict[str, int]:
     }
 
 
+def loading_bytes(config: MistralConfig) -> dict[str, int]:
+    """Bytes that loading takes at its peak, by the kinds of `load_model`: the weights, and one tensor in float32."""
+    c = config
+    one = 4 * c.dim * max(c.vocab_size, c.hidden_dim, c.n_heads * c.head_dim)
+    return {kind: size + one for kind, size in kept_bytes(config).items()}
+
+
 def slots(window: Window, context: int, sinks: int = 0) -> int:
     """Slots of one layer that hold something after `context` tokens: `min(S + W, context)`."""
     return context if window is None else min(window + sinks, context)

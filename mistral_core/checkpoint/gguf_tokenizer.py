@@ -134,8 +134,8 @@ def _byte_level(header: Header) -> ByteLevelTokenizer:
     )
     pre = header.values.get("tokenizer.ggml.pre", "")
     adds_bos = header.values.get("tokenizer.ggml.add_bos_token", pre in ("llama-bpe", "tekken"))
-    _refuse_no_lists(path, tokens, types)
-    _refuse_other_kinds(path, tokens, merges, types)
+    _refuse_no_lists(path, tokens, types, merges)
+    _refuse_other_kinds(path, tokens, types)
     if not isinstance(pre, str) or not isinstance(adds_bos, bool) or {type(begin), type(end)} != {int}:
         said = ", ".join(brief(value) for value in (pre, adds_bos, begin, end))
         raise CheckpointError(
@@ -155,20 +155,16 @@ def _byte_level(header: Header) -> ByteLevelTokenizer:
     )
 
 
-def _refuse_no_lists(path: Path, tokens: Any, types: Any) -> None:
-    """Refuses lists that are none, and tokens that are no texts."""
-    if not all(isinstance(entry, tuple) for entry in (tokens, types)) or len(types) != len(tokens):
+def _refuse_no_lists(path: Path, tokens: Any, types: Any, merges: Any = ()) -> None:
+    """Refuses lists that are none, and tokens or merges that are no texts."""
+    if not all(isinstance(entry, tuple) for entry in (tokens, types, merges)) or len(types) != len(tokens):
         raise CheckpointError(f"{path} has no list of tokens with a type for each; copy it again")
-    if not all(isinstance(entry, str) for entry in tokens):
+    if not all(isinstance(entry, str) for entry in (*tokens, *merges)):
         raise CheckpointError(f"{path} has tokens or merges that are no texts; copy it again from its source")
 
 
-def _refuse_other_kinds(path: Path, tokens: Any, merges: Any, types: Any) -> None:
-    """Refuses merges that are no texts, and tokens that would be found otherwise."""
-    if not isinstance(merges, tuple):
-        raise CheckpointError(f"{path} has no list of tokens with a type for each; copy it again")
-    if not all(isinstance(entry, str) for entry in merges):
-        raise CheckpointError(f"{path} has tokens or merges that are no texts; copy it again from its source")
+def _refuse_other_kinds(path: Path, tokens: Any, types: Any) -> None:
+    """Refuses tokens that would be found otherwise."""
     if (odd := next((index for index, entry in enumerate(types) if entry not in _BYTE_LEVEL), None)) is not None:
         raise CheckpointError(
             f"{path} gives token {odd}, {tokens[odd][:40]!r}, the type {brief(types[odd])}; read are {_BYTE_LEVEL}: "

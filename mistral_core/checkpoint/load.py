@@ -23,7 +23,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from mistral_core.analysis.accounting import kept_bytes
+from mistral_core.analysis.accounting import loading_bytes
 from mistral_core.analysis.progress import Report, silent
 from mistral_core.checkpoint.configuration import read_published
 from mistral_core.checkpoint.fast import FastTransformer, NoInitialisation, room
@@ -205,9 +205,9 @@ def _refuse_too_large(
 ) -> None:
     """Compares what the weights will take with what is free, before anything is taken."""
     sizes = [math.prod(shape) for shape in expected_shapes(config).values()]
-    free, one = free_bytes(), max(sizes) * 4  # one tensor as the file has it
-    needs = {kind: size + one for kind, size in kept_bytes(config).items() if kind in NARROW}
-    need = needs.get(weights, sum(sizes) * dtype.itemsize + one)
+    free = free_bytes()
+    needs = {kind: size for kind, size in loading_bytes(config).items() if kind in NARROW}
+    need = needs.get(weights, sum(sizes) * dtype.itemsize + max(sizes) * 4)  # and one tensor as the file has it
     if device.type != "cpu" or free is None or need <= free:
         return
     remedy = "free memory, or take a smaller model"

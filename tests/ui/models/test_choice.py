@@ -26,7 +26,7 @@ def test_where_float32_does_not_fit_the_weights_are_kept_in_fewer_bytes_and_the_
         assert compute.weights_that_fit(shape) == kind, free
         said = kept_in_fewer_bytes("storyteller")
         assert (said == "") == (kind == "float32") and kind in (said or "float32")
-    compute.exact_model.clear()
+    compute._exact.clear()
     monkeypatch.setattr(compute, "free_bytes", lambda: 10**6)
     with pytest.raises(
         ValueError, match=r"storyteller needs 0\.066 GiB to be measured in float64, and 0\.0\d+ GiB are free"
