@@ -12,13 +12,11 @@ from app.theme import size
 from mistral_core.analysis.accounting import kv_bytes_by_context, kv_bytes_per_token, parameter_count, without_gqa
 from mistral_core.checkpoint.configuration import published_text
 from mistral_core.checkpoint.folder import CheckpointError
-from mistral_core.checkpoint.published import Published, windows_in_words
+from mistral_core.checkpoint.published import MOST_KEYS, Published, windows_in_words
 from mistral_core.config import named
 
 MOST_TYPED = 100_000
 """Characters of the field."""
-MOST_KEYS = 60
-"""Names of keys that are shown; a published file has thirty."""
 
 
 def any_configuration(desk: Desk) -> None:

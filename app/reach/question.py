@@ -14,10 +14,11 @@ from typing import get_args
 from app.reach.messages import Reading
 from app.session.numbers import whole
 from mistral_core.analysis.reach import Cut, cut_layer, cut_wall
+from mistral_core.checkpoint.registry import WIDEST_IMPOSED
 from mistral_core.config import MistralConfig
 
 READINGS: tuple[Reading, ...] = get_args(Reading)
-WIDEST, MOST_SINKS = 4096, 4
+WIDEST, MOST_SINKS = WIDEST_IMPOSED, 4
 """The widest window that a text can be read again with, and how many first tokens can be kept beside it."""
 
 

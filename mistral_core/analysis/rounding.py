@@ -14,9 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
+from mistral_core.analysis.influence import kl_divergence
 from mistral_core.hooks import watching
 from mistral_core.model import Transformer
 from mistral_core.tokenizer import Tokenizer
@@ -66,7 +65,7 @@ def compare(exact: Transformer, rounded: Transformer, tokenizer: Tokenizer, docu
                     model(chunk, kv_cache=kv_cache)[0].double().log_softmax(-1)
                     for model, kv_cache in zip((exact, rounded), caches, strict=True)
                 )
-            kls.append(kl(p, q))
+            kls.append(kl_divergence(p, q))
             firsts.append(p.argmax(-1) == q.argmax(-1))
     if not kls:
         raise ValueError("there is no text to compare on; every line is blank")
@@ -74,13 +73,3 @@ def compare(exact: Transformer, rounded: Transformer, tokenizer: Tokenizer, docu
     return Rounding(
         mean_kl=float(nats.mean()), max_kl=float(nats.max()), same_first=float(same.double().mean()), tokens=len(nats)
     )
-
-
-def kl(p: Float[Tensor, "pos vocab_size"], q: Float[Tensor, "pos vocab_size"]) -> Float[Tensor, " pos"]:
-    """KL(p || q) of log-probabilities, row by row; rounding never makes it negative.
-
-    >>> half, sure = torch.tensor([[0.5, 0.5]]).log(), torch.tensor([[0.25, 0.75]]).log()
-    >>> round(float(kl(half, sure)), 4), float(kl(half, half))
-    (0.1438, 0.0)
-    """
-    return (p.exp() * (p - q)).sum(-1).clamp_min(0.0)

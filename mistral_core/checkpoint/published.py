@@ -23,6 +23,8 @@ from mistral_core.config import LARGEST, MistralConfig, Window
 
 NULL_SPEAKS = {"sliding_window", "num_key_value_heads"}
 """Keys of `config.json` whose null is a value."""
+MOST_KEYS = 60
+"""Names of a file's keys that are shown; a published one has thirty."""
 MOST_CHARACTERS = 2**20
 """Of a configuration file; published ones have a thousand."""
 _TRAINED_ON = ("max_position_embeddings", "max_seq_len", "model_max_length", "llama.context_length")

@@ -16,15 +16,13 @@ from mistral_core.analysis.accounting import (
     ring_position_bytes,
     without_gqa,
 )
-from mistral_core.checkpoint.published import Published, windows_in_words
+from mistral_core.checkpoint.published import MOST_KEYS, Published, windows_in_words
 from mistral_core.config import named
 
 if TYPE_CHECKING:
     from mistral_core.analysis.rounding import Rounding
     from mistral_core.generation import Run
 
-MOST_KEYS = 60
-"""Names of a file's keys that are printed; a published one has thirty."""
 BYTES_PER_NUMBER = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 
 
