@@ -35,7 +35,8 @@ export class Captions {
     const { back, choice, run } = reading;
     page.part("grid-title").replaceChildren(...this.title(reading));
     page.part("text-title").replaceChildren(back ? "What it depends on" : "Which predictions change");
-    page.part("strip-title").replaceChildren(...this.below(choice));
+    // one sentence: a legend sets its parts apart
+    page.part("strip-title").replaceChildren(el("span", {}, ...this.below(choice)));
     const from = `from 10${raised(-page.scale.decades)} on`;
     page.part("text-legend").textContent = back
       ? `green: its influence (log scale, ${from})`

@@ -98,6 +98,9 @@ def test_three_readings_and_a_link_that_restores_them(visit):
     assert "22 tokens apart: at least 2 hops" in facts(page)
     page.locator("[data-part=reading] [data-value=backward]").click()
     wait(page, reading="backward", target=30)
+    title = page.locator("[data-part='strip-title']")
+    assert title.inner_text() == "influence of each word’s embedding, nats"
+    assert title.locator("> *").count() == 1, "the words of a sentence are set apart as samples of a legend are"
     assert "of the summed influence arrives" in facts(page)
     page.locator("[data-part=cut-kind]").select_option("")
     wait(page, reading="backward", cut="")
