@@ -11,7 +11,17 @@ from mistral_core.checkpoint.load import load_model
 from mistral_core.checkpoint.registry import bundled_root
 from mistral_core.cli.main import main
 from mistral_core.training import family
-from mistral_core.training.family import BASE, MEMBERS, Member, collect, plan, train_member, write_results
+from mistral_core.training.family import (
+    BASE,
+    MEMBERS,
+    PIECE_TOKENS,
+    TWIN,
+    Member,
+    collect,
+    plan,
+    train_member,
+    write_results,
+)
 from mistral_core.training.family_results import RESULTS_FILE, Result, table
 from mistral_core.training.measure import pieces_of
 from mistral_core.training.relay import relay_settings, write_relay_texts
@@ -40,12 +50,14 @@ def result(name, seed, bits, **changes):
 
 
 def test_a_twin_differs_from_the_baseline_in_one_setting():
-    base = asdict(BASE)
     for member in MEMBERS:
+        base = asdict(TWIN if member.group == "twins" else BASE)
         differs = {key for key, value in asdict(member.settings(seed=0)).items() if value != base[key]}
         allowed = {"optimiser", "adamw_rate"} if member.group == "optimiser" else set(member.changes)
         assert differs <= allowed and len(member.changes) <= 2
-        assert (len(differs) == 0) == (member.name == "baseline")
+        assert (len(differs) == 0) == (member.name in ("baseline", "dim-64"))
+    assert TWIN.context >= 2 * PIECE_TOKENS, "full attention is judged within the length that it was trained on"
+    assert TWIN.step_tokens == BASE.step_tokens and TWIN.tokens == 4 * BASE.tokens
     assert TWINS["full-attention"].settings(0).window is None
     assert TWINS["narrow-window"].settings(0).window == 4
     assert [TWINS[name].settings(0).n_kv_heads for name in ("mqa", "baseline", "mha")] == [1, 2, 8]
