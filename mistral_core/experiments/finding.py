@@ -1,0 +1,186 @@
+"""What an experiment found: measured values held against thresholds, and the verdict that follows from them.
+
+A verdict is never written by hand: `judged` computes it from the criteria, so that other numbers give another one.
+Without torch, so that a page can show a recorded finding before any model is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Verdict = Literal["holds", "holds within limits", "does not hold", "not shown here"]
+VERDICTS: tuple[Verdict, ...] = ("holds", "holds within limits", "does not hold", "not shown here")
+Source = Literal["model", "derived", "theory", "recorded", "published"]
+Role = Literal["claim", "limit", "control"]
+Cell = str | float | int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """What would have to be seen, stated before it was measured.
+
+    Attributes:
+        name: short, unique within the experiment.
+        says: a sentence of what is measured, with its unit.
+        at_least, at_most: the bounds; exactly one is given.
+        role: "claim" = the claim fails without it; "limit" = the claim holds only within limits without it;
+            "control" = nothing can be said without it (a positive control, enough repeats).
+        limit: the sentence that is said where it is not met.
+    """
+
+    name: str
+    says: str
+    role: Role
+    limit: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError(
+                f"threshold {self.name} is bounded by {self.at_least} below and {self.at_most} above; give exactly one"
+            )
+
+    def met(self, value: float) -> bool:
+        """Whether a measured value is on the right side; NaN never is."""
+        return value >= self.at_least if self.at_least is not None else value <= (self.at_most or 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criterion:
+    """A threshold beside what was measured.
+
+    Attributes:
+        threshold: stated before.
+        measured: the value; NaN = it could not be measured.
+        low, high: over prompts or seeds, where there are several.
+        repeats: of what, in words ("3 seeds", "40 names").
+        source: where the value comes from.
+    """
+
+    threshold: Threshold
+    measured: float
+    source: Source
+    low: float | None = None
+    high: float | None = None
+    repeats: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Whether the threshold is met."""
+        return self.threshold.met(self.measured)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Measured rows, for a picture and for download.
+
+    Attributes:
+        name: short, unique within the finding. title: with units.
+        source: of its numbers.
+        columns: headings with units. rows: as many cells each.
+    """
+
+    name: str
+    title: str
+    source: Source
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"a row of {self.name} has {len(row)} cells for {len(self.columns)} columns")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """The outcome of one experiment.
+
+    Attributes:
+        claim: name of the experiment.
+        quick: whether the small live form was run.
+        criteria: in the order in which they are read.
+        verdict: computed by `judged`.
+        limits: sentences; those of criteria that are not met, and those that always apply.
+        tables: what was measured.
+        models: name -> content hash, of every model that was run.
+        seconds: it took.
+    """
+
+    claim: str
+    quick: bool
+    criteria: tuple[Criterion, ...]
+    verdict: Verdict
+    limits: tuple[str, ...]
+    tables: tuple[Table, ...]
+    models: Mapping[str, str]
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values, with what a reader looks for first: claim, measured, threshold, verdict, limits."""
+        return {
+            "claim": self.claim,
+            "verdict": self.verdict,
+            "measured": {one.threshold.name: one.measured for one in self.criteria},
+            "threshold": {
+                one.threshold.name: {"at_least": one.threshold.at_least, "at_most": one.threshold.at_most}
+                for one in self.criteria
+            },
+            "limits": list(self.limits),
+            "quick": self.quick,
+            "seconds": self.seconds,
+            "models": dict(self.models),
+            "criteria": [asdict(one) | {"met": one.met} for one in self.criteria],
+            "tables": [asdict(table) for table in self.tables],
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Finding:
+        """Reads `to_json` back; the verdict is computed anew.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is no finding.
+        """
+        criteria = tuple(
+            Criterion(
+                threshold=Threshold(**one["threshold"]),
+                **{key: value for key, value in one.items() if key not in ("threshold", "met")},
+            )
+            for one in content["criteria"]
+        )
+        verdict, limits = judged(criteria)
+        always = tuple(limit for limit in content["limits"] if limit not in limits)
+        return cls(
+            claim=content["claim"],
+            quick=content["quick"],
+            criteria=criteria,
+            verdict=verdict,
+            limits=limits + always,
+            tables=tuple(
+                Table(
+                    **{**table, "columns": tuple(table["columns"]), "rows": tuple(tuple(row) for row in table["rows"])}
+                )
+                for table in content["tables"]
+            ),
+            models=dict(content["models"]),
+            seconds=content["seconds"],
+        )
+
+
+def judged(criteria: Sequence[Criterion]) -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict that follows, and the limits of those criteria that are not met.
+
+    A control that fails: not shown here. Else a criterion of the claim that fails: does not hold. Else a limit that
+    fails: holds within limits. Nothing that tests the claim: not shown here.
+    """
+    failed = [one.threshold for one in criteria if not one.met]
+    limits = tuple(threshold.limit for threshold in failed)
+    roles = {threshold.role for threshold in failed}
+    if "control" in roles or not any(one.threshold.role == "claim" for one in criteria):
+        return "not shown here", limits
+    if "claim" in roles:
+        return "does not hold", limits
+    return ("holds within limits" if roles else "holds"), limits
