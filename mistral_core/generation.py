@@ -367,8 +367,8 @@ def restore_rings(kv_cache: KVCache, trace: Trace, length: int, row: int = 0) ->
         KeyError: the trace did not record keys or values.
     """
     for layer, ring in enumerate(kv_cache.rings):
-        last = ring.last_positions(length)
-        keys, values = (torch.from_numpy(rows[last].copy()) for rows in (trace.keys(layer), trace.values(layer)))
+        stored = ring.held_positions(length).numpy()
+        keys, values = (torch.from_numpy(rows[stored]) for rows in (trace.keys(layer), trace.values(layer)))
         ring.restore(keys, values, length, slice(row, row + 1))
     kv_cache.n_seen[row] = length
 
