@@ -159,7 +159,7 @@ export function corridorFacts({ run, choice, network }) {
   const facts = /** @type {import("./types.js").CorridorFacts} */ (run.meta.facts);
   const distance = choice.target - choice.source;
   const apart = bold(distance);
-  if (distance > network.reach && choice.source >= choice.sinks) {
+  if (distance > network.reach && choice.source >= network.sinks) {
     const empty = "the corridor is empty. Nothing of the word can be left here.";
     return [[apart, ` tokens apart, reach ${grouped(network.reach)}: ${empty}`]];
   }
@@ -167,7 +167,7 @@ export function corridorFacts({ run, choice, network }) {
   const shares = `${percent(facts.before ?? NaN)} before, ${percent(facts.after ?? NaN)} after`;
   const precision = `computed in ${facts.steps} steps, off by at most ${tiny(facts.off)} nats`;
   return [
-    [apart, " tokens apart: at least ", bold(plural(network.hops(distance), "hop"))],
+    [apart, " tokens apart: at least ", bold(plural(network.hops(distance, choice.source), "hop"))],
     [
       term("ln p", "log-probability"),
       " of ",

@@ -69,6 +69,11 @@ def window_of(model: str) -> str:
     return f"window {model}"
 
 
+def sinks_of(model: str) -> str:
+    """The key of the first tokens that are kept beside it."""
+    return f"sinks {model}"
+
+
 def ledger_context(model: str) -> str:
     """The key of the slider for the length of the text: each model has its own."""
     return f"{LEDGER_CONTEXT} {model}"

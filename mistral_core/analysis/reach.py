@@ -135,7 +135,8 @@ def rings_left(config: MistralConfig, position: int, step: int) -> tuple[bool, .
     """
     if not 0 <= position <= step:
         raise ValueError(f"position {position} is not among the 0 to {step} read by then; choose an earlier token")
-    return tuple(window is not None and step - position >= window for window in config.windows)
+    kept = position < config.sinks
+    return tuple(window is not None and not kept and step - position >= window for window in config.windows)
 
 
 @dataclass(frozen=True, kw_only=True)
