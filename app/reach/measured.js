@@ -24,7 +24,7 @@ export function spreadFacts(reading) {
   const edge = Number.isFinite(reach);
   return [
     edge
-      ? ["can see: ", bold(grouped(reach)), ` tokens ${side} (theory${cutReach(reading)})`]
+      ? ["can see: ", bold(grouped(reach)), ` tokens ${side}${kept(reading)} (theory${cutReach(reading)})`]
       : ["can see: ", bold("everything"), `, here ${plural(facts.room, "token")} ${side} (theory: no window)`],
     ...used(facts, reach, back, withoutCut(reading)),
     ...beyond(facts),
@@ -33,6 +33,13 @@ export function spreadFacts(reading) {
     ...(back ? [explained(reading, /** @type {BackwardFacts} */ (facts))] : []),
     ...(facts.left === undefined ? [] : [arrives(reading, facts.left)]),
   ];
+}
+
+/** The first tokens are seen from everywhere, where they are kept.
+ * @param {Reading} reading */
+function kept({ choice, network, back }) {
+  if (back && network.sinks) return ` and the first ${network.sinks}`;
+  return choice.source < network.sinks ? ", and everything after: it is kept in sight" : "";
 }
 
 /** A layer in which nothing moves sideways takes its own hop from the reach.

@@ -51,6 +51,6 @@ export class ReachRun {
     const { trained, trained_sinks: kept } = this.meta.model;
     const kinds = [...new Set(trained.map((window) => (window === null ? "no window" : grouped(window))))];
     const sizes = kinds.length > 3 ? `${kinds[0]} to ${kinds.at(-1)}` : kinds.join(" and ");
-    return kept ? `${sizes} and the first ${kept} kept` : sizes;
+    return kept ? `${sizes} + ${kept} kept` : sizes;
   }
 }

@@ -22,6 +22,13 @@ HELP_KEPT = (
 )
 
 
+def take_choice(desk: Desk) -> None:
+    """What the two fields below say now. Each model has fields of its own: they are read before its name changes."""
+    base, window, sinks = registry.parts_of(desk.model)
+    window = state.value(state.window_of(desk.model), window)
+    desk.model = registry.imposed(base, window, state.value(state.sinks_of(desk.model), sinks))
+
+
 def window_choice(desk: Desk) -> None:
     """The window that the next text is written with, and the first tokens that are kept beside it."""
     base, now, sinks = registry.parts_of(desk.model)
@@ -29,23 +36,26 @@ def window_choice(desk: Desk) -> None:
     options: list[int | None] = [None, *window_options(trained)]
     if now not in options:
         options.append(now)
-    window = st.selectbox(
+    st.selectbox(
         "window",
         options,
         index=options.index(now),
         format_func=lambda option: f"{option:,}" if option else f"as trained, {in_words(trained.windows)}",
         key=state.window_of(desk.model),
+        on_change=take_choice,
+        args=(desk,),
         help=HELP,
     )
-    if window is not None:
-        sinks = st.selectbox(
+    if now is not None:
+        st.selectbox(
             "first tokens kept beside it",
             range(registry.MOST_SINKS + 1),
             index=sinks,
             key=state.sinks_of(desk.model),
+            on_change=take_choice,
+            args=(desk,),
             help=HELP_KEPT,
         )
-    desk.model = registry.imposed(base, window, sinks)
 
 
 def imposed_sentence(model: str) -> str:
