@@ -6,6 +6,7 @@ Without torch, so that a page can show a recorded finding before any model is lo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -147,12 +148,15 @@ class Finding:
         criteria = tuple(
             Criterion(
                 threshold=Threshold(**one["threshold"]),
-                **{key: value for key, value in one.items() if key not in ("threshold", "met")},
+                **{key: value for key, value in one.items() if key not in ("threshold", "met", "measured")},
+                measured=math.nan if one["measured"] is None else one["measured"],
             )
             for one in content["criteria"]
         )
         verdict, limits = judged(criteria)
         always = tuple(limit for limit in content["limits"] if limit not in limits)
+        if content["verdict"] != verdict:
+            raise ValueError(f"its verdict is {content['verdict']!r}, and its numbers say {verdict!r}")
         return cls(
             claim=content["claim"],
             quick=content["quick"],
@@ -184,3 +188,16 @@ def judged(criteria: Sequence[Criterion]) -> tuple[Verdict, tuple[str, ...]]:
     if "claim" in roles:
         return "does not hold", limits
     return ("holds within limits" if roles else "holds"), limits
+
+
+def json_ready(value: Any) -> Any:
+    """NaN as null, which JSON has: what could not be measured.
+
+    >>> json_ready({"a": [1.0, float("nan")]})
+    {'a': [1.0, None]}
+    """
+    if isinstance(value, dict):
+        return {key: json_ready(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_ready(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
