@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, cast, runtime_checkable
 
 from mistral_core.analysis.progress import Report, silent
-from mistral_core.experiments.finding import Criterion, Finding, Source, Table, Threshold, judged
+from mistral_core.experiments.finding import Criterion, Finding, Number, Source, Table, Threshold, judged
 
 MODULES = {
     "efficiency": "mistral_core.experiments.efficiency",
@@ -67,10 +67,10 @@ class Value:
         low, high: over prompts or seeds, where there are several. repeats: of what, in words.
     """
 
-    measured: float
+    measured: Number
     source: Source
-    low: float | None = None
-    high: float | None = None
+    low: Number | None = None
+    high: Number | None = None
     repeats: str = ""
 
 
@@ -124,7 +124,7 @@ def run(name: str, *, quick: bool, report: Report = silent) -> Finding:
     return concluded(module.CLAIM, measured, quick=quick, seconds=time.perf_counter() - started)
 
 
-def concluded(claim: Claim, measured: Measured, *, quick: bool, seconds: float) -> Finding:
+def concluded(claim: Claim, measured: Measured, *, quick: bool, seconds: Number) -> Finding:
     """The finding that follows from what was measured.
 
     Raises:

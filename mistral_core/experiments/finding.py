@@ -15,6 +15,7 @@ Verdict = Literal["holds", "holds within limits", "does not hold", "not shown he
 VERDICTS: tuple[Verdict, ...] = ("holds", "holds within limits", "does not hold", "not shown here")
 Source = Literal["model", "derived", "theory", "recorded", "published"]
 Role = Literal["claim", "limit", "control"]
+Number = float | int
 Cell = str | float | int | None
 
 
@@ -35,8 +36,8 @@ class Threshold:
     says: str
     role: Role
     limit: str
-    at_least: float | None = None
-    at_most: float | None = None
+    at_least: Number | None = None
+    at_most: Number | None = None
 
     def __post_init__(self) -> None:
         if (self.at_least is None) == (self.at_most is None):
@@ -44,7 +45,7 @@ class Threshold:
                 f"threshold {self.name} is bounded by {self.at_least} below and {self.at_most} above; give exactly one"
             )
 
-    def met(self, value: float) -> bool:
+    def met(self, value: Number) -> bool:
         """Whether a measured value is on the right side; NaN never is."""
         return value >= self.at_least if self.at_least is not None else value <= (self.at_most or 0.0)
 
@@ -62,10 +63,10 @@ class Criterion:
     """
 
     threshold: Threshold
-    measured: float
+    measured: Number
     source: Source
-    low: float | None = None
-    high: float | None = None
+    low: Number | None = None
+    high: Number | None = None
     repeats: str = ""
 
     @property
@@ -118,7 +119,7 @@ class Finding:
     limits: tuple[str, ...]
     tables: tuple[Table, ...]
     models: Mapping[str, str]
-    seconds: float
+    seconds: Number
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values, with what a reader looks for first: claim, measured, threshold, verdict, limits."""
