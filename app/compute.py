@@ -17,6 +17,7 @@ import streamlit as st
 from app.navigation import ROOT
 from app.start.example import load_example
 from app.start.payload import start_parts
+from app.test_the_paper.queue import Queue
 from app.wire import pack
 from mistral_core.analysis.progress import Report, silent
 from mistral_core.checkpoint import registry
@@ -88,6 +89,12 @@ def engine() -> Engine:
     from mistral_core.serving.engine import Engine
 
     return Engine(load)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def experiments() -> Queue:
+    """Where the experiments of all visitors are run, one at a time."""
+    return Queue()
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
