@@ -6,6 +6,7 @@ from app.reach.asking import act, ask, opening, question_address
 from app.reach.picture import reach_picture
 from app.reach.profile_panel import can_see_does_use
 from app.reach.push_back_panel import push_it_back
+from app.reach.routes_panel import routes
 from app.reach.sending import busy, reach_payload
 from app.reach.theory import another_shape
 from app.session import state
@@ -48,6 +49,8 @@ live_picture(
 )
 with part("push back"):
     push_it_back(desk)
+with part("routes"):
+    routes(desk)
 with part("profile"):
     can_see_does_use(desk)
 another_shape(desk)

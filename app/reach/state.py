@@ -12,7 +12,9 @@ from app.session.work import Work, Workshop
 
 if TYPE_CHECKING:
     from app.reach.profile import Compared
+    from app.reach.routes import Routed
     from mistral_core.analysis.push_back import PushBack, Typical
+    from mistral_core.analysis.route_check import RouteCheck
 
 MAX_EXPERIMENTS = 4
 Answer = tuple[Measured, str]
@@ -63,6 +65,8 @@ class ReachState(PageState, page="reach"):
     push_backs: Workshop[tuple[PushBack, tuple[Typical, ...]]] = field(
         default_factory=lambda: Workshop(MAX_EXPERIMENTS)
     )
+    routes: Workshop[Routed] = field(default_factory=lambda: Workshop(MAX_EXPERIMENTS))
+    route_checks: Workshop[RouteCheck] = field(default_factory=lambda: Workshop(MAX_EXPERIMENTS))
     profiles: Workshop[Compared] = field(default_factory=lambda: Workshop(MAX_EXPERIMENTS))
 
     def of(self, run: str) -> RunQuestions:

@@ -45,6 +45,9 @@ THEORY_WINDOW = "theory_window"
 THEORY_LAYERS = "theory_layers"
 START_FORM = "start-prompt"
 ORIGIN = "origin"
+ROUTES = "routes"
+ROUTE_CHECK = "route check"
+ROUTES_FIGURE = "routes figure"
 EXPERIMENT = "experiment"
 EXPERIMENT_FORM = "experiment form"
 
@@ -89,6 +92,11 @@ def open_claim(claim: str) -> str:
 def experiment_part(claim: str, kind: str, what: str) -> str:
     """The key of a picture or file of a claim's finding."""
     return f"{claim} {kind} {what}"
+
+
+def routes_of(run: str, what: str) -> str:
+    """The key of a field of the routes of a run."""
+    return f"routes {what} {run}"
 
 
 def ledger_context(model: str) -> str:

@@ -1,0 +1,76 @@
+"""Which way a prediction came: the flow graph of one position, and the check of one route by cutting it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app import compute
+from app.session.desk import Desk
+from app.session.progress import trace_of
+from mistral_core.analysis.progress import Report
+from mistral_core.trace.trace import Trace
+
+if TYPE_CHECKING:
+    from mistral_core.analysis.route_check import Agreement, RouteCheck
+    from mistral_core.analysis.routes import FlowGraph, RouteEdge
+
+MAX_TOKENS = 400
+"""Of a text whose routes are measured: every edge of the grid is weighed."""
+RANDOM_ROUTES = 20
+THRESHOLDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Routed:
+    """The graph of one prediction, and how four measures of its tokens agree; `None` = nothing follows in the text."""
+
+    graph: FlowGraph
+    agreement: Agreement | None
+
+
+def readable(desk: Desk) -> Trace | None:
+    """The text that is shown, if its routes can be measured."""
+    trace = trace_of(desk.record)
+    return trace if trace is not None and len(trace) >= 2 else None
+
+
+def routed(name: str, ids: tuple[int, ...], target: int, report: Report) -> Routed:
+    """Measures the flow to the prediction at `target`.
+
+    Raises:
+        ValueError: no such model or position.
+    """
+    from mistral_core.analysis.route_check import agreement
+    from mistral_core.analysis.routes import flow_graph
+
+    model = compute.engine().model(name).model
+    graph = flow_graph(model, ids, target, report)
+    following = agreement(model, ids, graph, report=report) if target + 1 < len(ids) else None
+    return Routed(graph=graph, agreement=following)
+
+
+def checked(
+    name: str, ids: tuple[int, ...], source: int, target: int, route: tuple[RouteEdge, ...], report: Report
+) -> RouteCheck:
+    """Cuts a route, and random ones of equal size.
+
+    Raises:
+        ValueError: no such model or route.
+    """
+    from mistral_core.analysis.route_check import check_route
+
+    model = compute.engine().model(name).model
+    return check_route(model, ids, source, target, route, n_random=RANDOM_ROUTES, report=report)
+
+
+def looked_at_first(graph: FlowGraph, window: int | None, threshold: float) -> int:
+    """The token that is looked at first: of those with a route the one with most flow, beyond one window if it can be.
+
+    Args:
+        window: of the last layer.
+    """
+    with_route = [one for one in range(graph.first, graph.target) if graph.last_threshold(one) >= threshold]
+    beyond = [one for one in with_route if window is not None and graph.target - one >= window]
+    choice = beyond or with_route or [graph.target - 1]
+    return max(choice, key=lambda one: float(graph.flow[0, one - graph.first]))
