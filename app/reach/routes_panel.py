@@ -12,6 +12,7 @@ from app.reach.routes_figure import Line, routes_figure
 from app.reach.state import ReachState
 from app.session import state
 from app.session.desk import Desk
+from app.session.progress import writing
 from app.shared.chart import chart
 from app.shared.work_panel import work_panel
 from app.theme import percent
@@ -36,6 +37,9 @@ def routes(desk: Desk) -> None:
     if trace is None:
         st.caption("Write a text first.")
         return
+    if writing(desk):
+        st.caption("The text is being written; its routes can be looked for when it is there.")
+        return
     if len(trace) > MAX_TOKENS:
         st.caption(f"This text has {len(trace):,} tokens; routes are measured in texts of up to {MAX_TOKENS}.")
         return
@@ -45,7 +49,7 @@ def routes(desk: Desk) -> None:
         "state sum to 1. Walked back from a prediction, they are the routes that it came on."
     )
     target = _target(desk, trace)
-    ids = tuple(trace.token_ids.tolist())
+    ids = tuple(trace.token_ids[: target + 2].tolist())  # what comes later changes nothing
     name = f"{trace.model_name} {hash(ids)} {target}"
     result = work_panel(
         desk.page_state(ReachState).routes,
@@ -65,8 +69,11 @@ def _target(desk: Desk, trace: Trace) -> int:
     choice = desk.page_state(ReachState).of(record).choice
     last = max(1, len(trace) - 2)  # a token follows, whose probability can be followed
     first = min(choice.target, last) if choice is not None and choice.target else last
+    targets = desk.page_state(ReachState).targets
+    now = min(targets.setdefault(record, first), len(trace) - 1)
     key = state.routes_of(record, "target")
-    return int(st.number_input("prediction after position", 1, len(trace) - 1, first, key=key, width=200))
+    targets[record] = int(st.number_input("prediction after position", 1, len(trace) - 1, now, key=key, width=200))
+    return targets[record]
 
 
 def _result(desk: Desk, trace: Trace, result: Routed, name: str) -> None:
@@ -134,7 +141,7 @@ def _words(
 
 
 def _check(desk: Desk, trace: Trace, route: tuple[RouteEdge, ...], source: int, target: int, name: str) -> None:
-    ids = tuple(trace.token_ids.tolist())
+    ids = tuple(trace.token_ids[: target + 2].tolist())
     result = work_panel(
         desk.page_state(ReachState).route_checks,
         name,

@@ -58,13 +58,18 @@ class RunQuestions:
 
 @dataclass
 class ReachState(PageState, page="reach"):
-    """What was asked, by run, and the experiments below the picture, by kind."""
+    """What was asked, by run, and the experiments below the picture, by kind.
+
+    Attributes:
+        targets: whose routes are looked at, by run: a text may grow meanwhile.
+    """
 
     runs: dict[str, RunQuestions] = field(default_factory=dict)
     answers: Workshop[Answer] = field(default_factory=Workshop)
     push_backs: Workshop[tuple[PushBack, tuple[Typical, ...]]] = field(
         default_factory=lambda: Workshop(MAX_EXPERIMENTS)
     )
+    targets: dict[str, int] = field(default_factory=dict)
     routes: Workshop[Routed] = field(default_factory=lambda: Workshop(MAX_EXPERIMENTS))
     route_checks: Workshop[RouteCheck] = field(default_factory=lambda: Workshop(MAX_EXPERIMENTS))
     profiles: Workshop[Compared] = field(default_factory=lambda: Workshop(MAX_EXPERIMENTS))
@@ -75,6 +80,7 @@ class ReachState(PageState, page="reach"):
 
     def forget(self, run: str) -> None:
         """Another run may come under this name."""
+        self.targets.pop(run, None)
         questions = self.runs.pop(run, None)
         if questions is not None and questions.measuring is not None:
             questions.measuring.work.cancel()
