@@ -200,7 +200,7 @@ class Engine:
         """
         kept, _ = self._plan.fit(config, total, total)
         cost = self._plan.cost(config, total, total)
-        return sum(cost[name] for name in kept) + kv_cache_bytes(config, total, 4, allocated=True)
+        return sum(cost[name] for name in kept) + kv_cache_bytes(config, total, 4)
 
     def held(self, job: Job) -> int:
         """Bytes that a job holds now; does not renew its lease."""
