@@ -137,23 +137,26 @@ def measure(folder: Path, free: float | None) -> dict[str, Any]:
     environment = {"MISTRAL_MODELS_DIR": str(folder.parent), "OMP_NUM_THREADS": "1"}
     options: dict[str, str] = {} if free is None else {"MEMORY_BYTES": str(int(free * 1e9))}
     entry = "app/server.py" if free is None else "tests/bench/small_app.py"
-    with tempfile.TemporaryDirectory() as logs, browser() as launched:
-        with server(Path(logs) / "log.txt", entry=entry, **environment, **options) as running:
-            beside, page = probed(launched), open_page(launched)
-            neighbour = Neighbour(beside, running.url)
-            found: dict[str, Any] = {"load_average": machine.load_average(), "neighbour_before": neighbour.waits()}
-            for part, work in (
-                ("chosen", lambda: choose(page, running.url, folder.name)),
-                ("written_beside", lambda: write(page, running.url, folder.name, neighbour)),
-                ("written", lambda: written(page, running.url, folder.name)),
-                ("looked_at", lambda: looked_at(page, running.url, folder.name)),
-            ):
-                found[part] = trying(work)
-                found[f"peak_gb_after_{part}"] = round(peak_bytes(running) / 1e9, 2)
-                print(json.dumps({part: found[part]}), flush=True)
-            found["problems"] = page.watch.problems() + beside.watch.problems()  # type: ignore[attr-defined]
-            found["server_errors"] = [line for line in running.log.splitlines() if "Error" in line][:5]
-            found["load_average_after"] = machine.load_average()
+    with (
+        tempfile.TemporaryDirectory() as logs,
+        browser() as launched,
+        server(Path(logs) / "log.txt", entry=entry, **environment, **options) as running,
+    ):
+        beside, page = probed(launched), open_page(launched)
+        neighbour = Neighbour(beside, running.url)
+        found: dict[str, Any] = {"load_average": machine.load_average(), "neighbour_before": neighbour.waits()}
+        for part, work in (
+            ("chosen", lambda: choose(page, running.url, folder.name)),
+            ("written_beside", lambda: write(page, running.url, folder.name, neighbour)),
+            ("written", lambda: written(page, running.url, folder.name)),
+            ("looked_at", lambda: looked_at(page, running.url, folder.name)),
+        ):
+            found[part] = trying(work)
+            found[f"peak_gb_after_{part}"] = round(peak_bytes(running) / 1e9, 2)
+            print(json.dumps({part: found[part]}), flush=True)
+        found["problems"] = page.watch.problems() + beside.watch.problems()  # type: ignore[attr-defined]
+        found["server_errors"] = [line for line in running.log.splitlines() if "Error" in line][:5]
+        found["load_average_after"] = machine.load_average()
     return found
 
 
