@@ -88,18 +88,21 @@ def write(page: Page, url: str, name: str, neighbour: Neighbour) -> dict[str, An
     page.wait_for_selector("[data-ready='1'][data-status='running']", timeout=PATIENCE)
     root = page.locator("[data-ready='1']")
     before = int(root.get_attribute("data-count") or 0)
-    page.wait_for_function(
-        "n => +document.querySelector('[data-ready]').dataset.count > n", arg=before, timeout=PATIENCE
-    )
+    while int(root.get_attribute("data-count") or 0) == before:
+        time.sleep(0.05)
     first = time.perf_counter()
     while_written = neighbour.waits()
     text = page.locator("[data-part='story']").inner_text()
     now = int(root.get_attribute("data-count") or 0)
     until = time.perf_counter()
+    page.wait_for_selector(DONE, timeout=PATIENCE)
+    alone = time.perf_counter() - until
+    total = int(page.locator(DONE).get_attribute("data-count") or 0)
     return {
         "seconds_to_first_token": round(first - began, 1),
         "said_meanwhile": sentences,
         "tokens_per_second_beside_the_neighbour": round((now - before - 1) / (until - first), 2),
+        "tokens_per_second_alone": round((total - now) / alone, 2) if total > now else None,
         "neighbour_while_it_is_read": while_read,
         "neighbour_while_it_writes": while_written,
         "text": text[-200:],
