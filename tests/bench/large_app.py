@@ -118,20 +118,28 @@ def written(page: Page, url: str, name: str) -> dict[str, Any]:
     return {"seconds": round(time.perf_counter() - began, 1), "tokens": WORDS}
 
 
-def looked_at(page: Page, url: str, name: str) -> dict[str, Any]:
-    """Attention of the chosen layers, and the rings, of the text that is there."""
+def looked_at(page: Page) -> dict[str, Any]:
+    """Attention of the chosen layers, and the rings, of the text that was written last; by the way of a visitor."""
     found: dict[str, Any] = {}
-    query = {"model": name, "text": TEXT, "seed": 1, "n": WORDS}
-    for where, more in [*(("attention", {"layer": layer, "head": 1}) for layer in LAYERS), ("ring", {})]:
+    began = time.perf_counter()
+    page.get_by_role("link", name="Attention", exact=True).click()
+    picture = page.locator(f".page-attention{DONE}")
+    picture.wait_for()
+    settled(page)
+    found["attention_seconds"] = round(time.perf_counter() - began, 2)
+    for layer in LAYERS:
         began = time.perf_counter()
-        page.goto(f"{url}/{where}?{urlencode({**query, **more})}")
-        page.wait_for_selector(DONE, timeout=PATIENCE)
+        while (now := int(picture.get_attribute("data-layer") or 0)) != layer - 1:
+            picture.press("ArrowUp" if now < layer - 1 else "ArrowDown")
+        title = page.locator("[data-part='one-title']").inner_text()
         settled(page)
-        shown = page.locator(DONE).evaluate("element => ({...element.dataset})")
-        found[" ".join([where, *map(str, more.values())])] = {
-            "seconds": round(time.perf_counter() - began, 1),
-            **{key: shown[key] for key in ("layer", "head", "count") if key in shown},
-        }
+        found[f"layer_{layer}"] = {"title": title, "seconds": round(time.perf_counter() - began, 2)}
+    began = time.perf_counter()
+    page.get_by_role("link", name="Ring", exact=True).click()
+    page.wait_for_selector(f".page-ring{DONE}")
+    settled(page)
+    found["ring_seconds"] = round(time.perf_counter() - began, 2)
+    found["ring_says"] = page.locator("[data-part='step']").inner_text()[:200]
     return found
 
 
@@ -152,7 +160,7 @@ def measure(folder: Path, free: float | None) -> dict[str, Any]:
             ("chosen", lambda: choose(page, running.url, folder.name)),
             ("written_beside", lambda: write(page, running.url, folder.name, neighbour)),
             ("written", lambda: written(page, running.url, folder.name)),
-            ("looked_at", lambda: looked_at(page, running.url, folder.name)),
+            ("looked_at", lambda: looked_at(page)),
         ):
             found[part] = trying(work)
             found[f"peak_gb_after_{part}"] = round(peak_bytes(running) / 1e9, 2)
