@@ -97,7 +97,7 @@ def kept_in_fewer_bytes(name: str) -> str:
     return (
         f"Memory is short: the weights are kept in {kind} ({size(bytes_of[kind])}; in float32 they would take "
         f"{size(bytes_of['float32'])}), and computed with in float32. That changes predictions a little: "
-        f"`evaluate --weights {kind} --against float32` measures how much."
+        f"“Check it now” measures how much."
     )
 
 

@@ -10,10 +10,12 @@ Source: Kullback & Leibler 1951; as the measure of quantisation: llama.cpp, `too
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from mistral_core.analysis.influence import kl_divergence
 from mistral_core.hooks import watching
@@ -55,7 +57,7 @@ def compare(exact: Transformer, rounded: Transformer, tokenizer: Tokenizer, docu
             f"the models have {exact.config.vocab_size:,} and {rounded.config.vocab_size:,} tokens; "
             f"only distributions over the same vocabulary can be compared"
         )
-    kls, firsts = [], []
+    pairs = []
     for document in documents:
         ids = torch.tensor([tokenizer.encode(document)])
         caches = [model.empty_kv_cache(max_context=ids.shape[1]) for model in (exact, rounded)]
@@ -65,11 +67,21 @@ def compare(exact: Transformer, rounded: Transformer, tokenizer: Tokenizer, docu
                     model(chunk, kv_cache=kv_cache)[0].double().log_softmax(-1)
                     for model, kv_cache in zip((exact, rounded), caches, strict=True)
                 )
-            kls.append(kl_divergence(p, q))
-            firsts.append(p.argmax(-1) == q.argmax(-1))
-    if not kls:
+            pairs.append((kl_divergence(p, q), p.argmax(-1) == q.argmax(-1)))
+    if not pairs:
         raise ValueError("there is no text to compare on; every line is blank")
-    nats, same = torch.cat(kls), torch.cat(firsts)
+    return _summary(pairs)
+
+
+def between(exact: Float[Tensor, "pos vocab_size"], rounded: Float[Tensor, "pos vocab_size"]) -> Rounding:
+    """The same of the logits that two models have after each token of one text."""
+    p, q = exact.double().log_softmax(-1), rounded.double().log_softmax(-1)
+    return _summary([(kl_divergence(p, q), p.argmax(-1) == q.argmax(-1))])
+
+
+def _summary(pairs: Sequence[tuple[Tensor, Tensor]]) -> Rounding:
+    """Of the nats of each prediction, and whether its likeliest token is the same."""
+    nats, same = (torch.cat(parts) for parts in zip(*pairs, strict=True))
     return Rounding(
         mean_kl=float(nats.mean()), max_kl=float(nats.max()), same_first=float(same.double().mean()), tokens=len(nats)
     )

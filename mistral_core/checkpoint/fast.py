@@ -85,14 +85,31 @@ class FastRing(Ring):
 
 
 class FastKVCache(KVCache):
-    """Plans one token of one text without sorting out rows and padding."""
+    """Plans one token of one text without sorting out rows and padding, and takes no slots that a text cannot fill.
+
+    A window of 4,096 is a gigabyte in Mistral 7B; where the longest text is named (`max_context`) and shorter than the
+    window, it gets as many slots as it has tokens, in the same places, and a longer one is refused.
+    """
 
     ring_type = FastRing
 
+    def n_slots(self, window: Window) -> int:
+        """Slots of a layer with this window: W and the sinks, or fewer for a shorter text."""
+        slots = super().n_slots(window)
+        return (
+            slots if window is None or self.max_context is None else min(slots, max(self.max_context, self.sinks + 1))
+        )
+
     def _after(self, positions: Int[Tensor, "batch pos"]) -> Int[Tensor, " batch"]:
-        if positions.shape == (1, 1) and int(positions) == int(self.n_seen):
-            return self.n_seen + 1
-        return super()._after(positions)
+        one = positions.shape == (1, 1) and int(positions) == int(self.n_seen)
+        after = self.n_seen + 1 if one else super()._after(positions)
+        fewer = any(window and self.n_slots(window) < window + self.sinks for window in self.windows)
+        if fewer and int(after.max()) > (self.max_context or 0):
+            raise ValueError(
+                f"{int(after.max())} tokens do not fit into max_context {self.max_context}, for which this KVCache was "
+                f"allocated, with fewer slots than a window has; allocate a larger max_context"
+            )
+        return after
 
     def _plan(self, positions: Int[Tensor, "batch pos"], after: Int[Tensor, " batch"], window: Window) -> WritePlan:
         if positions.shape != (1, 1) or int(positions) < 0:

@@ -4,7 +4,7 @@ A component is let in where what it does to a text is known exactly: it cuts, or
 first word. A normaliser of byte-level BPE may also rewrite the text (NFC, lower case); then `rewriting` says so, and
 the tokens are those of what it made.
 
-Not bounded is how long a hostile pattern looks for a match; published ones take a few microseconds for each word.
+Patterns and rewritings that are not known to be soon done run in a process that can be ended (`cutting.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mistral_core.checkpoint.cutting import Apart, Near, is_known, tokenizer_of
 from mistral_core.checkpoint.folder import CheckpointError
 from mistral_core.config import brief
 from mistral_core.tokenizer import SPACE_PIECE
@@ -39,8 +40,8 @@ class JsonCut:
         rewriting: a sentence on what becomes of a text; "" = nothing.
     """
 
-    whole: Any
-    behind: Any
+    whole: Near | Apart
+    behind: Near | Apart
     byte_level: bool
     byte_tokens: Mapping[int, int]
     prepends: bool
@@ -56,12 +57,12 @@ class JsonCut:
 
     def ids(self, text: str, first: bool) -> list[int]:
         """Ids of the tokens."""
-        return list((self.whole if first else self.behind).encode(text, add_special_tokens=False).ids)
+        return (self.whole if first else self.behind).ids(text)
 
     def reads(self, text: str, first: bool) -> str:
         """What the tokens join to."""
         if self.byte_level:
-            return str(self.whole.normalizer.normalize_str(text)) if self.rewriting else text
+            return self.whole.normalised(text) if self.rewriting else text
         text = text.replace(SPACE_PIECE, " ")
         if not text or not (first or self.everywhere) or text.startswith(self.found):
             return text
@@ -91,8 +92,11 @@ def cut_of(
         if metaspace:
             rewriting = "a space that begins a text is taken for the one that stands before every first word"
     _check_found(path, before, found, metaspace, prefixes=prepends or everywhere)
-    whole = _library(path, content, names, found, unreachable)
-    behind = whole if everywhere or not metaspace else _library(path, _never_first(content), names, found, unreachable)
+    known = is_known([*before, *between])
+    whole = tokenizer_of(path, _described(path, content, names, found, unreachable), known)
+    behind = whole
+    if metaspace and not everywhere:
+        behind = tokenizer_of(path, _described(path, _never_first(content), names, found, unreachable), known)
     return JsonCut(
         whole=whole,
         behind=behind,
@@ -197,29 +201,21 @@ def _check_found(
             )
 
 
-def _library(
+def _described(
     path: Path, content: dict[str, Any], names: list[str], found: Mapping[int, dict[str, Any]], unreachable: set[int]
-) -> Any:
-    """The library's tokenizer of the components, in which no text reaches a control token or a mark.
+) -> str:
+    """The components in the library's JSON, in which no text reaches a control token or a mark.
 
     Their names are replaced by ones with a literal space, which no spelling has, and merges that would make them are
     left out.
     """
-    import tokenizers
-
     vocabulary = {f" {at}" if at in unreachable else name: at for at, name in enumerate(names)}
     taken = {names[token_id] for token_id in unreachable} | {name for name in names if _BYTE.fullmatch(name)}
     merges = [pair for pair in _pairs(path, content["model"]["merges"]) if not {*pair, "".join(pair)} & taken]
     kept = {name: content.get(name) for name in ("version", "normalizer", "pre_tokenizer")}
     model = content["model"] | {"vocab": vocabulary, "merges": merges, "unk_token": None, "type": "BPE"}
     beside = [entry | {"special": False} for entry in found.values()]
-    text = json.dumps(kept | {"model": model, "added_tokens": beside, "truncation": None, "padding": None})
-    try:
-        return tokenizers.Tokenizer.from_str(text)
-    except (KeyboardInterrupt, SystemExit, MemoryError):
-        raise
-    except BaseException as error:  # the library's panics are no Exceptions
-        raise CheckpointError(f"{path} is not read by the tokenizers library: {str(error)[:200]}; {_REMEDY}") from error
+    return json.dumps(kept | {"model": model, "added_tokens": beside, "truncation": None, "padding": None})
 
 
 def _pairs(path: Path, merges: list[Any]) -> Iterator[tuple[str, str]]:

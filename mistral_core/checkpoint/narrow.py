@@ -347,6 +347,18 @@ def kept(name: str, tensor: Tensor, config: MistralConfig, weights: Weights) -> 
     return found | ({f"unembedding.{_STATE}": found[f"output.{_STATE}"]} if name == _OUTPUT else {})
 
 
+def stands_for(state: Mapping[str, Any], name: str) -> Tensor | None:
+    """The numbers that one weight of a network stands for, however it is kept; `None` where it has no such weight.
+
+    Args:
+        state: the network's `state_dict`. name: Mistral's. Of an embedding that is tied to the output, "output.weight"
+            is what it is multiplied with, where that is kept beside it.
+    """
+    place = "unembedding.weight" if name == _OUTPUT else name
+    matrix = state.get(f"{place.removesuffix('weight')}{_STATE}")
+    return state.get(name) if matrix is None else matrix.widened()
+
+
 def widened(state: Mapping[str, Any], dtype: torch.dtype) -> dict[str, Tensor]:
     """The `state_dict` of a narrow network as that of a plain one, in `dtype`: the numbers its weights stand for."""
     plain = {}

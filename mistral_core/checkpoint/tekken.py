@@ -4,7 +4,7 @@ The pattern cuts a text into words; within a word, of all neighbours whose joine
 lowest rank are merged first, the leftmost of several; a word that is a token is that token. Special tokens have the
 first ids, so a token's id is its rank and their number. Their names in a typed text are text.
 
-Not bounded is how long a hostile pattern looks for a match; published ones take a few microseconds for each word.
+A pattern that is not known to be soon done runs in a process that can be ended (`cutting.py`).
 
 Source: mistral-common, `tokens/tokenizers/tekken.py`; the merging is that of tiktoken, `_educational.py`.
 """
@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mistral_core.checkpoint.cutting import words_of
 from mistral_core.checkpoint.folder import CheckpointError, read_json
 from mistral_core.config import brief
 from mistral_core.spelled import SpelledTokenizer
@@ -123,19 +124,13 @@ class RankedCut:
     """Words by a pattern, and tokens within a word by rank; see `spelled.Cut`."""
 
     def __init__(self, path: Path, pattern: str, ranked: Sequence[bytes], first_id: int) -> None:
-        from tokenizers import Regex, pre_tokenizers
-
-        try:
-            self._words: Any = pre_tokenizers.Split(Regex(pattern), "isolated")
-        except Exception as error:  # the library has no kind of its own
-            raise CheckpointError(f"{path} has a pattern that is none: {str(error)[:200]}; {_REMEDY}") from error
+        self._words = words_of(path, pattern)
         self._rank = {token: rank for rank, token in enumerate(ranked)}
         self._first = first_id
 
     def ids(self, text: str, first: bool) -> list[int]:
         """Ids of the tokens."""
-        words = (word.encode() for word, _ in self._words.pre_tokenize_str(text))
-        return [self._first + rank for word in words for rank in merged(word, self._rank)]
+        return [self._first + rank for word in self._words(text) for rank in merged(word.encode(), self._rank)]
 
     def reads(self, text: str, first: bool) -> str:
         """The text itself."""

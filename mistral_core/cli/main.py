@@ -309,10 +309,14 @@ def evaluate(
 
 @app.command(rich_help_panel=CHECK)
 def verify(
-    model: Model = DEFAULT_MODEL, dtype: Dtype = "float32", device: Device = "cpu", as_json: Json = False
+    model: Model = DEFAULT_MODEL,
+    dtype: Dtype = "float32",
+    weights: Weights = "float32",
+    device: Device = "cpu",
+    as_json: Json = False,
 ) -> None:
     """Compare the model with independent computations; exit code 1: something differs, 3: not all is proven."""
-    loaded = load(model, dtype, device)
+    loaded = load(model, dtype, device, weights)
     from mistral_core.verification.verify import table, to_json
     from mistral_core.verification.verify import verify as run_checks
 

@@ -2,9 +2,10 @@
 
 Sessions never call the model. They submit a request, poll its job, and may pause, step, resume
 or cancel it. A worker thread gives every running job one chunk of its prompt or one token, round
-and round, so a long text delays nobody by more than a token. The interface is small on purpose: a
-loop that batches many jobs into one forward pass, or a backend on another machine, can take its
-place.
+and round, so a long text delays nobody by more than a token. A token of a model of billions of
+weights takes as long as dozens of a small one, so such models have a worker of their own. The
+interface is small on purpose: a loop that batches many jobs into one forward pass, or a backend on
+another machine, can take its place.
 
 What can go wrong is part of the interface:
 
@@ -26,7 +27,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mistral_core.analysis.accounting import kv_cache_bytes
+from mistral_core.analysis.accounting import kv_cache_bytes, parameter_count
 from mistral_core.config import MistralConfig
 from mistral_core.generation import GenerationRequest, ModelCard, Run, shared_length
 from mistral_core.serving.loading import Load, Models
@@ -35,6 +36,8 @@ from mistral_core.trace.trace import RecordingPlan, Trace
 if TYPE_CHECKING:
     from mistral_core.checkpoint.load import LoadedModel
 
+HEAVY = 500_000_000
+"""Parameters above which a model's texts are written by a worker of their own: a step takes some 200 ms and more."""
 LOOK_AGAIN = 0.05
 """Seconds after which a worker with nothing else to do asks again for a model that is on its way."""
 Status = Literal["queued", "loading", "reading", "running", "paused", "done", "failed", "expired"]
@@ -102,7 +105,7 @@ class Job:
         self.beginning, self.pace = beginning, pace  # beginning: shared with a parent, or of a run that failed
         self.run: Run | None = None
         self.status: Status = "queued"
-        self.message = ""
+        self.message, self.heavy = "", False  # heavy: of a model that is known to be slow
         self.allowance = math.inf  # tokens that may be written before it pauses
         self.polled = self.due = 0.0
         self.written_at: deque[float] = deque(maxlen=24)
@@ -120,7 +123,7 @@ class Job:
 
 
 class Engine:
-    """The worker thread, the loaded models and the jobs.
+    """The worker threads, the loaded models and the jobs.
 
     Args:
         load: gives a model by name, and reports how far it is; called in a thread of its own.
@@ -143,7 +146,7 @@ class Engine:
         self._numbers = itertools.count(1)
         self._wake = threading.Condition()
         self._closed = False
-        self._worker: threading.Thread | None = None
+        self._workers: dict[bool, threading.Thread] = {}
 
     def submit(
         self,
@@ -200,7 +203,7 @@ class Engine:
         """
         kept, _ = self._plan.fit(config, total, total)
         cost = self._plan.cost(config, total, total)
-        return sum(cost[name] for name in kept) + kv_cache_bytes(config, total, 4, allocated=True)
+        return sum(cost[name] for name in kept) + kv_cache_bytes(config, total, 4)
 
     def held(self, job: Job) -> int:
         """Bytes that a job holds now; does not renew its lease."""
@@ -246,8 +249,8 @@ class Engine:
         with self._wake:
             self._closed = True
             self._wake.notify_all()
-        if self._worker is not None:
-            self._worker.join(timeout=10)
+        for worker in [*self._workers.values()]:
+            worker.join(timeout=10)
 
     def _check(self, session: str, request: GenerationRequest) -> None:
         limits = self.limits
@@ -274,16 +277,21 @@ class Engine:
         self._wake.notify_all()
 
     def _ensure_worker(self) -> None:
-        if not self._closed and (self._worker is None or not self._worker.is_alive()):
-            self._worker = threading.Thread(target=self._work, name="mistral-engine", daemon=True)
-            self._worker.start()
+        for heavy in {job.heavy for job in self._jobs.values() if job.status in ACTIVE}:
+            worker = self._workers.get(heavy)
+            if not self._closed and (worker is None or not worker.is_alive()):
+                name = "mistral-engine-heavy" if heavy else "mistral-engine"
+                worker = threading.Thread(target=self._work, args=(heavy,), name=name, daemon=True)
+                self._workers[heavy] = worker
+                worker.start()
 
-    def _work(self) -> None:
+    def _work(self, heavy: bool) -> None:
         while True:
             with self._wake:
                 self._let_go()
-                jobs = [job for job in self._jobs.values() if job.status in ACTIVE]
-                self._models.forget_all_but({job.model_name for job in jobs})
+                active = [job for job in self._jobs.values() if job.status in ACTIVE]
+                self._models.forget_all_but({job.model_name for job in active})
+                jobs = [job for job in active if job.heavy == heavy]
                 now = self._clock()
                 due = [job for job in jobs if job.due <= now]
                 if self._closed:
@@ -295,7 +303,7 @@ class Engine:
             if not self._round(due):  # they all wait for a model
                 with self._wake:
                     self._wake.wait(timeout=LOOK_AGAIN)
-            del jobs, due  # what has ended is held by nobody while the worker waits
+            del active, jobs, due  # what has ended is held by nobody while the worker waits
 
     def _round(self, due: list[Job]) -> bool:
         """A step of each; whether any went on."""
@@ -322,9 +330,13 @@ class Engine:
             whether there was anything to do but wait for its model.
         """
         try:
+            started = job.run is None
             run = job.run = job.run or self._start(job)
             if run is None:
                 return False
+            if started and not job.heavy and parameter_count(run.model.config)["total"] > HEAVY:
+                self._hand_on(job)
+                return True
             if run.n_read < run.n_prompt:
                 self._settle(job, "reading")
                 next(run.prefill())
@@ -346,6 +358,13 @@ class Engine:
             why = _sentence(error)
             job.message = f"The engine stopped at token {at} ({why}). The text so far is kept; resume to go on."
         return True
+
+    def _hand_on(self, job: Job) -> None:
+        """Leaves a job to the worker for heavy models."""
+        with self._wake:
+            job.heavy = True
+            self._ensure_worker()
+            self._wake.notify_all()
 
     def _settle(self, job: Job, status: Status) -> None:
         with self._wake:

@@ -65,7 +65,7 @@ class Models:
         if task is None:
             self._coming[name] = Task(lambda report: self.get(name, report))
         elif not task.running:
-            del self._coming[name]
+            self._coming.pop(name, None)
             if task.result is not None:
                 return task.result
             raise ValueError(task.error or f"{name} could not be read")
@@ -80,8 +80,9 @@ class Models:
 
     def forget_all_but(self, wanted: Collection[str]) -> None:
         """Ends what is being read and nobody waits for."""
-        for name in [name for name in self._coming if name not in wanted]:
-            self._coming.pop(name).cancel()
+        for name in [name for name in [*self._coming] if name not in wanted]:
+            if (task := self._coming.pop(name, None)) is not None:
+                task.cancel()
 
     def _here(self, name: str) -> LoadedModel | None:
         try:

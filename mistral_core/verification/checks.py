@@ -68,6 +68,8 @@ def golden_logits(subject: Subject, operations: Substitutes) -> list[CheckResult
         return [skipped(name, compared, "no golden.safetensors beside the weights; `golden` makes one")]
     if loaded.model.dtype not in (torch.float32, torch.float64):
         return [skipped(name, compared, "the model is loaded in half precision; load it as float32 to compare")]
+    if loaded.weights != "float32":
+        return [skipped(name, compared, f"the weights are kept in {loaded.weights}; keep them in float32 to compare")]
     logits = operations.dense(in_dtype(loaded.model, dtype), torch.from_numpy(golden.tokens)[None])[0]
     error, largest = golden.max_error(logits.numpy())
     note = f"{len(golden.positions)} positions of {len(golden.tokens)} tokens, by {golden.made_by}"
@@ -80,7 +82,8 @@ def cached_decode(subject: Subject, operations: Substitutes) -> list[CheckResult
     """Token by token through the ring, past four windows."""
     results = []
     for dtype, model in subject.models.items():
-        error, bound = difference(operations.decode(model, subject.tokens), dense_reference(model, subject.tokens))
+        reference = dense_reference(model, subject.tokens)
+        error, bound = difference(operations.decode(model, subject.tokens), reference, subject.share)
         compared = f"logits decoded token by token with a dense pass, {name_of(dtype)}"
         note = join(f"{subject.tokens.shape[1]} tokens", subject.note)
         results.append(result("cached decode", compared, error, bound, note))
@@ -94,7 +97,8 @@ def chunked_prefill(subject: Subject, operations: Substitutes) -> list[CheckResu
     results = []
     for dtype, model in subject.models.items():
         reference = dense_reference(model, subject.tokens)
-        errors = [difference(operations.prefill(model, subject.tokens, size), reference) for size in sizes]
+        read = (operations.prefill(model, subject.tokens, size) for size in sizes)
+        errors = [difference(logits, reference, subject.share) for logits in read]
         compared = f"logits read in chunks with a dense pass, {name_of(dtype)}"
         note = join(f"chunks of {', '.join(map(str, sizes))}", subject.note)
         results.append(result("chunked prefill", compared, *worst_of(errors), note))

@@ -76,15 +76,19 @@ class Reference:
     Args:
         folder: of a model, in any layout.
         weights: dtype that the stored weights are rounded to first; float64 = as they are stored.
+        instead: weights in place of the stored ones, by Mistral's names and in the order of its rows.
 
     Attributes:
         half_split: whether pairs of `q` and `k` are taken half a head apart; set from the layout.
         windows: of the layers. head_dim: features of a head.
     """
 
-    def __init__(self, folder: Path, weights: torch.dtype = torch.float64) -> None:
+    def __init__(
+        self, folder: Path, weights: torch.dtype = torch.float64, instead: Callable[[str], Tensor | None] | None = None
+    ) -> None:
         layout = detect_layout(folder)
         self.half_split, self._column, self._weights = layout == HUGGING_FACE, _COLUMNS[layout], weights
+        self._instead = instead
         self._gguf: dict[str, Any] = {}
         if layout == GGUF:
             given, self._gguf = read_gguf(weight_files(folder, layout)[0])
@@ -109,6 +113,8 @@ class Reference:
             pattern = [number["window"] if kind == "sliding_attention" else None for kind in given["layer_types"]]
         self._kv_heads = int(number["kv_heads"] or self._heads)
         self.windows = [pattern[layer % len(pattern)] for layer in range(number["layers"])]
+        if instead is not None:
+            self.half_split, self._column = False, _COLUMNS[MISTRAL]
         self._files: dict[str, Path] = {}
         self._kept: dict[str, Tensor] = {}
         for path in [] if layout == GGUF else weight_files(folder, layout):
@@ -117,16 +123,14 @@ class Reference:
 
     def logits(self, tokens: Sequence[int], n_layers: int | None = None) -> Float[Tensor, "pos vocab_size"]:
         """Logits after every token, float64; `n_layers`: only the first layers, between embedding and output."""
-        embedding, output = self._stored("embedding"), self._name("output")
+        embedding = self._stored("embedding")
         x = embedding[list(tokens)]
         for layer, window in enumerate(self.windows[:n_layers]):
             x = x + self._attention(self._norm(x, "norm 1", layer), layer, window)
             y = self._norm(x, "norm 2", layer)
             gate = y @ self._stored("gate", layer).T
             x = x + (gate / (1 + torch.exp(-gate)) * (y @ self._stored("up", layer).T)) @ self._stored("down", layer).T
-        return (
-            self._norm(x, "last norm") @ (self._stored("output") if output in self._files | self._gguf else embedding).T
-        )
+        return self._norm(x, "last norm") @ (self._stored("output") if self._has("output") else embedding).T
 
     def _attention(self, x: Tensor, layer: int, window: int | None) -> Tensor:
         q, k, v = ((x @ self._stored(name, layer).T).unflatten(1, (-1, self.head_dim)) for name in "qkv")
@@ -156,11 +160,20 @@ class Reference:
     def _name(self, name: str, layer: int | None = None) -> str:
         return f"{_LAYOUTS[name][self._column].format(layer)}.weight"
 
+    def _has(self, name: str) -> bool:
+        key = self._name(name)
+        return key in self._files | self._gguf if self._instead is None else self._instead(key) is not None
+
     def _stored(self, name: str, layer: int | None = None) -> Tensor:
         key = self._name(name, layer)
         if key in self._kept:
             return self._kept[key]
-        if key in self._gguf:
+        if self._instead is not None:
+            given = self._instead(key)
+            if given is None:
+                raise ValueError(f"no weights are given for {key}; give all of the network's")
+            stored = given
+        elif key in self._gguf:
             stored = torch.from_numpy(self._gguf[key]())
         else:
             with safe_open(self._files[key], framework="pt") as file:

@@ -30,6 +30,7 @@ Check = Callable[[Subject, Substitutes], list[CheckResult]]
 
 CHECKS: dict[str, Check] = {
     "independent forward": independent.independent_forward,
+    "rounded weights": independent.rounded_weights,
     "rotary order": independent.order_of_rows,
     "golden logits": checks.golden_logits,
     "cached decode": checks.cached_decode,

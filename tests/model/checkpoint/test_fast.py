@@ -191,3 +191,24 @@ def test_only_the_loader_makes_a_fast_network():
     assert type(load_model(bundled_root() / "storyteller").model) is FastTransformer
     assert type(random_model(TINY)) is Transformer
     assert set(Transformer(TINY).state_dict()) == set(FastTransformer(TINY).state_dict())
+
+
+@pytest.mark.parametrize(("window", "sinks"), [(16, 0), ((16, 4, None), 0), (16, 2), (8, 4), (4, 12)])
+def test_a_text_shorter_than_its_window_takes_no_slots_that_stay_empty(window, sinks, draw_tokens):
+    """A window of 4,096 is a gigabyte in Mistral 7B, whatever is written."""
+    plain = random_model(dataclasses.replace(TINY, sliding_window=window, sinks=sinks, n_layers=3), seed=2, std=0.4)
+    fast = FastTransformer(plain.config)
+    fast.load_state_dict(plain.state_dict(), assign=True)
+    length, tokens = 9, torch.tensor([draw_tokens(9)])
+    wide, few = plain.empty_kv_cache(max_context=length), fast.empty_kv_cache(max_context=length)
+    for chunk in (tokens[:, :5], tokens[:, 5:6], tokens[:, 6:]):
+        ours, theirs = fast(chunk, kv_cache=few), plain(chunk, kv_cache=wide)
+        torch.testing.assert_close(ours, theirs)
+    for ring, its in zip(few.rings, wide.rings, strict=True):
+        assert ring.keys.shape[2] == min(max(length, sinks + 1), its.keys.shape[2])
+        torch.testing.assert_close(ring.keys, its.keys[:, :, : ring.keys.shape[2]])
+        assert torch.equal(ring.positions, its.positions[:, : ring.keys.shape[2]])
+    assert few.nbytes < wide.nbytes
+    with pytest.raises(ValueError, match=r"10 tokens do not fit into max_context 9"):
+        fast(tokens[:, :1], kv_cache=few)
+    assert int(few.n_seen) == 9

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mistral_core.analysis.rounding import compare
 from mistral_core.checkpoint.folder import CheckpointError
 from mistral_core.checkpoint.load import load_model
 from mistral_core.cli.smollm2 import MEMBER, take_out
@@ -16,7 +17,9 @@ from mistral_core.sampling import SamplingSettings
 from tests.model.checkpoint.gguf_files import pretrained
 
 README = Path(__file__).parents[3] / "README.md"
-GREEDY_TOKENS = 40
+PROMPT = "The capital of France is Paris, and the river there is"
+"""What it goes on with has no end token for 200 tokens."""
+GREEDY_TOKENS = 200
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +52,23 @@ def test_its_logits_over_512_tokens_are_those_of_transformers(ours, theirs):
 
 
 def test_its_greedy_text_is_that_of_transformers(ours, theirs):
-    prompt = ours.tokenizer.encode("The capital of France is Paris, and the river there is")
+    prompt = ours.tokenizer.encode(PROMPT)
     asked = GenerationRequest(
         prompt_ids=tuple(prompt), max_new_tokens=GREEDY_TOKENS, sampling=SamplingSettings(temperature=0.0)
     )
     written = Run(ours.model, ours.tokenizer, asked).complete().trace().token_ids.tolist()
     with torch.inference_mode():
         other = theirs.generate(torch.tensor([prompt]), max_new_tokens=GREEDY_TOKENS, do_sample=False)[0].tolist()
-    assert written == other and len(written) > len(prompt) + 10
+    assert written == other and len(written) == len(prompt) + GREEDY_TOKENS
+
+
+def test_in_int8_its_predictions_lie_near_those_of_its_weights_as_they_are(ours):
+    rounded = load_model(ours.folder, weights="int8").model
+    text = ours.tokenizer.decode(ours.tokenizer.encode(README.read_text(encoding="utf-8"))[:512])
+    apart = compare(ours.model, rounded, ours.tokenizer, [text])
+    assert apart.tokens >= 500
+    assert 0 < apart.mean_kl < 0.02
+    assert 0.9 < apart.same_first < 1
 
 
 def test_a_package_that_is_another_one_changes_nothing(tmp_path):

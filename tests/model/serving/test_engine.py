@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -202,9 +203,41 @@ def test_a_dead_worker_is_started_again():
     one.model.forward = forward
     engine = Engine(lambda name, report: one)
     job = engine.submit("a", "0", request())
-    until(lambda: not engine._worker.is_alive())
+    until(lambda: not engine._workers[False].is_alive())
     assert finish(engine, job).status == "done"
     engine.close()
+
+
+def test_a_step_of_a_heavy_model_delays_no_other(monkeypatch):
+    """A step of seven billion weights takes as long as dozens of a small model; in one round all would wait for it."""
+    go, waits = threading.Event(), []
+    monkeypatch.setattr("mistral_core.serving.engine.HEAVY", 150_000)
+
+    def load(name, report):
+        one = loaded()
+        if name == "heavy":
+            one.model = random_model(replace(CONFIG, dim=24), std=0.3)
+            real = one.model.forward
+
+            def forward(*arguments, **more):
+                waits.append(True)
+                assert go.wait(20)
+                return real(*arguments, **more)
+
+            one.model.forward = forward
+        return one
+
+    engine = Engine(load)
+    slow, too = engine.submit("a", "heavy", request()), engine.submit("c", "heavy", request(1))
+    until(lambda: waits)
+    other = engine.submit("b", "0", request(3))
+    assert finish(engine, other).trace.token_ids.tolist() == alone(request(3)).token_ids.tolist()
+    assert engine.poll(slow).status == "reading" and engine.poll(slow).trace is None and len(waits) == 1
+    go.set()
+    assert [finish(engine, job).status for job in (slow, too)] == ["done", "done"]
+    assert sorted(engine._workers) == [False, True]
+    engine.close()
+    assert not any(worker.is_alive() for worker in engine._workers.values())
 
 
 def test_while_a_model_is_read_other_texts_go_on_and_the_page_is_told_how_far_it_is():
