@@ -31,7 +31,8 @@ from mistral_core.tokenizer import Tokenizer
 COMMON = 0.002
 """A word that makes up more of the text than this is a little word: the grammar calls for it, not its last mention."""
 LEAST_LETTERS = 4
-ROWS_AT_ONCE = 8
+LARGEST_BATCH = 2**24
+"""Logits of one pass: pieces are read together as far as these allow."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,7 +72,9 @@ class Gap:
 
 
 def pieces(tokenizer: Tokenizer, documents: Sequence[str], length: int) -> list[list[int]]:
-    """The documents as token ids in pieces of exactly `length`, each with BOS; what is left over is not read.
+    """The documents as token ids in pieces of exactly `length`; what is left over is not read.
+
+    Each begins with BOS, where the tokenizer has one.
 
     Raises:
         ValueError: a length below 2.
@@ -80,9 +83,11 @@ def pieces(tokenizer: Tokenizer, documents: Sequence[str], length: int) -> list[
         raise ValueError(f"pieces of {length} tokens predict nothing; take at least 2")
     found = []
     for document in documents:
-        ids = tokenizer.encode(document, bos=False)
-        for start in range(0, len(ids) - length + 2, length - 1):
-            found.append([tokenizer.bos_id, *ids[start : start + length - 1]])
+        ids, begun = tokenizer.encode(document, bos=False), tokenizer.encode(document)
+        before = begun[: len(begun) - len(ids)]
+        step = length - len(before)
+        for start in range(0, len(ids) - step + 1, step):
+            found.append([*before, *ids[start : start + step]])
     return found
 
 
@@ -131,14 +136,16 @@ def mention_losses(
         raise ValueError(f"no document has {length - 1} tokens; take shorter pieces or a longer text")
     words = returning(tokenizer, read)
     chosen: dict[str, list[float]] = {name: [] for name in models}
-    sums = dict.fromkeys(models, 0.0)
+    sums: dict[str, float] = {}
     for number, (name, model) in enumerate(models.items()):
-        for start in range(0, len(read), ROWS_AT_ONCE):
-            report(number * len(read) + start, len(models) * len(read), f"{name} reads piece {start + 1}")
-            losses = _losses(model, read[start : start + ROWS_AT_ONCE])
-            sums[name] += float(losses.sum())
-            for row, piece in enumerate(words[start : start + ROWS_AT_ONCE]):
-                chosen[name] += [float(losses[row, position - 1]) for position, _, _ in piece]
+
+        def part(done: int, total: int, what: str, number: int = number, name: str = name) -> None:
+            report(number * total + done, len(models) * total, f"{name} {what}")
+
+        losses = piece_losses(model, read, part)
+        sums[name] = float(losses.sum())
+        for row, piece in enumerate(words):
+            chosen[name] += [float(losses[row, position - 1]) for position, _, _ in piece]
     tokens = len(read) * (length - 1)
     return Mentions(
         distance=np.array([distance for piece in words for _, distance, _ in piece], np.int64),
@@ -150,11 +157,19 @@ def mention_losses(
     )
 
 
-def _losses(model: Transformer, rows: Sequence[Sequence[int]]) -> Float[np.ndarray, "row predicted"]:
-    tokens = torch.tensor([list(row) for row in rows])
-    with watching(None), torch.inference_mode():
-        log_p = model(tokens)[:, :-1].double().log_softmax(-1)
-        return (-log_p.gather(2, tokens[:, 1:, None].to(log_p.device))[..., 0]).cpu().numpy()
+def piece_losses(
+    model: Transformer, read: Sequence[Sequence[int]], report: Report = silent
+) -> Float[np.ndarray, "piece predicted"]:
+    """`-ln p` of every token of pieces of equal length but their first, float64 nats."""
+    rows = max(1, LARGEST_BATCH // (model.config.vocab_size * len(read[0])))
+    parts = []
+    for start in range(0, len(read), rows):
+        report(start, len(read), f"reads piece {start + 1}")
+        tokens = torch.tensor([list(row) for row in read[start : start + rows]])
+        with watching(None), torch.inference_mode():
+            log_p = model(tokens)[:, :-1].double().log_softmax(-1)
+            parts.append(-log_p.gather(2, tokens[:, 1:, None].to(log_p.device))[..., 0].cpu())
+    return torch.cat(parts).numpy()
 
 
 def gap(mentions: Mentions, model: str, other: str, nearest: int, farthest: int, names: bool = False) -> Gap:

@@ -1,6 +1,7 @@
 """Claim 4, "the window is a trade-off": what would have to be seen. Stated before anything was recorded.
 
-Both sides must be seen: that it saves (memory, time), and that something is lost (what is cut off is needed).
+Both sides must be seen: that it saves (memory, time), and that something is lost. The loss is claimed where it is
+known that something far is needed: the relay. Where models of language lose as well, the claim holds without limits.
 """
 
 from __future__ import annotations
@@ -56,8 +57,9 @@ RELAY_CUT = Threshold(
 IMPOSED = Threshold(
     name="imposed",
     says="rise of the loss where a window is imposed on a model trained without one, nats a token after two windows",
-    role="claim",
-    limit="a model that was trained without a window does not need what lies outside it",
+    role="limit",  # a model trained too little looks at nothing far; what is lost is then shown by the relay alone
+    limit="the model that was trained without a window does not need what lies outside one: it looks at little that "
+    "is far",
     at_least=0.1,  # a tenth more perplexity; seeds of one model lie about a tenth of that apart
 )
 RESCUE = Threshold(
