@@ -104,11 +104,11 @@ class StackingMeasured:
     relayed: tuple[float, ...]
     leaked: float
     asked: int
-    horizon: float
-    horizon_spread: tuple[float, float]
-    full_horizon: float
+    horizon: int
+    horizon_spread: tuple[int, int]
+    full_horizon: int
     reach: int
-    predicted: float
+    predicted: int
     beats: float
     sources: int
 
