@@ -17,6 +17,7 @@ import streamlit as st
 from app.navigation import ROOT
 from app.start.example import load_example
 from app.start.payload import start_parts
+from app.test_the_paper.queue import Queue
 from app.wire import pack
 from mistral_core.analysis.progress import Report, silent
 from mistral_core.checkpoint import registry
@@ -57,10 +58,10 @@ def load(name: str, report: Report = silent) -> LoadedModel:
     from mistral_core.checkpoint.variants import with_windows
 
     torch.set_num_threads(1)
-    base, window = registry.parts_of(name)
-    if window is not None:  # the same weights in memory, read with another window
-        trained = engine().model(base)
-        model = with_windows(trained.model, window)
+    named = registry.parts_of(name)
+    if named.window is not None:  # the same weights in memory, read with another window
+        trained = engine().model(named.model)
+        model = with_windows(trained.model, named.window, named.sinks)
         return replace(trained, model=model, config=model.config, name=name)
     loaded = load_model(registry.resolve_browser(name), weights=weights_that_fit(config(name)), report=report)
     if not _frozen.is_set():
@@ -88,6 +89,12 @@ def engine() -> Engine:
     from mistral_core.serving.engine import Engine
 
     return Engine(load)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def experiments() -> Queue:
+    """Where the experiments of all visitors are run, one at a time."""
+    return Queue()
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -137,9 +144,9 @@ def config(name: str) -> MistralConfig:
     """
     from mistral_core.checkpoint.configuration import load_config
 
-    _, window = registry.parts_of(name)
+    named = registry.parts_of(name)
     trained = load_config(registry.resolve_browser(name))
-    return trained if window is None else replace(trained, sliding_window=window)
+    return trained if named.window is None else replace(trained, sliding_window=named.window, sinks=named.sinks)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
@@ -188,8 +195,9 @@ def exact_model(name: str) -> Transformer:
     """
     from mistral_core.checkpoint.variants import with_windows
 
-    base, window = registry.parts_of(name)
-    return _exact(base) if window is None else with_windows(_exact(base), window)
+    named = registry.parts_of(name)
+    model = _exact(named.model)
+    return model if named.window is None else with_windows(model, named.window, named.sinks)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)

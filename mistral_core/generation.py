@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from mistral_core.config import brief
-from mistral_core.hooks import watching
+from mistral_core.hooks import Sink, Sinks, watching
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import Transformer
 from mistral_core.sampling import SamplingSettings, draw, rank_of, sampling_stages, softmax, uniform
@@ -153,6 +153,7 @@ class Run:
     Args:
         parent: the Trace of a run of the same model whose first tokens this request shares. Its
             stored keys and values are restored instead of reading that part again.
+        sink: what changes the run on its way (`analysis.intervening`), before it is recorded.
 
     Raises:
         ValueError: the request's tokens are outside the vocabulary, or the parent does not fit.
@@ -167,6 +168,7 @@ class Run:
         plan: RecordingPlan = NOTHING,
         card: ModelCard = ModelCard(),
         parent: Trace | None = None,
+        sink: Sink | None = None,
     ) -> None:
         self.model, self.tokenizer, self.request, self.card = model, tokenizer, request, card
         self.n_prompt, self.finish_reason, self.timings = len(request.prompt_ids), "", Timings()
@@ -179,6 +181,7 @@ class Run:
         self.texts: list[str] = []
         self.labels: list[str] = []
         self.logits = np.zeros(0, np.float32)
+        self._watching = self.recorder if sink is None else Sinks(sink, self.recorder)
         self._decoder = StreamingDecoder(tokenizer)
         self._forced = dict(request.forced)
         self._unsaid = unsaid_of(tokenizer) if request.unsaid else None
@@ -301,7 +304,7 @@ class Run:
         """Reads tokens: rings written, tensors recorded, logits for the next token kept."""
         start, stop = self.n_read, self.n_read + len(tokens)
         self.recorder.begin(start)
-        with watching(self.recorder), torch.inference_mode():
+        with watching(self._watching), torch.inference_mode():
             logits = self.model(torch.tensor([tokens]), kv_cache=self.kv_cache)[0]
         rows = (logits if logits.dtype == torch.float64 else logits.float()).cpu().numpy()
         if not np.isfinite(rows).all():
@@ -367,8 +370,8 @@ def restore_rings(kv_cache: KVCache, trace: Trace, length: int, row: int = 0) ->
         KeyError: the trace did not record keys or values.
     """
     for layer, ring in enumerate(kv_cache.rings):
-        last = ring.last_positions(length)
-        keys, values = (torch.from_numpy(rows[last].copy()) for rows in (trace.keys(layer), trace.values(layer)))
+        stored = ring.held_positions(length).numpy()
+        keys, values = (torch.from_numpy(rows[stored]) for rows in (trace.keys(layer), trace.values(layer)))
         ring.restore(keys, values, length, slice(row, row + 1))
     kv_cache.n_seen[row] = length
 

@@ -56,7 +56,8 @@ class HookPoint(nn.Module):
 
         Args:
             value: the tensor made at this point.
-            query_positions: absolute positions of its query axis, where it has a key axis too.
+            query_positions: absolute positions of its query axis, where it has a key axis too; and of the tokens,
+                where a pass begins (`hook_embed`).
             key_positions: absolute positions of its key axis; -1 = empty slot.
         """
         sink = _SINK.get()

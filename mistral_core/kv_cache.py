@@ -34,6 +34,16 @@ EMPTY = -1
 """Position of a slot that was never written."""
 
 
+def slots_of(positions: Int[Tensor, "*any"], n_slots: int, sinks: int) -> Int[Tensor, "*any"]:
+    """Where positions live: round and round, behind the sinks.
+
+    >>> slots_of(torch.arange(8), 5, 1).tolist()
+    [0, 1, 2, 3, 4, 1, 2, 3]
+    """
+    turning = (positions - sinks) % (n_slots - sinks) + sinks
+    return torch.where(positions < sinks, positions, turning) if sinks else turning
+
+
 @dataclass(frozen=True)
 class WritePlan:
     """Which tokens of a chunk go into which slots, the same for all layers of one window.
@@ -87,18 +97,11 @@ class Ring:
         self.values[plan.rows, :, plan.slots] = values[plan.rows, plan.columns]
         self.positions[plan.rows, plan.slots] = plan.positions
 
-    def last_positions(self, length: int) -> slice:
-        """The positions whose keys and values are in the slots after `length` tokens: the last `n_slots`.
-
-        Raises:
-            ValueError: the ring has sinks, and the text is longer than its slots: what it holds is no one stretch.
-        """
-        if self.sinks and length > self.keys.shape[2]:
-            raise ValueError(
-                f"a ring with {self.sinks} sinks holds two stretches of a text of {length} tokens and is not restored "
-                f"from one; read the text again"
-            )
-        return slice(max(0, length - self.keys.shape[2]), length)
+    def held_positions(self, length: int) -> Int[Tensor, " stored"]:
+        """The positions whose keys and values are in the slots after `length` tokens: the sinks, and the last ones."""
+        first = min(self.sinks, length)
+        turning = max(first, length - (self.keys.shape[2] - self.sinks))
+        return torch.cat((torch.arange(first), torch.arange(turning, length)))
 
     def restore(
         self,
@@ -112,12 +115,11 @@ class Ring:
         Keys and values never change after being written, so this is exact.
 
         Args:
-            keys, values: of the positions `last_positions(length)`, as they were written.
+            keys, values: of the positions `held_positions(length)`, as they were written.
             rows: of the batch; default: all.
         """
-        stored = self.last_positions(length)
-        positions = torch.arange(stored.start, stored.stop, device=self.positions.device)
-        slots = positions % self.keys.shape[2]
+        positions = self.held_positions(length).to(self.positions.device)
+        slots = slots_of(positions, self.keys.shape[2], self.sinks)
         self.keys[rows, :, slots] = keys.to(self.keys).transpose(0, 1)
         self.values[rows, :, slots] = values.to(self.values).transpose(0, 1)
         self.positions[rows, slots] = positions
@@ -196,9 +198,7 @@ class KVCache:
 
     def slots(self, positions: Int[Tensor, "*any"], window: Window) -> Int[Tensor, "*any"]:
         """Where positions live in a layer with this window: round and round, behind the sinks."""
-        sinks = self._sinks(window)
-        turning = (positions - sinks) % (self.n_slots(window) - sinks) + sinks
-        return torch.where(positions < sinks, positions, turning) if sinks else turning
+        return slots_of(positions, self.n_slots(window), self._sinks(window))
 
     def plan(self, positions: Int[Tensor, "batch pos"]) -> dict[Window, WritePlan]:
         """What to write for a chunk at these positions (CPU), by window; counts the tokens as seen.

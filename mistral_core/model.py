@@ -70,7 +70,7 @@ class Transformer(nn.Module):
             made for other windows.
         """
         tokens, positions, plans = self._checked(tokens, positions, kv_cache)
-        x = self.hook_embed(self.tok_embeddings(tokens))
+        x = self.hook_embed(self.tok_embeddings(tokens), positions)
         turn = rotation(positions, self.config.head_dim, self.config.rope_theta, x.dtype)
         for block, (ring, plan, hidden) in zip(self.layers, self._memories(positions, kv_cache, plans), strict=True):
             x = block(x, turn, positions, ring, plan, hidden)

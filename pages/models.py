@@ -36,7 +36,7 @@ with part("ledger"):
 with part("published"):
     any_configuration(desk)
 with part("trust"):
-    trust(desk, registry.parts_of(name)[0])
+    trust(desk, registry.parts_of(name).model)
 family()
 card(name)
 closing("models", SOURCE)

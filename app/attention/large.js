@@ -20,6 +20,7 @@ import { fit, labelFont } from "../kit/measure.js";
  * @property {number} wide  width of a column
  * @property {number} window  keys that a query sees, at most the tokens that there are
  * @property {number} from  key of the first column of the triangle; 0 in a band
+ * @property {number} kept  columns of kept first positions: before those of the triangle, behind those of a band
  * @property {number} per  offsets of a column of the band; 1 in a triangle */
 
 export class LargePanel {
@@ -50,9 +51,11 @@ export class LargePanel {
     const row = Math.min((height - top - 2) / rows, 1.5 * unit);
     const window = Math.min(player.values.width(), run.count);
     if (shape === "band") {
-      const columns = clamp(window, 1, Math.floor((right - left) / 2));
+      const kept = clamp(run.count - window, 0, run.sinks);
+      const columns = clamp(window, 1, Math.floor((right - left) / 2) - kept) + kept;
       const wide = Math.min((right - left) / columns, 2.4 * unit);
       return {
+        kept,
         left,
         top,
         rows,
@@ -62,7 +65,7 @@ export class LargePanel {
         wide,
         window,
         from: 0,
-        per: window / columns,
+        per: window / (columns - kept),
         right: left + wide * columns,
         bottom: top + row * rows,
       };
@@ -70,9 +73,11 @@ export class LargePanel {
     const last = first + rows - 1;
     const most = Math.floor((right - left) / 4);
     const from = Math.max(0, first - window + 1, last + 1 - most);
-    const columns = last - from + 1;
+    const kept = Math.min(run.sinks, from);
+    const columns = last - from + 1 + kept;
     const wide = Math.min((right - left) / columns, 1.5 * unit);
     return {
+      kept,
       left,
       top,
       rows,
@@ -112,7 +117,11 @@ export class LargePanel {
   keyOf(box, query, column) {
     const { player } = this;
     const { values } = player;
-    if (player.shape === "square") return box.from + column;
+    if (player.shape === "square") return column < box.kept ? column : box.from + column - box.kept;
+    if (column >= box.columns - box.kept) {
+      const key = column - (box.columns - box.kept);
+      return query - key >= box.window ? key : -1; // nearer than that it stands among the others
+    }
     const from = Math.floor(column * box.per);
     const to = Math.max(from + 1, Math.floor((column + 1) * box.per));
     let best = from;
@@ -128,7 +137,7 @@ export class LargePanel {
     const gap = box.wide > 7 && box.row > 7 ? 1 : 0;
     for (let column = 0; column < box.columns; column++) {
       const key = this.keyOf(box, query, column);
-      if (key < 0 || key > query || query - key >= box.window) continue;
+      if (!values.sees(query, query - key)) continue;
       const weight = values.value(query, query - key);
       if (!(weight >= 0)) continue; // not derived yet
       const x = box.left + column * box.wide;
@@ -146,7 +155,8 @@ export class LargePanel {
     for (const edge of [1 - box.window, 1]) {
       g.beginPath();
       for (let row = 0; row < box.rows; row++) {
-        const x = box.left + clamp(box.first + row + edge - box.from, 0, box.columns) * box.wide;
+        const column = clamp(box.first + row + edge - box.from, 0, box.columns - box.kept) + box.kept;
+        const x = box.left + column * box.wide;
         const y = box.top + row * box.row;
         if (row) g.lineTo(x, y);
         else g.moveTo(x, y);
@@ -167,10 +177,11 @@ export class LargePanel {
     };
     if (box.rows > 8) {
       label("masked: future", box.right - 8, box.top + unit, "right");
-      const text = `masked: older than ${grouped(box.window)}`;
+      const text = `masked: older than ${grouped(box.window)}${box.kept ? ", not kept" : ""}`;
       const row = box.rows - 4; // above the last rows, where the query often stands
       const room = (box.first + row - box.window + 1 - box.from) * box.wide;
-      if (room > g.measureText(text).width + 24) label(text, box.left + 8, box.top + (row + 0.5) * box.row, "left");
+      const x = box.left + box.kept * box.wide + 8;
+      if (room > g.measureText(text).width + 24) label(text, x, box.top + (row + 0.5) * box.row, "left");
     }
   }
 
@@ -213,7 +224,8 @@ export class LargePanel {
     for (let column = 0; column < box.columns; column++) {
       const x = box.left + (column + 0.5) * box.wide;
       if (x < free) continue;
-      g.fillText(grouped(Math.floor(column * box.per)), x, 1.3 * unit);
+      const key = column - (box.columns - box.kept);
+      g.fillText(key < 0 ? grouped(Math.floor(column * box.per)) : `@${key}`, x, 1.3 * unit);
       free = x + (box.wide > 1.4 * unit ? 0 : 2.4 * unit);
     }
   }
@@ -225,9 +237,9 @@ export class LargePanel {
     g.textAlign = "left";
     g.textBaseline = "middle";
     for (let column = 0; column < box.columns; column++) {
-      const position = box.from + column;
+      const position = this.keyOf(box, box.first, column);
       const chosen = position === aimed?.key;
-      if (position % every && !chosen) continue;
+      if (position % every && column >= box.kept && !chosen) continue;
       g.save();
       g.translate(box.left + (column + 0.5) * box.wide, box.top - 3);
       g.rotate(-Math.PI / 2);
@@ -258,7 +270,10 @@ export class LargePanel {
    * @param {Box} box @param {Cell} cell */
   place(box, { query, key }) {
     if (query < box.first || query >= box.first + box.rows) return null;
-    const column = this.player.shape === "band" ? Math.floor((query - key) / box.per) : key - box.from;
+    const kept = key >= 0 && key < box.kept;
+    const ahead = kept && key < box.from ? key : box.kept + key - box.from;
+    const back = kept && query - key >= box.window ? box.columns - box.kept + key : Math.floor((query - key) / box.per);
+    const column = this.player.shape === "band" ? back : ahead;
     if (column < 0 || column >= box.columns) return null;
     return { x: box.left + column * box.wide, y: box.top + (query - box.first) * box.row };
   }
@@ -310,7 +325,7 @@ export class LargePanel {
           : "the token itself, 0 back",
     ];
     if (offset < 0) return [...lines, "masked: future, weight 0"];
-    if (offset >= values.width()) {
+    if (!values.sees(query, offset)) {
       const limit = picture === "rollout" ? "the exact reach" : `the window of ${grouped(values.width())}`;
       return [...lines, `masked: older than ${limit}, weight 0`];
     }
@@ -327,7 +342,7 @@ export class LargePanel {
     if (Number.isFinite(raw)) return [`score ${raw.toFixed(2)} before the softmax`];
     const weight = values.value(query, offset);
     let most = 0;
-    for (let o = 0; o < values.width() && o <= query; o++) most = Math.max(most, values.value(query, o));
+    for (const o of values.offsets(query)) most = Math.max(most, values.value(query, o));
     if (!weight) return ["score not recorded; the weight is too small to tell it from 0"];
     const below = Math.log(most / weight);
     const distance = below < 0.005 ? "" : `${below.toFixed(2)} below `;

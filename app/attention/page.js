@@ -285,6 +285,7 @@ export default class AttentionPage extends Playhead {
       Number.isFinite(this.values.width())
         ? `what it can see, at most ${plural(this.values.width(), "token")}`
         : "all it can see",
+      this.run.sinks ? ` and the first ${this.run.sinks}` : "",
     );
   }
 

@@ -54,7 +54,8 @@ def derive(trace: Trace, key: str, scores: Trace | None = None, said: Sequence[s
     Arrays: `measures` `[6, n_layers, n_heads]` float32 (NaN = not defined in this run); `mean` and `max`
     `[T, W]` and `rollout` `[T, reach + 1]`, by offset, as `round(65535 x value)`; `without_first`
     `[rows, n_layers, n_heads, W]` likewise, for the queries that see position 0; `scores`
-    `[T, n_layers, n_heads, W]` float32 where the run has them.
+    `[T, n_layers, n_heads, W]` float32 where the run has them. Behind the W columns by offset stand those of the
+    first positions that are kept beside a window; rollout has them by offset like all others.
 
     Args:
         scores: the same text, read again with its scores; default: those of the run itself, if any.
@@ -73,7 +74,8 @@ def derive(trace: Trace, key: str, scores: Trace | None = None, said: Sequence[s
     length, notes, arrays = len(trace), list[str](), dict[str, np.ndarray]()
     arrays["measures"] = np.array([getattr(summary, name) for name in MEASURES], np.float32)
     reach = config.exact_reach()
-    if 2 * length * min(length, length if reach is None else reach + 1) <= BAND_BUDGET:
+    everywhere = reach is None or config.sinks > 0
+    if 2 * length * min(length, length if everywhere or reach is None else reach + 1) <= BAND_BUDGET:
         bands["rollout"] = rollout(trace)[-1]
     else:
         notes.append("rollout is left out: this run is too long to send it")
@@ -111,13 +113,13 @@ def attention_parts(trace: Trace, *, run: str, extras: Extras | None, finding: F
 def _hidden(trace: Trace, notes: list[str]) -> dict[str, np.ndarray]:
     """The pattern without position 0, for the queries that see it, unless that is too large."""
     config, width = trace.config, _width(trace)
-    rows = min(width, len(trace))
+    rows = len(trace) if config.sinks else min(width, len(trace))
     if 2 * rows * config.n_layers * config.n_heads * width > BAND_BUDGET:
         notes.append("position 0 cannot be hidden here: the windows are too wide to send them twice")
         return {}
     weights = np.zeros((rows, config.n_layers, config.n_heads, width))
     for layer in range(config.n_layers):
-        hidden = hide_sink(trace.pattern(layer)[:rows])[:, :, :width]
+        hidden = hide_sink(trace.pattern(layer)[:rows], window=config.windows[layer])[:, :, :width]
         weights[:, layer, :, : hidden.shape[2]] = hidden
     return {"without_first": _shares(weights)}
 

@@ -137,14 +137,16 @@ export class ThumbPanel {
     const width = Math.min(run.windows[layer], run.width, run.count);
     const band = shape === "band";
     const firstKey = Math.max(0, from - width + 1);
-    const columns = band ? width : to - firstKey;
+    const kept = Math.min(run.sinks, band ? Math.max(0, to - width) : firstKey); // columns of their own, at the edge
+    const columns = kept + (band ? width : to - firstKey);
     const cells = new Float32Array(w * h).fill(-1);
     for (let query = from; query < to; query++) {
       const top = Math.floor(((query - from) * h) / n);
       const bottom = Math.max(top + 1, Math.floor(((query - from + 1) * h) / n));
-      for (let offset = 0; offset < width && offset <= query; offset++) {
+      for (const offset of values.offsets(query, width)) {
         const weight = values.weight(query, layer, head, offset);
-        const column = band ? offset : query - offset - firstKey;
+        const key = query - offset;
+        const column = band ? (offset < width ? offset : width + key) : key < firstKey ? key : kept + key - firstKey;
         const left = Math.floor((column * w) / columns);
         const right = Math.max(left + 1, Math.floor(((column + 1) * w) / columns));
         for (let y = top; y < bottom; y++)

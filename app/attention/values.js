@@ -59,15 +59,31 @@ export class Values {
     return picture === "rollout" ? run.reach + 1 : Math.max(...run.windows);
   }
 
+  /** How far back each key is that a query of the picture can look at; those of a layer, or of this window.
+   * @param {number} query @param {number} width
+   * @returns {number[]} */
+  offsets(query, width = this.width()) {
+    const { run } = this.choice;
+    const kept = run.outside(query, width).map((p) => query - p);
+    return [...Array(Math.min(width, query + 1)).keys(), ...kept.reverse()];
+  }
+
+  /** Whether a query of the picture can look at what is so far back.
+   * @param {number} query @param {number} offset */
+  sees(query, offset) {
+    return offset >= 0 && offset <= query && (offset < this.width() || query - offset < this.choice.run.sinks);
+  }
+
   /** @param {number} query @param {number} layer @param {number} head -1 = mean of the heads @param {number} offset */
   weight(query, layer, head, offset) {
     const { run } = this.choice;
     const hidden = this.hidden();
     if (!hidden || query >= hidden.rows) return run.weight(query, layer, head, offset);
-    if (offset >= hidden.width) return 0;
+    const column = run.column(run.windows[layer], query, offset);
+    if (column < 0 || column >= hidden.width) return 0;
     const heads = run.heads;
     /** @param {number} h */
-    const one = (h) => hidden.data[((query * run.layers + layer) * heads + h) * hidden.width + offset] / 65535;
+    const one = (h) => hidden.data[((query * run.layers + layer) * heads + h) * hidden.width + column] / 65535;
     if (head >= 0) return one(head);
     let sum = 0;
     for (let h = 0; h < heads; h++) sum += one(h);
@@ -77,11 +93,13 @@ export class Values {
   /** In the picture that is chosen; NaN = not derived yet.
    * @param {number} query @param {number} offset */
   value(query, offset) {
-    const { picture, layer, head, extras } = this.choice;
+    const { run, picture, layer, head, extras } = this.choice;
     if (picture === "head") return this.weight(query, layer, head, offset);
     const band = extras?.bands[picture];
     if (!band || query >= band.rows) return NaN;
-    return offset < band.width ? band.data[query * band.width + offset] / 65535 : 0;
+    // rollout lies by offset alone
+    const column = picture === "rollout" ? offset : run.column(Math.max(...run.windows), query, offset);
+    return column >= 0 && column < band.width ? band.data[query * band.width + column] / 65535 : 0;
   }
 
   /** What the picture shows of the whole run, as a file: a line for each query and each key that it sees. */
@@ -90,7 +108,7 @@ export class Values {
     /** @type {import("../kit/csv.js").Cell[][]} */
     const rows = [];
     for (let query = 0; query < run.count; query++) {
-      for (let offset = 0; offset < this.width() && offset <= query; offset++) {
+      for (const offset of this.offsets(query)) {
         const score = picture === "head" && head >= 0 && !this.hides() ? this.rawScore(query, offset) : null;
         const key = query - offset;
         rows.push([query, run.labels[query], key, run.labels[key], this.value(query, offset), score]);
@@ -113,8 +131,9 @@ export class Values {
   rawScore(query, offset) {
     const { run, layer, head, extras } = this.choice;
     const scores = extras?.scores;
-    if (!scores || query >= scores.rows || offset >= scores.width) return NaN;
-    return scores.data[((query * run.layers + layer) * run.heads + head) * scores.width + offset];
+    const column = run.column(run.windows[layer], query, offset);
+    if (!scores || query >= scores.rows || column < 0 || column >= scores.width) return NaN;
+    return scores.data[((query * run.layers + layer) * run.heads + head) * scores.width + column];
   }
 
   /** The keys that get most, strongest first.
@@ -122,8 +141,7 @@ export class Values {
   strongest(query, count) {
     /** @type {[weight: number, key: number][]} */
     const pairs = [];
-    for (let offset = 0; offset < this.width() && offset <= query; offset++)
-      pairs.push([this.value(query, offset), query - offset]);
+    for (const offset of this.offsets(query)) pairs.push([this.value(query, offset), query - offset]);
     return pairs.sort((a, b) => b[0] - a[0]).slice(0, count);
   }
 }

@@ -25,10 +25,9 @@ export class WordPanel extends TextPanel {
     const query = player.values.query();
     this.grow();
     const hits = new Set(this.hits);
-    const width = player.values.width();
     for (const [position, entry] of this.spans) {
       const distance = query - position;
-      const inside = distance >= 0 && distance < width;
+      const inside = player.values.sees(query, distance);
       let look = position < run.meta.n_prompt ? "mx-tok mx-prompt" : "mx-tok";
       if (distance === 0) look += " mx-now";
       else if (inside) look += " mx-in";
@@ -46,16 +45,16 @@ export class WordPanel extends TextPanel {
       entry.node.tabIndex = distance === 0 ? 0 : -1;
       if (distance === 0) this.name(entry.node, run, position);
     }
-    this.drawArcs(query, width);
+    this.drawArcs(query);
   }
 
-  /** @param {number} query @param {number} width keys that it sees */
-  drawArcs(query, width) {
+  /** @param {number} query */
+  drawArcs(query) {
     const { player } = this;
     const from = this.anchor(query);
     /** @type {[weight: number, key: number][]} */
     const pairs = [];
-    for (let offset = 1; from && offset < width && offset <= query; offset++) {
+    for (const offset of from ? player.values.offsets(query).slice(1) : []) {
       const weight = player.values.value(query, offset);
       if (weight >= FAINT) pairs.push([weight, query - offset]);
     }

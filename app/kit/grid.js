@@ -118,6 +118,16 @@ export class GridPanel {
     return Math.max(0, t - run.cumulative[run.layers - row]);
   }
 
+  /**
+   * Kept first positions that lie before the cone of a row: every layer above reads them all the same.
+   *
+   * @param {number} row
+   */
+  keptAhead(row) {
+    const { run, t } = this.player;
+    return run.outside(t, t - this.edge(row) + 1);
+  }
+
   draw() {
     const pen = this.player.pen(this.canvas);
     if (!pen) return;
@@ -150,6 +160,8 @@ export class GridPanel {
     g.fillRect(box.left, y, Math.max(0, Math.min(from, last) - box.left), high);
     g.fillStyle = colour.cell;
     g.fillRect(from, y, Math.max(0, last - from), high);
+    for (const p of row < run.layers ? this.keptAhead(row) : [])
+      if (box.x(p) >= box.left) g.fillRect(box.x(p), y, Math.max(1, box.wide), high);
     if (box.wide >= 3 && !box.byHops) {
       g.fillStyle = colour.card;
       g.beginPath();
@@ -195,7 +207,10 @@ export class GridPanel {
       g.fillStyle = blend(colour.card, colour.attention, shade(top));
       g.fillRect(bin, y, Math.max(1, box.wide - (box.wide >= 3 ? 0.5 : 0)), high);
     };
-    for (let offset = run.missing.has(row) ? -1 : reach - 1; offset >= 0; offset--) {
+    const offsets = run.missing.has(row) ? [] : Array.from({ length: Math.max(reach, 0) }, (_, i) => reach - 1 - i);
+    const kept = run.missing.has(row) ? [] : run.outside(t, run.windows[row]).map((p) => t - p);
+    for (const offset of [...kept, ...offsets]) {
+      if (box.x(t - offset) < box.left) continue;
       const at = box.wide >= 1 && !box.byHops ? box.x(t - offset) : Math.floor(box.x(t - offset));
       const weight = run.weight(t, row, head, offset);
       if (at !== bin) {
@@ -345,8 +360,8 @@ export class GridPanel {
     const distance = t - cell.position;
     const row = cell.row;
     const lines = [];
-    const inside = cell.position >= this.edge(row);
-    if (row < run.layers && distance < run.windows[row] && run.pattern) {
+    const inside = cell.position >= this.edge(row) || (row < run.layers && cell.position < run.sinks);
+    if (row < run.layers && run.sees(row, t, cell.position) && run.pattern) {
       lines.push(
         `read by layer ${row + 1} with weight ${percent(run.weight(t, row, head, distance))} (${player.headName()})`,
       );
@@ -362,7 +377,7 @@ export class GridPanel {
     this.canvas.setAttribute(
       "aria-label",
       `State grid for position ${t}: after ${run.layers} layers the prediction can depend on ` +
-        `positions ${from} to ${t}; ` +
+        `positions ${from} to ${t}${run.sinks ? ` and the first ${plural(run.sinks, "token")}` : ""}; ` +
         `each layer reads at most ${plural(Math.min(t + 1, run.smallest), "key")} directly, ${player.headName()}.`,
     );
   }

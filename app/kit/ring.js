@@ -8,7 +8,7 @@ import { term } from "./terms.js";
 import { clamp, percent, quoted, shorten } from "./format.js";
 import { fit, fitSmaller, labelFont } from "./measure.js";
 import { calm } from "./timing.js";
-import { lastIn } from "./windows.js";
+import { slotOf } from "./windows.js";
 
 /** @typedef {import("./playhead.js").Playhead} Player */
 /** @typedef {{ slot: number, position: number, lost: number }} Slot  where made, what it lost; -1 = none */
@@ -40,13 +40,13 @@ export class RingPanel {
   draw() {
     const { player } = this;
     const { run, t, layer } = player;
-    const window = run.windows[layer];
+    const window = run.slotsOf(layer);
     const ring = Number.isFinite(window);
     player
       .part("ring-title")
       .replaceChildren(
         ...(ring
-          ? [`The ring in layer ${layer + 1}: `, term("slot", `slot = position mod ${window}`)]
+          ? [`The ring in layer ${layer + 1}: `, term("slot", run.slotRule(run.windows[layer]))]
           : [`Keys and values in layer ${layer + 1}: no window, nothing is overwritten`]),
       );
     const size = ring ? window : Math.max(16, t + 1);
@@ -55,7 +55,7 @@ export class RingPanel {
     const moved = t === this.last + 1 && !calm();
     this.last = t;
     if (window > RING_MAX || !ring) this.drawLong(slots, window, vertical, moved);
-    else this.host.replaceChildren(this.rails(slots, window, vertical, moved));
+    else this.host.replaceChildren(this.rails(slots, vertical, moved));
     this.legend(window, vertical);
   }
 
@@ -70,7 +70,7 @@ export class RingPanel {
    * What each slot on screen holds.
    *
    * @param {number} t
-   * @param {number} window
+   * @param {number} window  slots of the layer; Infinity = no window
    * @param {number} slots  how many there is room for
    */
   slotsOnScreen(t, window, slots) {
@@ -80,14 +80,14 @@ export class RingPanel {
       for (let p = Math.max(0, t - slots + 1); p <= t; p++) list.push({ slot: p, position: p, lost: -1 });
       return list;
     }
-    const pointer = t % window;
+    const { run, layer } = this.player;
+    const pointer = slotOf(t, window, run.sinks);
     const all = window <= RING_MAX;
     const from = all ? 0 : pointer - NEAR_POINTER / 2;
     for (let i = 0; i < (all ? slots : NEAR_POINTER); i++) {
       const slot = (((from + i) % window) + window) % window;
-      const position = lastIn(slot, t, window);
-      const lost = slot === pointer && t >= window ? t - window : -1;
-      list.push({ slot, position: position < 0 ? -1 : position, lost });
+      const position = run.held(slot, t, window);
+      list.push({ slot, position, lost: slot === pointer ? run.overwrites(t, layer) : -1 });
     }
     return list;
   }
@@ -96,11 +96,10 @@ export class RingPanel {
    * The two rails and what connects them.
    *
    * @param {Slot[]} slots
-   * @param {number} window
    * @param {boolean} flip  top to bottom, for narrow screens
    * @param {boolean} moved  one step on since the last drawing
    */
-  rails(slots, window, flip, moved) {
+  rails(slots, flip, moved) {
     const { player } = this;
     const { t, unit } = player;
     const n = slots.length;
@@ -116,7 +115,7 @@ export class RingPanel {
         ? { width: depth, height: length, viewBox: `0 0 ${depth} ${length}`, role: "img" }
         : { width: length, height: depth, viewBox: `0 0 ${length} ${depth}`, role: "img" },
     );
-    art.setAttribute("aria-label", this.sentence(window));
+    art.setAttribute("aria-label", this.sentence());
     const geometry = flip
       ? { word: depth * 0.3, start: depth * 0.32, end: depth * 0.5, box: depth * 0.5, high: depth * 0.23 }
       : { word: 0.95 * unit, start: 2.4 * unit, end: 5.1 * unit, box: 5.1 * unit, high: 2.7 * unit };
@@ -300,7 +299,7 @@ export class RingPanel {
    * @param {boolean} moved
    */
   drawLong(slots, window, vertical, moved) {
-    const art = this.rails(slots, window, vertical, moved);
+    const art = this.rails(slots, vertical, moved);
     const bar = el("canvas", {
       class: "mx-barcode",
       role: "img",
@@ -312,8 +311,9 @@ export class RingPanel {
     const { run, t, layer, head, colour } = this.player;
     const size = Number.isFinite(window) ? window : Math.max(16, t + 1);
     const bins = new Float64Array(Math.ceil(pen.width));
-    for (let offset = 0; offset < Math.min(size, t + 1); offset++) {
-      const at = Math.floor((((t - offset) % size) / size) * bins.length);
+    const seen = Math.min(run.windows[layer], t + 1);
+    for (const offset of [...Array(seen).keys(), ...run.outside(t, run.windows[layer]).map((p) => t - p)]) {
+      const at = Math.floor((slotOf(t - offset, size, run.sinks) / size) * bins.length);
       const weight = run.weight(t, layer, head, offset);
       if (weight > bins[at]) bins[at] = weight;
     }
@@ -325,18 +325,18 @@ export class RingPanel {
       pen.g.fillRect(i, 0, Math.max(1, pen.width / size), pen.height);
     });
     pen.g.fillStyle = colour.query;
-    pen.g.fillRect(Math.min(((t % size) / size) * pen.width, pen.width - 3), 0, 3, pen.height);
+    pen.g.fillRect(Math.min((slotOf(t, size, run.sinks) / size) * pen.width, pen.width - 3), 0, 3, pen.height);
   }
 
-  /** @param {number} window  of the layer; Infinity = none */
-  sentence(window) {
+  sentence() {
     const { run, t, layer } = this.player;
+    const window = run.slotsOf(layer);
     if (!Number.isFinite(window)) return `Layer ${layer + 1} keeps all ${t + 1} keys and values.`;
     const held = Math.min(t + 1, window);
-    const lost =
-      t >= window ? ` It overwrote the key and value made at ${run.labels[t - window]}, position ${t - window}.` : "";
+    const gone = run.overwrites(t, layer);
+    const lost = gone >= 0 ? ` It overwrote the key and value made at ${run.labels[gone]}, position ${gone}.` : "";
     const use = `${held} of ${window} slots in use`;
-    return `Layer ${layer + 1}, ${use}; position ${t} was written into slot ${t % window}.${lost}`;
+    return `Layer ${layer + 1}, ${use}; position ${t} was written into slot ${slotOf(t, window, run.sinks)}.${lost}`;
   }
 
   /**

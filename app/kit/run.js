@@ -69,7 +69,7 @@ export class Run extends Windows {
     /** Layers whose attention was not kept.
      * @type {Set<number>} */
     this.missing = new Set();
-    /** Heads, and offsets of each, in a row of `pattern`. */
+    /** Heads, and columns of each, in a row of `pattern`. */
     this.heads = 0;
     this.width = 0;
   }
@@ -83,7 +83,7 @@ export class Run extends Windows {
     this.meta = header;
     const rewritten = this.reconcile(header);
     this.total = Math.max(header.total, this.count, header.to);
-    this.setReach(header.model.windows);
+    this.setReach(header.model.windows, header.model.sinks);
     const gap = header.from > this.count;
     const grew = !gap && header.to > this.count;
     if (grew) this.append(header, arrays, this.count - header.from);
@@ -179,8 +179,8 @@ export class Run extends Windows {
         const head = heads === this.heads ? Math.floor(i / this.width) % heads : -1;
         const layer = Math.floor(i / (this.width * heads));
         if (layer >= this.layers) break;
-        const offset = i % this.width;
-        rewritten[(layer * heads + Math.max(head, 0)) * width + offset] = this.weight(t, layer, head, offset) * 65535;
+        const column = i % this.width;
+        rewritten[(layer * heads + Math.max(head, 0)) * width + column] = this.cell(t, layer, head, column) * 65535;
       }
       wider.write(t, rewritten);
     }
@@ -197,9 +197,21 @@ export class Run extends Windows {
    * @param {number} offset
    */
   weight(t, layer, head, offset) {
+    return this.cell(t, layer, head, this.column(this.windows[layer], t, offset));
+  }
+
+  /**
+   * The same by the column in which it was sent; -1 = the key is not seen.
+   *
+   * @param {number} t
+   * @param {number} layer
+   * @param {number} head  -1 = mean of the heads
+   * @param {number} column
+   */
+  cell(t, layer, head, column) {
     if (!this.pattern || t >= this.count || this.missing.has(layer)) return NaN;
-    if (offset >= this.width) return 0;
-    const base = (t * this.layers + layer) * this.heads * this.width + offset;
+    if (column < 0 || column >= this.width) return 0;
+    const base = (t * this.layers + layer) * this.heads * this.width + column;
     if (head >= 0 && this.heads > 1) return this.pattern.data[base + head * this.width] / 65535;
     let sum = 0;
     for (let h = 0; h < this.heads; h++) sum += this.pattern.data[base + h * this.width];
@@ -244,8 +256,10 @@ export class Run extends Windows {
     const growing = this.meta.status === "running" || this.meta.status === "paused";
     const end = growing ? this.total : this.count; // a text that was stopped does not reach what was expected
     if (prompt > 0 && prompt < end) marks.push({ at: prompt, kind: "prompt", label: "end of prompt" });
-    if (this.smallest < end) marks.push({ at: this.smallest, kind: "overwrite", label: "first overwrite" });
-    if (this.reach + 1 < end) marks.push({ at: this.reach + 1, kind: "reach", label: "first token out of reach" });
+    const overwrite = this.smallest + this.sinks;
+    const reach = this.reach + 1 + this.sinks; // kept ones never are
+    if (overwrite < end) marks.push({ at: overwrite, kind: "overwrite", label: "first overwrite" });
+    if (reach < end) marks.push({ at: reach, kind: "reach", label: "first token out of reach" });
     return marks;
   }
 }

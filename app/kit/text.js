@@ -199,9 +199,10 @@ export class TextPanel {
    * How strongly a word this far back is marked: by hops; -1 = struck, out of reach.
    *
    * @param {number} distance
+   * @param {number} position  of the word
    */
-  remoteness(distance) {
-    return this.player.run.hops(distance);
+  remoteness(distance, position) {
+    return this.player.run.hops(distance, position);
   }
 
   draw() {
@@ -212,13 +213,14 @@ export class TextPanel {
     const nearest = run.windows[run.layers - 1];
     for (const [position, entry] of this.spans) {
       const distance = t - position;
-      const hops = distance >= 0 ? this.remoteness(distance) : -2;
+      const hops = distance >= 0 ? this.remoteness(distance, position) : -2;
       let look = position < run.meta.n_prompt ? "mx-tok mx-prompt" : "mx-tok";
       if (distance === 0) look += " mx-now";
       else if (distance < 0) look += " mx-later";
       else if (byHops && hops < 0) look += " mx-out";
-      if (distance >= 0 && distance < nearest) look += " mx-in";
-      if (distance === nearest - 1 || (position === 0 && distance >= 0 && distance < nearest)) look += " mx-in-first";
+      const inside = run.sees(run.layers - 1, t, position);
+      if (inside) look += " mx-in";
+      if (distance === nearest - 1 || (position === 0 && inside)) look += " mx-in-first";
       if (position === hovered) look += " mx-hover";
       if (hits.has(position)) look += " mx-hit";
       const level = byHops && hops > 0 ? Math.ceil((hops * HOP_LEVELS) / run.layers) : 0;

@@ -19,6 +19,7 @@
  * @property {number} n_heads  query heads
  * @property {number} n_kv_heads  key/value heads
  * @property {(number | null)[]} windows  keys that a query sees, itself included, by layer; null = all
+ * @property {number} sinks  first positions that layers with a window keep in sight besides
  * @property {number} vocab  number of tokens that it knows
  */
 
@@ -27,7 +28,7 @@
  *
  * @typedef {Object} PatternShape
  * @property {number} heads  heads in a row: those of the model, or 1 for their mean
- * @property {number} width  offsets in a row: column o of a query at q is the key at q - o
+ * @property {number} width  columns in a row: o is the key at q - o; behind a layer's window W, W + p is the kept position p
  * @property {boolean} mean  whether heads were averaged because all of them would be too much to send
  * @property {number[]} missing  layers, from 0, whose attention was not kept; their rows are 0
  */

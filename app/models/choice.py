@@ -37,7 +37,7 @@ def described(name: str) -> str:
 def choose(desk: Desk) -> str:
     """The model for new runs. What is being written with another one is paused and kept."""
     names = list(registry.browser_models())
-    base, _ = registry.parts_of(desk.model)
+    base = registry.parts_of(desk.model).model
     if base not in names:
         desk.model = base = names[0]
     name = st.selectbox("Model", names, index=names.index(base), format_func=described, key=state.MODEL)
@@ -73,7 +73,8 @@ def facts(name: str, config: MistralConfig) -> None:
         "parameters": count(ledger(config, 1).rows[0].parameters),
         "layers": f"{config.n_layers}",
         "query : key/value heads": f"{config.n_heads} : {config.n_kv_heads}",
-        "window W": ", ".join(str(w) for w in windows) if windows else "none",
+        "window W": (", ".join(str(w) for w in windows) if windows else "none")
+        + (f" and {config.sinks} kept" if config.sinks else ""),
         "exact reach": f"{reach} tokens" if reach is not None else "all",
         "vocabulary": f"{config.vocab_size:,}",
     }

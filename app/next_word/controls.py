@@ -13,7 +13,7 @@ from app.session.progress import writing
 from app.session.prompts import MAX_PROMPT_TOKENS, can_chat, prompt_ids, said_before
 from app.session.runs import MAX_NEW_TOKENS, MAX_SEED_ON_SCREEN, RunSpec
 from app.shared.examples import RELAY, examples_of
-from app.shared.imposed import window_choice
+from app.shared.imposed import take_choice, window_choice
 from app.shared.markdown import plain
 from mistral_core.tokenizer import as_read
 
@@ -106,6 +106,7 @@ def _press(desk: Desk, name: str) -> None:
     if name != "write":
         actions.press(desk, name)
         return
+    take_choice(desk)  # it may have come with the press
     desk.prompt = state.value(state.PROMPT) or ""
     desk.seed = state.value(state.SEED, desk.seed)
     desk.pace = PACES.get(state.value(state.PACE, ""), desk.pace)

@@ -240,7 +240,9 @@ export default class NextWordPage extends Playhead {
     const bracket = [
       "bracket: the ",
       el("b", { class: "mx-q" }, plural(run.smallest, "piece")),
-      " that one layer looks at · ",
+      run.sinks
+        ? `, and the first ${plural(run.sinks, "piece")}, that one layer looks at · `
+        : " that one layer looks at · ",
       sample("mx-out", "struck"),
       `out of reach of all ${run.layers} layers · `,
       el("i", {}, "italic"),
@@ -296,7 +298,7 @@ export default class NextWordPage extends Playhead {
 
   /** The moment in one sentence, for those who do not see it. */
   sentence() {
-    return `${super.sentence()} ${this.ring.sentence(this.run.windows[this.layer])}`;
+    return `${super.sentence()} ${this.ring.sentence()}`;
   }
 
   /** @returns {Omit<import("../kit/types.js").Ack, "n">} */

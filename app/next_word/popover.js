@@ -17,7 +17,7 @@ function facts(player, position) {
   const distance = t - position;
   if (distance === 0) return [first, "the token read at this step"];
   if (distance < 0) return [first, "not read yet at this step"];
-  const hops = run.hops(distance);
+  const hops = run.hops(distance, position);
   return [
     first,
     hops < 0

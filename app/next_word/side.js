@@ -5,6 +5,7 @@ import { el } from "../kit/dom.js";
 import { grouped, percent, plural, shorten } from "../kit/format.js";
 import { term } from "../kit/terms.js";
 import { throttled } from "../kit/timing.js";
+import { slotOf } from "../kit/windows.js";
 
 /** @typedef {import("./page.js").default} Page */
 /** @typedef {import("./types.js").Sliders} Sliders */
@@ -143,15 +144,17 @@ export class SidePanels {
     if (note) lines.push([note]);
     lines.push(
       ring
-        ? ["its key and value went to slot ", number(t % window), ` = ${t} mod ${window}`]
+        ? ["its key and value went to slot ", number(slotOf(t, run.slotsOf(layer), run.sinks)), run.slotSum(t, window)]
         : ["stored its key and value; no window"],
     );
-    if (ring && t >= window) lines.push(["there they replaced those of ", word(t - window), ` (${t - window})`]);
-    else if (ring) lines.push([`the slot was empty; first overwrite at position ${window}`]);
-    lines.push(["each ", term("query"), " reads ", number(Math.min(t + 1, window)), ` of ${plural(t + 1, "key")}`]);
+    const gone = run.overwrites(t, layer);
+    if (gone >= 0) lines.push(["there they replaced those of ", word(gone), ` (${gone})`]);
+    else if (ring) lines.push([`the slot was empty; first overwrite at position ${run.slotsOf(layer)}`]);
+    const read = number(Math.min(t + 1, run.slotsOf(layer)));
+    lines.push(["each ", term("query"), " reads ", read, ` of ${plural(t + 1, "key")}`]);
     if (Number.isFinite(run.reach)) {
       lines.push([`exact reach, ${run.layers} layers: `, number(run.reach), " back"]);
-      const out = Math.max(0, t - run.reach);
+      const out = Math.max(0, t - run.reach - run.sinks);
       lines.push(
         out
           ? ["out of reach: ", el("s", {}, this.excerpt(out)), ` (${plural(out, "token")})`]
@@ -179,7 +182,11 @@ export class SidePanels {
   /** @param {number} out  tokens */
   excerpt(out) {
     const { run } = this.player;
-    const words = run.texts.slice(0, out).join("").trim().split(/\s+/);
+    const words = run.texts
+      .slice(run.sinks, run.sinks + out)
+      .join("")
+      .trim()
+      .split(/\s+/);
     return words.length > 4 ? `${words.slice(0, 2).join(" ")} … ${words.at(-1)}` : words.join(" ");
   }
 

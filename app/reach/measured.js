@@ -24,7 +24,7 @@ export function spreadFacts(reading) {
   const edge = Number.isFinite(reach);
   return [
     edge
-      ? ["can see: ", bold(grouped(reach)), ` tokens ${side} (theory${cutReach(reading)})`]
+      ? ["can see: ", bold(grouped(reach)), ` tokens ${side}${kept(reading)} (theory${cutReach(reading)})`]
       : ["can see: ", bold("everything"), `, here ${plural(facts.room, "token")} ${side} (theory: no window)`],
     ...used(facts, reach, back, withoutCut(reading)),
     ...beyond(facts),
@@ -33,6 +33,13 @@ export function spreadFacts(reading) {
     ...(back ? [explained(reading, /** @type {BackwardFacts} */ (facts))] : []),
     ...(facts.left === undefined ? [] : [arrives(reading, facts.left)]),
   ];
+}
+
+/** The first tokens are seen from everywhere, where they are kept.
+ * @param {Reading} reading */
+function kept({ choice, network, back }) {
+  if (back && network.sinks) return ` and the first ${network.sinks}`;
+  return choice.source < network.sinks ? ", and everything after: it is kept in sight" : "";
 }
 
 /** A layer in which nothing moves sideways takes its own hop from the reach.
@@ -159,7 +166,7 @@ export function corridorFacts({ run, choice, network }) {
   const facts = /** @type {import("./types.js").CorridorFacts} */ (run.meta.facts);
   const distance = choice.target - choice.source;
   const apart = bold(distance);
-  if (distance > network.reach && choice.source >= choice.sinks) {
+  if (distance > network.reach && choice.source >= network.sinks) {
     const empty = "the corridor is empty. Nothing of the word can be left here.";
     return [[apart, ` tokens apart, reach ${grouped(network.reach)}: ${empty}`]];
   }
@@ -167,7 +174,7 @@ export function corridorFacts({ run, choice, network }) {
   const shares = `${percent(facts.before ?? NaN)} before, ${percent(facts.after ?? NaN)} after`;
   const precision = `computed in ${facts.steps} steps, off by at most ${tiny(facts.off)} nats`;
   return [
-    [apart, " tokens apart: at least ", bold(plural(network.hops(distance), "hop"))],
+    [apart, " tokens apart: at least ", bold(plural(network.hops(distance, choice.source), "hop"))],
     [
       term("ln p", "log-probability"),
       " of ",

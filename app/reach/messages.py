@@ -21,6 +21,7 @@ class ReachModel(TypedDict):
     windows: Annotated[list[int | None], "by layer, as read here; null = no window"]
     trained: Annotated[list[int | None], "by layer, as trained, or as imposed on the run; null = no window"]
     imposed: Annotated[bool, "whether the run was written with a window that the model was not trained with"]
+    trained_sinks: Annotated[int, "first tokens that stay visible beside the windows with which the run was written"]
     options: Annotated[list[int], "other windows to choose from"]
 
 

@@ -2,8 +2,12 @@
 // looks.
 
 export class Network {
-  /** @param {(number | null)[]} windows  keys that a query sees, itself included, by layer; null = all */
-  constructor(windows) {
+  /**
+   * @param {(number | null)[]} windows  keys that a query sees, itself included, by layer; null = all
+   * @param {number} sinks  first positions that stay visible beside them
+   */
+  constructor(windows, sinks = 0) {
+    this.sinks = sinks;
     const sizes = windows.map((window) => window ?? Infinity);
     /** @param {number[]} some */
     const steps = (some) => some.reduce((total, size) => total + size - 1, 0);
@@ -26,8 +30,10 @@ export class Network {
    * Layers, from the top, needed to carry something over a distance; -1 = out of reach.
    *
    * @param {number} distance  in tokens
+   * @param {number} position  from which; not needed where none is kept
    */
-  hops(distance) {
+  hops(distance, position = Infinity) {
+    if (position < this.sinks) return Math.min(distance, 1);
     if (distance > this.reach) return -1;
     let layers = 0;
     while (this.backwardEdges[this.layers - layers] < distance) layers++;

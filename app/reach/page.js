@@ -154,7 +154,7 @@ export default class ReachPage extends Surface {
   show(reading) {
     this.reading = reading;
     this.run = reading.run;
-    if (this.zoom === "hops" && (!reading.network.large || reading.choice.sinks)) this.zoom = "all";
+    if (this.zoom === "hops" && (!reading.network.large || reading.network.sinks)) this.zoom = "all";
   }
 
   /** A step made just before another page was left: Python hears of it now, and begins there.

@@ -14,12 +14,12 @@ from typing import get_args
 from app.reach.messages import Reading
 from app.session.numbers import whole
 from mistral_core.analysis.reach import Cut, cut_layer, cut_wall
-from mistral_core.checkpoint.registry import WIDEST_IMPOSED
+from mistral_core.checkpoint.registry import MOST_SINKS, WIDEST_IMPOSED
 from mistral_core.config import MistralConfig
 
 READINGS: tuple[Reading, ...] = get_args(Reading)
-WIDEST, MOST_SINKS = WIDEST_IMPOSED, 4
-"""The widest window that a text can be read again with, and how many first tokens can be kept beside it."""
+WIDEST = WIDEST_IMPOSED
+"""The widest window that a text can be read again with."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ export class Reading {
     this.choice = choice;
     this.arrays = arrays;
     this.fresh = fresh;
-    this.network = run.network(choice.window);
+    this.network = run.network(choice);
     this.back = choice.reading === "backward";
   }
 
@@ -77,7 +77,8 @@ export class Reading {
    * @param {number} position */
   within(row, position) {
     const { choice, network } = this;
-    const { source, target, sinks } = choice;
+    const { source, target } = choice;
+    const { sinks } = network;
     const after = position - source;
     const before = target - position;
     const ahead = after >= 0 && (after <= network.forwardEdges[row] || (row > 0 && source < sinks));

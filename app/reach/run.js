@@ -18,11 +18,16 @@ export class ReachRun {
   /**
    * The network that is asked about: it has the model's windows, or one and the same in every layer.
    *
-   * @param {number | null} window  of every layer; null = as trained
+   * @param {{ window: number | null, sinks: number }} choice  of every layer; null = as it was written
    */
-  network(window) {
-    const { trained } = this.meta.model;
-    return new Network(window ? trained.map(() => window) : trained);
+  network({ window, sinks }) {
+    const { trained, trained_sinks: kept } = this.meta.model;
+    return window
+      ? new Network(
+          trained.map(() => window),
+          sinks,
+        )
+      : new Network(trained, kept);
   }
 
   /**
@@ -41,10 +46,11 @@ export class ReachRun {
     return to - from > 1 ? texts.slice(from, to).join("").trim() : "";
   }
 
-  /** The windows it was trained with, in words. */
+  /** The windows it was trained with, or written with, in words. */
   trainedWith() {
-    const { trained } = this.meta.model;
+    const { trained, trained_sinks: kept } = this.meta.model;
     const kinds = [...new Set(trained.map((window) => (window === null ? "no window" : grouped(window))))];
-    return kinds.length > 3 ? `${kinds[0]} to ${kinds.at(-1)}` : kinds.join(" and ");
+    const sizes = kinds.length > 3 ? `${kinds[0]} to ${kinds.at(-1)}` : kinds.join(" and ");
+    return kept ? `${sizes} + ${kept} kept` : sizes;
   }
 }

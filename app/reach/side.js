@@ -68,7 +68,7 @@ export class Side {
     page.part("status").hidden = run.meta.status !== "running";
     page.part("status").textContent = `being written, ${grouped(run.count)} tokens`;
     segmented(page.part("reading"), READINGS, choice.reading, (reading) => page.read(reading));
-    const zooms = ZOOMS.filter(([zoom]) => zoom !== "hops" || (network.large && !choice.sinks));
+    const zooms = ZOOMS.filter(([zoom]) => zoom !== "hops" || (network.large && !network.sinks));
     segmented(page.part("zoom"), zooms, page.zoom, (zoom) => {
       page.zoom = zoom;
       page.centre = null;

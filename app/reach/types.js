@@ -10,6 +10,7 @@
  * @property {(number | null)[]} windows  by layer, as read here; null = no window
  * @property {(number | null)[]} trained  by layer, as trained, or as imposed on the run; null = no window
  * @property {boolean} imposed  whether the run was written with a window that the model was not trained with
+ * @property {number} trained_sinks  first tokens that stay visible beside the windows with which the run was written
  * @property {number[]} options  other windows to choose from
  */
 

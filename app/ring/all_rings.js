@@ -5,6 +5,7 @@ import { onCells } from "../kit/cells.js";
 import { blend, inkOn, shade } from "../kit/colour.js";
 import { clamp, percent } from "../kit/format.js";
 import { fitSmaller, labelFont } from "../kit/measure.js";
+import { slotOf } from "../kit/windows.js";
 
 /** @import RingPage from "./page.js" */
 /** @typedef {ReturnType<AllRings["layout"]>} Box  where the rows and cells lie, css pixels */
@@ -31,19 +32,32 @@ export class AllRings {
    * @param {number} layer */
   slots(layer) {
     const { run, t } = this.player;
-    return Number.isFinite(run.windows[layer]) ? run.windows[layer] : Math.max(16, t + 1);
+    return Number.isFinite(run.windows[layer]) ? run.slotsOf(layer) : Math.max(16, t + 1);
+  }
+
+  /** Slots of the longest ring; 0 = there is none. */
+  widest() {
+    const { run } = this.player;
+    return Math.max(0, ...run.windows.map((_, layer) => run.slotsOf(layer)).filter(Number.isFinite));
+  }
+
+  /** Slot that this step wrote.
+   * @param {number} layer */
+  pointer(layer) {
+    const { run, t } = this.player;
+    return slotOf(t, this.slots(layer), run.sinks);
   }
 
   /** @param {number} width @param {number} height */
   layout(width, height) {
     const { player } = this;
     const { run, unit } = player;
-    const words = run.oneWindow && run.smallest <= CELL_TEXT;
+    const words = run.oneWindow && run.slotsOf(0) <= CELL_TEXT;
     const left = (width < 26 * unit ? 2 : 4.2) * unit;
     const top = words ? 2.3 * unit : 0.4 * unit;
     const bottom = height - 1.5 * unit;
     const widest = Math.max(...run.windows.map((_, layer) => this.slots(layer)));
-    const shared = Math.max(...run.windows.filter(Number.isFinite), 1);
+    const shared = this.widest() || 1;
     const right = width - 2;
     /** @param {number} layer */
     const pitch = (layer) => (right - left) / (Number.isFinite(run.windows[layer]) ? shared : widest);
@@ -81,7 +95,7 @@ export class AllRings {
   drawRow(g, box, layer) {
     const { player } = this;
     const { t, colour, unit } = player;
-    const slots = this.slots(layer);
+    const pointer = this.pointer(layer);
     const pitch = box.pitch(layer);
     const y = box.y(layer);
     const high = Math.max(1, box.row - Math.min(0.25 * unit, box.row * 0.2));
@@ -96,9 +110,9 @@ export class AllRings {
     else this.drawThin(g, box, layer, y, high);
     if (pitch > (0.56 * String(t).length + 0.2) * unit && box.row > 0.95 * unit)
       this.drawPositions(g, box, layer, y, high);
-    this.frame(g, box, layer, t % slots, colour.query, 2.5);
-    if (chosen && player.slot() !== t % slots) this.frame(g, box, layer, player.slot(), colour.ink, 2.5);
-    else if (chosen) this.frame(g, box, layer, t % slots, colour.ink, 1.25, 2);
+    this.frame(g, box, layer, pointer, colour.query, 2.5);
+    if (chosen && player.slot() !== pointer) this.frame(g, box, layer, player.slot(), colour.ink, 2.5);
+    else if (chosen) this.frame(g, box, layer, pointer, colour.ink, 1.25, 2);
   }
 
   /** @param {CanvasRenderingContext2D} g @param {Box} box
@@ -128,8 +142,10 @@ export class AllRings {
     const pitch = box.pitch(layer);
     const each = Math.max(1, pitch);
     const bins = new Float32Array(Math.ceil((slots * pitch) / each)).fill(-1);
-    for (let offset = Math.min(slots, t + 1) - 1; offset >= 0; offset--) {
-      const bin = Math.min(Math.floor((((t - offset) % slots) * pitch) / each + 1e-6), bins.length - 1);
+    const seen = Math.min(run.windows[layer], t + 1);
+    for (const offset of [...run.outside(t, run.windows[layer]).map((p) => t - p), ...Array(seen).keys()]) {
+      const slot = slotOf(t - offset, slots, run.sinks);
+      const bin = Math.min(Math.floor((slot * pitch) / each + 1e-6), bins.length - 1);
       bins[bin] = Math.max(bins[bin], run.pattern ? run.weight(t, layer, head, offset) : 0);
     }
     for (let from = 0, to = 0; from < bins.length; from = to) {
@@ -189,8 +205,8 @@ export class AllRings {
     const pitch = box.pitch(0);
     g.textAlign = "center";
     g.textBaseline = "middle";
-    for (let slot = 0; slot < run.smallest; slot++) {
-      const position = run.held(slot, t, run.smallest);
+    for (let slot = 0; slot < run.slotsOf(0); slot++) {
+      const position = run.held(slot, t, run.slotsOf(0));
       if (position < 0) continue;
       const now = position === t;
       const x = box.left + (slot + 0.5) * pitch - 1;
@@ -212,19 +228,18 @@ export class AllRings {
 
   /** @param {CanvasRenderingContext2D} g @param {Box} box */
   drawAxis(g, box) {
-    const { run, t, colour, unit } = this.player;
-    const shared = run.windows.filter(Number.isFinite);
+    const { run, colour, unit } = this.player;
+    const slots = this.widest();
     g.font = labelFont(unit, colour.sans);
     g.textBaseline = "top";
     g.textAlign = "right";
     g.fillStyle = colour.soft;
     g.fillText("slot", box.left - 0.5 * unit, box.bottom + 0.25 * unit);
-    if (!shared.length) return;
-    const slots = Math.max(...shared);
+    if (!slots) return;
     const pitch = (box.right - box.left) / slots;
     const step = [1, 2, 4, 8, 16, 64, 256, 1024].find((size) => size * pitch > 1.5 * unit) ?? 4096;
     g.textAlign = "center";
-    const pointer = run.oneWindow ? t % slots : -1;
+    const pointer = run.oneWindow ? this.pointer(0) : -1;
     for (let slot = 0; slot < slots; slot++) {
       if (slot !== pointer && (slot % step || (pointer >= 0 && Math.abs(slot - pointer) * pitch < 1.3 * unit)))
         continue;
@@ -257,7 +272,8 @@ export class AllRings {
     const lines = [`K, V made at position ${position}, ${t - position} back`];
     if (run.pattern)
       lines.push(`read with weight ${percent(run.weight(t, cell.layer, head, t - position))} (${player.headName()})`);
-    if (Number.isFinite(window)) lines.push(`overwritten by position ${position + window}`);
+    const end = run.leaves(position, window);
+    if (Number.isFinite(window)) lines.push(Number.isFinite(end) ? `overwritten by position ${end}` : "kept for ever");
     return player.point(position, null, {
       x: event.clientX,
       y: event.clientY,
@@ -268,9 +284,9 @@ export class AllRings {
 
   describe() {
     const { run, t, layer } = this.player;
-    const window = run.windows[layer];
-    const lost = t >= window ? `; it overwrote what ${run.labels[t - window]}, position ${t - window}, had left` : "";
-    const slot = Number.isFinite(window) ? t % window : t;
+    const gone = run.overwrites(t, layer);
+    const lost = gone >= 0 ? `; it overwrote what ${run.labels[gone]}, position ${gone}, had left` : "";
+    const slot = this.pointer(layer);
     this.canvas.setAttribute(
       "aria-label",
       `Rings of ${run.layers} layers at step ${t}: a row for each layer, a cell for each slot. ` +

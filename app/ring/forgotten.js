@@ -18,7 +18,7 @@ export class ForgottenPanel {
     const { player } = this;
     const { run, t } = player;
     const position = player.marked();
-    const gone = Number.isFinite(run.largest) && t - position >= run.largest;
+    const gone = t >= run.leaves(position, run.largest);
     const button = player.button("measure");
     const { forgotten, measurable } = run.meta.beside;
     button.disabled = !gone || !measurable || forgotten?.status === "running";
@@ -35,14 +35,15 @@ export class ForgottenPanel {
     const name = el("b", { class: "mx-serif" }, quoted(shorten(run.labels[position] ?? "", 16)));
     if (!Number.isFinite(run.largest))
       return [["A layer without a window forgets nothing: no word can leave all rings."]];
-    const leaves = position + run.largest;
+    if (position < run.sinks) return [[name, ` (${position}) is kept: it never leaves a ring. Choose a later word.`]];
+    const leaves = run.leaves(position, run.largest);
     if (!gone)
       return [
         [
           name,
           ` (${position}) still lies in a ring; `,
           `it leaves ${run.oneWindow ? "all of them at once" : "the last one"} when position ${leaves} is written.`,
-          t < run.largest ? " Step on, then ask." : " Choose an earlier word.",
+          t < run.largest + run.sinks ? " Step on, then ask." : " Choose an earlier word.",
         ],
       ];
     const distance = t - position;

@@ -13,6 +13,7 @@ import { span } from "./plans.js";
 import { el, legend, segmented } from "../kit/dom.js";
 import { term } from "../kit/terms.js";
 import { coming, firstStep, keepPlace, placeOf, takePlace } from "../kit/places.js";
+import { slotOf } from "../kit/windows.js";
 
 /** @import { RingPayload } from "./run.js" */
 /** @import { Events, RingHeader } from "./types.js" */
@@ -156,7 +157,9 @@ export default class RingPage extends Playhead {
     return this.all.slots(this.layer);
   }
   slot() {
-    return this.chosenSlot === null ? this.t % this.slots() : Math.min(this.chosenSlot, this.slots() - 1);
+    return this.chosenSlot === null
+      ? slotOf(this.t, this.slots(), this.run.sinks)
+      : Math.min(this.chosenSlot, this.slots() - 1);
   }
   held() {
     return this.run.held(this.slot(), this.t, this.slots());
@@ -165,7 +168,12 @@ export default class RingPage extends Playhead {
   /** The word that is asked about: the one chosen, else the one that has just left all rings. */
   marked() {
     const { run, t } = this;
-    return clamp(this.asked ?? (Number.isFinite(run.largest) ? Math.max(t - run.largest, Math.min(1, t)) : 0), 0, t);
+    const first = Math.max(run.sinks, 1);
+    return clamp(
+      this.asked ?? (Number.isFinite(run.largest) ? Math.max(t - run.largest, Math.min(first, t)) : 0),
+      0,
+      t,
+    );
   }
 
   /** @param {number} position */
@@ -194,7 +202,7 @@ export default class RingPage extends Playhead {
   }
 
   sentence() {
-    return `${super.sentence()} ${this.ring.sentence(this.run.windows[this.layer])}`;
+    return `${super.sentence()} ${this.ring.sentence()}`;
   }
 
   drawPictures() {
@@ -237,10 +245,10 @@ export default class RingPage extends Playhead {
     );
     this.part("all-title").replaceChildren(
       ...(run.oneWindow && Number.isFinite(run.smallest)
-        ? [`All ${run.layers} rings: `, term("slot", `slot = position mod ${grouped(run.smallest)}`)]
+        ? [`All ${run.layers} rings: `, term("slot", run.slotRule(run.smallest))]
         : [`The rings of all ${run.layers} layers`]),
     );
-    const lost = t - run.windows[this.layer]; // below 0, or minus infinity: nothing was overwritten
+    const lost = run.overwrites(t, this.layer); // -1: nothing was
     this.part("all-legend").replaceChildren(
       legend("ring-key-write", "written in this step"),
       legend("mx-key-attention", run.pattern ? `attention from ${quoted(shorten(run.labels[t], 12))}` : run.meta.note),
@@ -265,34 +273,34 @@ export default class RingPage extends Playhead {
     const window = run.windows[layer];
     const ring = Number.isFinite(window);
     /** @param {number} p */
+    const slot = (p) => slotOf(p, run.slotsOf(layer), run.sinks);
+    /** @param {number} p */
     const word = (p) => el("b", { class: "mx-serif" }, shorten(run.labels[p] ?? "", 14));
     /** @type {(Node | string)[][]} */
     const lines = [
       ["read ", el("b", { class: "mx-q mx-serif" }, shorten(run.labels[t], 14)), ` at position ${t}`],
       ring
-        ? ["wrote slot ", el("b", {}, String(t % window)), ` = ${t} mod ${window}, in every head`]
+        ? ["wrote slot ", el("b", {}, String(slot(t))), `${run.slotSum(t, window)}, in every head`]
         : ["stored its key and value; no window"],
     ];
+    const lost = run.overwrites(t, layer);
     if (ring)
       lines.push(
-        t >= window
-          ? ["overwrote what ", word(t - window), ` (${t - window}) had left`]
-          : [`the slot was empty; first overwrite at position ${window}`],
+        lost >= 0
+          ? ["overwrote what ", word(lost), ` (${lost}) had left`]
+          : [`the slot was empty; first overwrite at position ${run.slotsOf(layer)}`],
       );
+    const kept = run.outside(t, window);
     lines.push([
       "read ",
-      el("b", {}, String(Math.min(t + 1, window))),
-      ` of ${plural(t + 1, "key")}: positions ${ring ? Math.max(0, t - window + 1) : 0} to ${t}`,
+      el("b", {}, String(Math.min(t + 1, run.slotsOf(layer)))),
+      ` of ${plural(t + 1, "key")}: positions ${kept.length ? `${kept.join(", ")} (kept) and ` : ""}`,
+      `${ring ? Math.max(0, t - window + 1) : 0} to ${t}`,
     ]);
-    if (ring && t + 1 >= window)
-      lines.push([
-        "next: slot ",
-        el("b", {}, String((t + 1) % window)),
-        ", overwrites ",
-        word(t + 1 - window),
-        ` (${t + 1 - window})`,
-      ]);
-    const gone = Number.isFinite(run.largest) ? Math.max(0, t - run.largest + 1) : 0;
+    const next = run.overwrites(t + 1, layer);
+    if (next >= 0)
+      lines.push(["next: slot ", el("b", {}, String(slot(t + 1))), ", overwrites ", word(next), ` (${next})`]);
+    const gone = Number.isFinite(run.largest) ? Math.max(0, t - run.largest + 1 - run.sinks) : 0;
     lines.push(gone ? [`left all rings: ${plural(gone, "token")}`] : ["no token has left the rings yet"]);
     this.part("step").replaceChildren(...lines.map((line) => el("p", {}, ...line)));
   }

@@ -6,6 +6,7 @@ import { Timeline } from "../kit/timeline.js";
 import { tokenNote } from "../kit/bytes.js";
 import { closest, el } from "../kit/dom.js";
 import { plural } from "../kit/format.js";
+import { slotOf } from "../kit/windows.js";
 
 /** @import RingPage from "./page.js" */
 /** @import { Cell } from "../kit/playhead.js" */
@@ -29,9 +30,10 @@ export class AskableText extends TextPanel {
   }
 
   /** On this page a word is in the rings (1), in some of them (half) or has left all of them (-1).
-   * @param {number} distance */
-  remoteness(distance) {
+   * @param {number} distance @param {number} position */
+  remoteness(distance, position) {
     const { run } = this.player;
+    if (position < run.sinks) return 1;
     if (distance >= run.largest) return -1;
     return distance < run.smallest ? 1 : Math.ceil(run.layers / 2);
   }
@@ -57,7 +59,7 @@ export class OpenableRing extends RingPanel {
       (event) => {
         const slot = closest(event, "[data-p]");
         event.stopPropagation(); // here a click opens the slot; in the player it goes to the position
-        if (slot) player.pickSlot(Number(slot.dataset.p) % player.slots());
+        if (slot) player.pickSlot(slotOf(Number(slot.dataset.p), player.slots(), player.run.sinks));
       },
       true,
     );
@@ -85,6 +87,7 @@ export class HeldTimeline extends Timeline {
       g.fillStyle = window === run.smallest ? colour.ink : colour.graphic;
       const from = Number.isFinite(window) ? x(t - window + 1) : 0;
       g.fillRect(from, 0, Math.max(2, x(t) - from), height);
+      if (run.sinks && Number.isFinite(window)) g.fillRect(0, 0, Math.max(2, x(Math.min(run.sinks, t))), height);
     }
   }
 }
@@ -98,8 +101,9 @@ export function showWordOrSlot(player, position, node, cell) {
     lines.push(
       position > t ? "not read yet at this step" : position === t ? "read at this step" : `${t - position} back`,
     );
-    const gone = position + run.largest;
-    if (position <= t && Number.isFinite(run.largest)) {
+    const gone = run.leaves(position, run.largest);
+    if (position < run.sinks) lines.push("one of the first tokens, which every ring keeps");
+    else if (position <= t && Number.isFinite(run.largest)) {
       lines.push(
         t >= gone
           ? `left all ${plural(run.layers, "ring")} when position ${gone} was written`

@@ -1,5 +1,6 @@
 // A run as the page ring keeps it: what every page keeps, and the key and value of every position as numbers.
-// Slot s of a ring of W slots holds, at step t, what was made at the last position p <= t with p mod W = s.
+// Slot s of a ring of W slots holds, at step t, what was made at the last position p <= t with p mod W = s; the first
+// positions that are kept beside it have slots of their own before them (`kit/windows.js`).
 
 import { Column, Run } from "../kit/run.js";
 
@@ -50,9 +51,9 @@ export class RingRun extends Run {
         : null;
   }
 
-  /** @param {(number | null)[]} windows */
-  setReach(windows) {
-    super.setReach(windows);
+  /** @param {(number | null)[]} windows @param {number} sinks */
+  setReach(windows, sinks = 0) {
+    super.setReach(windows, sinks);
     this.largest = Math.max(...this.windows);
     this.oneWindow = this.largest === this.smallest;
   }
@@ -87,7 +88,7 @@ export class RingRun extends Run {
    * @param {number} position @param {number} layer @param {number} head */
   readings(position, layer, head) {
     const window = this.windows[layer];
-    const last = Math.min(this.count - 1, Number.isFinite(window) ? position + window - 1 : this.count - 1);
+    const last = Math.min(this.count - 1, this.leaves(position, window) - 1);
     /** @type {[step: number, weight: number][]} */
     const list = [];
     for (let q = position; q <= last; q++) list.push([q, this.weight(q, layer, head, q - position)]);
@@ -96,8 +97,8 @@ export class RingRun extends Run {
 
   landmarks() {
     const marks = super.landmarks().filter((mark) => mark.kind !== "reach");
-    if (!this.oneWindow && this.largest < this.total)
-      marks.push({ at: this.largest, kind: "reach", label: "first word gone from all" });
+    if (!this.oneWindow && this.largest + this.sinks < this.total)
+      marks.push({ at: this.largest + this.sinks, kind: "reach", label: "first word gone from all" });
     return marks;
   }
 }

@@ -5,6 +5,7 @@ import { clamp, grouped, plural, shorten } from "../kit/format.js";
 import { closest, el } from "../kit/dom.js";
 import { chunkPlan, firstLoss, rewindPlan, span } from "./plans.js";
 import { term } from "../kit/terms.js";
+import { slotOf } from "../kit/windows.js";
 
 /** @import RingPage from "./page.js" */
 /** @import { ChunkPlan } from "./plans.js" */
@@ -61,7 +62,7 @@ export class Scenes {
     const { run, layer } = this.player;
     const size = this.chunkSize();
     const prompt = run.meta.n_prompt;
-    const first = () => firstLoss(prompt, size, run.windows[layer]);
+    const first = () => firstLoss(prompt, size, run.slotsOf(layer));
     return clamp(this.chunk ?? first(), 0, Math.ceil(prompt / size) - 1);
   }
 
@@ -95,11 +96,12 @@ export class Scenes {
     );
   }
 
-  /** Of a long ring, the slots that a chunk touches and their neighbours.
-   * @param {ChunkPlan} plan @param {number} window */
-  slotsShown(plan, window) {
-    if (window <= CELLS_MAX) return span(0, window);
-    return [...new Set(plan.writes.slice(-CELLS_MAX / 2).map((p) => p % window))];
+  /** Of a long ring, the slots that a chunk touches.
+   * @param {ChunkPlan} plan */
+  slotsShown(plan) {
+    const slots = plan.after.length;
+    if (slots <= CELLS_MAX) return span(0, slots);
+    return [...new Set(plan.writes.slice(-CELLS_MAX / 2).map((p) => slotOf(p, slots, this.player.run.sinks)))];
   }
 
   drawChunks() {
@@ -126,7 +128,7 @@ export class Scenes {
     const chunk = this.shown();
     const start = chunk * size;
     const end = Math.min(prompt, start + size);
-    const plan = chunkPlan(start, end, window);
+    const plan = chunkPlan(start, end, window, run.sinks);
     const query = this.query !== null && this.query >= start && this.query < end ? this.query : start;
     const seen = new Set(plan.sees(query));
     const missing = new Set(plan.missing(query));
@@ -134,14 +136,14 @@ export class Scenes {
     /** @param {number} p */
     const look = (p) =>
       missing.has(p) ? "ring-seen ring-doomed" : seen.has(p) ? "ring-seen" : p < 0 ? "ring-empty" : "";
-    const slots = this.slotsShown(plan, window);
+    const slots = this.slotsShown(plan);
     const tokens = span(start, end).slice(0, CELLS_MAX);
     const written = new Set(plan.writes);
     host.replaceChildren(
       this.block(
         "1  ring before",
         slots.map((slot) => this.cell(plan.before[slot], look(plan.before[slot]))),
-        `by slot, ${window} slots`,
+        `by slot, ${window} slots${run.sinks ? ` and ${run.sinks} kept` : ""}`,
       ),
       this.block(
         "2  the chunk",
@@ -185,10 +187,10 @@ export class Scenes {
     if (!Number.isFinite(window)) return;
     const start = this.shown() * this.chunkSize();
     const end = Math.min(run.meta.n_prompt, start + this.chunkSize());
-    const plan = chunkPlan(start, end, window);
+    const plan = chunkPlan(start, end, window, run.sinks);
     const keys = [...plan.before, ...span(start, end)];
     const names = keys.map((p, i) => {
-      const place = i < window ? `slot ${i}` : "chunk";
+      const place = i < plan.before.length ? `slot ${i}` : "chunk";
       return p < 0 ? `${place}: empty` : `${place}: position ${p}`;
     });
     const rows = span(start, end).map((query) => {
@@ -217,7 +219,7 @@ export class Scenes {
     if (end - start === 1)
       lines.push([
         "One token at a time: its write destroys only position ",
-        `${start - window < 0 ? "– (none yet)" : start - window}, `,
+        `${start - window < run.sinks ? "– (none yet)" : start - window}, `,
         "which has just left the window. ",
         "So decoding writes first, and then the query finds all it sees in the ring, its own key included.",
       ]);
@@ -255,9 +257,9 @@ export class Scenes {
     this.back.max = String(Math.min(t + 1, 2 * window, 256));
     const back = Math.min(Number(this.back.value), Number(this.back.max));
     player.part("back-count").textContent = plural(back, "token");
-    const plan = rewindPlan(t, back, window);
+    const plan = rewindPlan(t, back, window, run.sinks);
     const lost = new Set(plan.lost);
-    const held = span(Math.max(0, t - window + 1), t + 1);
+    const held = [...run.outside(t, window), ...span(Math.max(0, t - window + 1), t + 1)];
     host.replaceChildren(
       this.block(
         "the ring now holds",
@@ -282,9 +284,9 @@ export class Scenes {
       ]);
     else lines.push([el("b", {}, "Everything needed is still there."), " The ring alone can do it."]);
     lines.push([
-      t < window
+      t < run.slotsOf(layer)
         ? "Nothing has been overwritten yet, so the ring can still go back to the beginning. " +
-          `From position ${window} on that ends.`
+          `From position ${run.slotsOf(layer)} on that ends.`
         : "Once its slots are used again, a ring can take back exactly 1 token: its write destroyed only a key that " +
           "had just left the window. Each token further lacks one more.",
     ]);

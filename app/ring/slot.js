@@ -71,12 +71,14 @@ export class SlotPanel {
     const lines = [];
     if (position < 0) lines.push(["empty: position ", el("b", {}, String(slot)), " will be the first to write it"]);
     else {
+      const end = run.leaves(position, window);
       lines.push([term("KV", "K, V"), " made at ", word(position), ", position ", el("b", {}, String(position))]);
       lines.push([position === t ? "written in this step" : `written ${plural(t - position, "step")} ago`]);
-      if (ring)
+      if (position < run.sinks) lines.push(["never overwritten: one of the first tokens, which this ring keeps"]);
+      else if (ring)
         lines.push([
-          `overwritten by position ${position + window}, `,
-          position + window === t + 1 ? "the next step" : `in ${plural(position + window - t, "step")}`,
+          `overwritten by position ${end}, `,
+          end === t + 1 ? "the next step" : `in ${plural(end - t, "step")}`,
         ]);
       else lines.push(["never overwritten: this layer has no window"]);
       lines.push(this.reader(position));
@@ -124,18 +126,20 @@ export class SlotPanel {
   drawLife(position, window) {
     const { run, layer, head, t } = this.player;
     const host = this.player.part("slot-life");
-    if (position < 0 || !run.pattern || !(window <= 64)) return host.replaceChildren();
+    const life = position < run.sinks ? run.count - position : window; // a kept one is read to the end
+    if (position < 0 || !run.pattern || !(life <= 64 || (position < run.sinks && window <= 64)))
+      return host.replaceChildren();
     const readings = run.readings(position, layer, head);
-    const wide = 100 / window;
+    const wide = 100 / life;
     const steps = readings.map(([q, w]) => `${q}: ${percent(w)}`).join(", ");
     const art = svg("svg", {
       viewBox: "0 0 100 24",
       preserveAspectRatio: "none",
       class: "ring-life",
       role: "img",
-      "aria-label": `Attention it got in each of its ${window} steps: ${steps}`,
+      "aria-label": `Attention it got in each of its ${life} steps: ${steps}`,
     });
-    for (let i = 0; i < window; i++) {
+    for (let i = 0; i < life; i++) {
       const weight = readings[i]?.[1] ?? NaN;
       const high = Number.isFinite(weight) ? Math.max(0.6, 24 * shade(weight)) : 24;
       const kind = !Number.isFinite(weight)

@@ -54,7 +54,7 @@ def said_before(desk: Desk) -> tuple[str, ...]:
     if record is None or record.spec is None or record.spec.turns is None:
         return ()
     progress, trace = progress_of(record), trace_of(record)
-    same = registry.parts_of(record.spec.model)[0] == registry.parts_of(desk.model)[0]
+    same = registry.parts_of(record.spec.model).model == registry.parts_of(desk.model).model
     if not same or progress is None or progress.status != "done" or trace is None or len(trace) <= trace.n_prompt:
         return ()
     answer = "".join(trace.token_texts[trace.n_prompt :]).strip()

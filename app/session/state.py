@@ -45,6 +45,8 @@ THEORY_WINDOW = "theory_window"
 THEORY_LAYERS = "theory_layers"
 START_FORM = "start-prompt"
 ORIGIN = "origin"
+EXPERIMENT = "experiment"
+EXPERIMENT_FORM = "experiment form"
 
 KV_BYTES_FIGURE = "kv bytes"
 PUSH_FIGURE = "push figure"
@@ -67,6 +69,26 @@ def example(name: str) -> str:
 def window_of(model: str) -> str:
     """The key of the window that is imposed: each model has its own."""
     return f"window {model}"
+
+
+def sinks_of(model: str) -> str:
+    """The key of the first tokens that are kept beside it."""
+    return f"sinks {model}"
+
+
+def row_of(claim: str) -> str:
+    """The key of a claim's line."""
+    return f"claim-{claim}"
+
+
+def open_claim(claim: str) -> str:
+    """The key of the button that opens a claim."""
+    return f"open {claim}"
+
+
+def experiment_part(claim: str, kind: str, what: str) -> str:
+    """The key of a picture or file of a claim's finding."""
+    return f"{claim} {kind} {what}"
 
 
 def ledger_context(model: str) -> str:

@@ -24,5 +24,5 @@ RELAY = {
 
 def examples_of(model: str) -> Mapping[str, str]:
     """What fits a model; the stories fit every one that is no relay."""
-    folder = registry.browser_models().get(registry.parts_of(model)[0])
+    folder = registry.browser_models().get(registry.parts_of(model).model)
     return RELAY if folder is not None and (folder / "relay.json").exists() else EXAMPLES

@@ -16,27 +16,51 @@ HELP = (
 )
 
 
+HELP_KEPT = (
+    "A model that was trained without a window rests much of its attention on the first tokens, whatever they say. "
+    "Kept in sight of every later token, they rescue most of what a window takes away from it."
+)
+
+
+def take_choice(desk: Desk) -> None:
+    """What the two fields below say now. Each model has fields of its own: they are read before its name changes."""
+    base, window, sinks = registry.parts_of(desk.model)
+    window = state.value(state.window_of(desk.model), window)
+    desk.model = registry.imposed(base, window, state.value(state.sinks_of(desk.model), sinks))
+
+
 def window_choice(desk: Desk) -> None:
-    """The window that the next text is written with."""
-    base, now = registry.parts_of(desk.model)
+    """The window that the next text is written with, and the first tokens that are kept beside it."""
+    base, now, sinks = registry.parts_of(desk.model)
     trained = compute.config(base)
     options: list[int | None] = [None, *window_options(trained)]
     if now not in options:
         options.append(now)
-    window = st.selectbox(
+    st.selectbox(
         "window",
         options,
         index=options.index(now),
         format_func=lambda option: f"{option:,}" if option else f"as trained, {in_words(trained.windows)}",
         key=state.window_of(desk.model),
+        on_change=take_choice,
+        args=(desk,),
         help=HELP,
     )
-    desk.model = registry.imposed(base, window)
+    if now is not None:
+        st.selectbox(
+            "first tokens kept beside it",
+            range(registry.MOST_SINKS + 1),
+            index=sinks,
+            key=state.sinks_of(desk.model),
+            on_change=take_choice,
+            args=(desk,),
+            help=HELP_KEPT,
+        )
 
 
 def imposed_sentence(model: str) -> str:
     """What a page says of a text that was written with an imposed window; "" = its window is that of the training."""
-    base, window = registry.parts_of(model)
+    base, window, sinks = registry.parts_of(model)
     if window is None:
         return ""
     try:
@@ -45,4 +69,7 @@ def imposed_sentence(model: str) -> str:
         return ""
     less = any(own is None or window < own for own in trained)
     what = "it misses what it learned to look at" if less else "it has never looked that far"
-    return f"A window of {window:,} is imposed on {base}, which was trained {in_words(trained)}: {what}."
+    sentence = f"A window of {window:,} is imposed on {base}, which was trained {in_words(trained)}: {what}."
+    if not sinks:
+        return sentence
+    return f"{sentence} The first {'token stays' if sinks == 1 else f'{sinks} tokens stay'} in sight."

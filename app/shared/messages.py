@@ -34,6 +34,7 @@ class ModelShape(TypedDict):
     n_heads: Annotated[int, "query heads"]
     n_kv_heads: Annotated[int, "key/value heads"]
     windows: Annotated[list[int | None], "keys that a query sees, itself included, by layer; null = all"]
+    sinks: Annotated[int, "first positions that layers with a window keep in sight besides"]
     vocab: Annotated[int, "number of tokens that it knows"]
 
 
@@ -41,7 +42,9 @@ class PatternShape(TypedDict):
     """How the array `pattern` is to be read."""
 
     heads: Annotated[int, "heads in a row: those of the model, or 1 for their mean"]
-    width: Annotated[int, "offsets in a row: column o of a query at q is the key at q - o"]
+    width: Annotated[
+        int, "columns in a row: o is the key at q - o; behind a layer's window W, W + p is the kept position p"
+    ]
     mean: Annotated[bool, "whether heads were averaged because all of them would be too much to send"]
     missing: Annotated[list[int], "layers, from 0, whose attention was not kept; their rows are 0"]
 

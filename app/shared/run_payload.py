@@ -3,7 +3,8 @@
 A payload holds the tokens `[from, to)` of one run; the browser appends what is new, so payloads may
 overlap and a lost one is healed by the next; `prefix` tells it whether what it holds is the same text.
 Attention goes as `round(weight * 65535)` by key offset: column `o` of a query at `q` is the key at
-`q - o`. Every field and array is written down in `app/shared/messages.py`.
+`q - o`; behind the window of a layer stand the first positions that are kept beside it. Every field and
+array is written down in `app/shared/messages.py`.
 
 Nothing here imports torch or Streamlit, so a recorded run plays without either.
 """
@@ -209,6 +210,7 @@ def _model(trace: RunLike) -> ModelShape:
         "n_heads": config.n_heads,
         "n_kv_heads": config.n_kv_heads,
         "windows": list(config.windows),
+        "sinks": config.sinks,
         "vocab": config.vocab_size,
     }
 

@@ -200,7 +200,8 @@ def _of_query(
     """One query: a decode step for each key that is removed, beside one in which none is."""
     windows = [model.config.windows[index] for index in layers]
     widest = query if None in windows else max(window - 1 for window in windows if window is not None)
-    keys = np.arange(max(0, query - widest), query)
+    first = max(0, query - widest)
+    keys = np.concatenate((np.arange(min(model.config.sinks, first)), np.arange(first, query)))
     kl, attention = [np.zeros(0)], np.zeros(len(keys))
     for start in range(0, len(keys), ROWS):
         cut = torch.tensor([-2, *keys[start : start + ROWS].tolist()])
@@ -237,7 +238,7 @@ def _rings(model: Transformer, n_seen: int, stored: dict[str, Tensor], rows: int
     kv_cache = model.empty_kv_cache(rows, max_context=n_seen + 1)
     for layer, ring in enumerate(kv_cache.rings):
         keys, values = (stored[f"layers.{layer}.attention.{kind}"] for kind in ("hook_rot_k", "hook_v"))
-        last = ring.last_positions(n_seen)
-        ring.restore(keys[last], values[last], n_seen)
+        inside = ring.held_positions(n_seen)
+        ring.restore(keys[inside], values[inside], n_seen)
     kv_cache.n_seen[:] = n_seen
     return kv_cache

@@ -6,7 +6,9 @@ through the layers,
 
     A_l = (1 - residual) x mean over heads + residual x identity,    R_l = A_l R_{l-1},    R_0 = identity
 
-so its band grows by W - 1 a layer and ends where the exact reach ends. Attention weights say where
+so its band grows by W - 1 a layer and ends where the exact reach ends. First positions that are kept beside the
+window have columns of their own behind it in mean and maximum (`trace/shapes.py`), and lie where they are in
+rollout, whose band is then as wide as the run. Attention weights say where
 values are fetched from, not what they do: the figures say so, and `disagreement` shows a case.
 
 Source: Abnar & Zuidema 2020 (arXiv 2005.00928), section 3, "Attention rollout"; residual = 0.5 there.
@@ -17,6 +19,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Num
 
+from mistral_core.config import Window
+from mistral_core.trace.shapes import key_positions
 from mistral_core.trace.trace import Trace
 
 RESIDUAL = 0.5
@@ -53,7 +57,7 @@ def rollout(trace: Trace, residual: float = RESIDUAL) -> list[Band]:
 
     Returns:
         A band for each row of the state grid, the identity first; every row sums to 1. A band is as wide
-        as its exact reach + 1, at most the run.
+        as its exact reach + 1, at most the run; with kept first positions as the run.
 
     Raises:
         ValueError: `residual` is not a share.
@@ -62,6 +66,8 @@ def rollout(trace: Trace, residual: float = RESIDUAL) -> list[Band]:
     if not 0 <= residual <= 1:
         raise ValueError(f"residual is {residual}; it is a share and must be between 0 and 1")
     length = len(trace)
+    if trace.config.sinks:
+        return _dense_rollout(trace, residual)
     bands = [np.ones((length, 1))]
     for layer in range(trace.config.n_layers):
         mixed = (1 - residual) * np.asarray(trace.pattern(layer), np.float64).mean(1)[:, :length]
@@ -70,25 +76,62 @@ def rollout(trace: Trace, residual: float = RESIDUAL) -> list[Band]:
     return bands
 
 
-def square(pattern: Num[np.ndarray, "pos n_heads width"]) -> Num[np.ndarray, "n_heads pos pos"]:
+def square(pattern: Num[np.ndarray, "pos n_heads width"], window: Window = None) -> Num[np.ndarray, "n_heads pos pos"]:
     """A pattern by offset as the usual triangle: rows = from (query), columns = looks at (key).
 
     Keys outside the window get 0, as the softmax gives them. For display of short runs: the square
     of a long one is large, the band is not.
+
+    Args:
+        window: of the layer; what lies behind it are kept first positions.
     """
     length, n_heads, width = pattern.shape
     out = np.zeros((n_heads, length, length), pattern.dtype)
-    for offset in range(min(width, length)):
-        query = np.arange(offset, length)
-        out[:, query, query - offset] = pattern[query, :, offset].T
+    keys = key_positions(np.arange(length), width, window)
+    query, column = np.nonzero(keys >= 0)
+    out[:, query, keys[query, column]] = pattern[query, :, column].T
     return out
 
 
+def in_two(pattern: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
+    """The columns of one layer by offset, and those of the kept first positions behind them (perhaps none)."""
+    inside = pattern.shape[-1] if window is None else min(window, pattern.shape[-1])
+    return pattern[..., :inside], pattern[..., inside:]
+
+
 def _layers(trace: Trace) -> list[np.ndarray]:
-    """The patterns in float64, padded to the widest window."""
-    patterns = [np.asarray(trace.pattern(layer), np.float64) for layer in range(trace.config.n_layers)]
-    widest = max(pattern.shape[2] for pattern in patterns)
-    return [np.pad(pattern, ((0, 0), (0, 0), (0, widest - pattern.shape[2]))) for pattern in patterns]
+    """The patterns in float64, padded to the widest window, and behind it the kept first positions outside that."""
+    windows = trace.config.windows
+    patterns = [np.asarray(trace.pattern(layer), np.float64) for layer in range(len(windows))]
+    parts = [in_two(pattern, window) for pattern, window in zip(patterns, windows, strict=True)]
+    widest, kept = (max(part[side].shape[2] for part in parts) for side in (0, 1))
+    if not kept:
+        return [np.pad(pattern, ((0, 0), (0, 0), (0, widest - pattern.shape[2]))) for pattern in patterns]
+    return [_wider(pattern, window, widest, kept) for pattern, window in zip(patterns, windows, strict=True)]
+
+
+def _wider(pattern: np.ndarray, window: Window, widest: int, kept: int) -> np.ndarray:
+    """The same weights in the columns of a wider window: what is outside one layer's may be inside another's."""
+    length, n_heads, width = pattern.shape
+    keys = key_positions(np.arange(length), width, window)
+    query, column = np.nonzero(keys >= 0)
+    key = keys[query, column]
+    out = np.zeros((length, n_heads, widest + kept))
+    out[query, :, np.where(query - key < widest, query - key, widest + key)] = pattern[query, :, column]
+    return out
+
+
+def _dense_rollout(trace: Trace, residual: float) -> list[Band]:
+    """Rollout where a key may be any number of positions back: squares, and each of them as a band in the end."""
+    length = len(trace)
+    rolled = [np.eye(length)]
+    for layer, window in enumerate(trace.config.windows):
+        mean = np.asarray(trace.pattern(layer), np.float64).mean(1, keepdims=True)
+        mixed = (1 - residual) * square(mean, window)[0] + residual * np.eye(length)
+        rolled.append(mixed @ rolled[-1])
+    query = np.arange(length)
+    back = query[:, None] - query
+    return [np.where(back >= 0, dense[query[:, None], np.maximum(back, 0)], 0.0) for dense in rolled]
 
 
 def _multiply(later: np.ndarray, earlier: np.ndarray) -> np.ndarray:

@@ -41,7 +41,7 @@ from mistral_core.analysis.gradients import (
 )
 from mistral_core.analysis.progress import Report, silent
 from mistral_core.analysis.reach import Cut, CutEdges, check_cuts, check_position, corridor
-from mistral_core.hooks import Capture, Sinks, watching
+from mistral_core.hooks import Capture, Sink, Sinks, watching
 from mistral_core.model import Transformer
 from mistral_core.sampling import uniform
 
@@ -138,8 +138,17 @@ class CorridorInfluence:
         return float(np.abs(self.through.sum(1) - (self.log_prob_after - self.log_prob_before)).max())
 
 
-def read(model: Transformer, token_ids: Sequence[int], cuts: Sequence[Cut] = (), report: Report = silent) -> Pass:
+def read(
+    model: Transformer,
+    token_ids: Sequence[int],
+    cuts: Sequence[Cut] = (),
+    report: Report = silent,
+    sink: Sink | None = None,
+) -> Pass:
     """Reads a text and keeps its grid and its predictions: one dense pass, or chunks if it is long.
+
+    Args:
+        sink: what else watches or changes the passes (`intervening`), before anything is kept of them.
 
     Raises:
         ValueError: no tokens, a token or a cut that does not exist, or a text that needs too much memory.
@@ -152,11 +161,12 @@ def read(model: Transformer, token_ids: Sequence[int], cuts: Sequence[Cut] = (),
             f"so give at most {length * MAX_BYTES // needed:,} tokens"
         )
     capture, edges = Capture(state_names(config.n_layers)), CutEdges(config, length, cuts)
+    sinks = Sinks(edges, capture) if sink is None else Sinks(sink, edges, capture)
     kv_cache = model.empty_kv_cache(max_context=length) if length > CHUNK else None
     chunks, logits = torch.tensor([list(token_ids)], dtype=torch.long).split(CHUNK, 1), []
     for done, chunk in enumerate(chunks):
         report(done, len(chunks), "reading the text")
-        with watching(Sinks(edges, capture)), torch.inference_mode():
+        with watching(sinks), torch.inference_mode():
             logits.append(model(chunk, kv_cache=kv_cache)[0])
     report(len(chunks), len(chunks), "reading the text")
     states = torch.stack([torch.cat(capture.values[name], 1)[0] for name in capture.values])

@@ -135,7 +135,8 @@ def rings_left(config: MistralConfig, position: int, step: int) -> tuple[bool, .
     """
     if not 0 <= position <= step:
         raise ValueError(f"position {position} is not among the 0 to {step} read by then; choose an earlier token")
-    return tuple(window is not None and step - position >= window for window in config.windows)
+    kept = position < config.sinks
+    return tuple(window is not None and not kept and step - position >= window for window in config.windows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,12 +259,23 @@ def reachable(config: MistralConfig, length: int, source: int, cuts: Sequence[Cu
         ValueError: a source or a cut outside the grid.
     """
     check_position("source", source, length)
+    starts = np.zeros((config.n_layers + 1, length), bool)
+    starts[0, source] = True
+    return spread(config, starts, cuts)
+
+
+def spread(config: MistralConfig, starts: Grid, cuts: Sequence[Cut] = ()) -> Grid:
+    """Cells that changes of the cells `starts` can touch, themselves included, by walking along every edge.
+
+    Raises:
+        ValueError: a cut outside the grid.
+    """
+    length = starts.shape[1]
     check_cuts(config, length, cuts)
-    reached = np.zeros((config.n_layers + 1, length), bool)
-    reached[0, source] = True
+    reached = starts.copy()
     for layer in range(config.n_layers):
-        for block, edges in _edges(config, layer, length, cuts):
-            reached[layer + 1, block] = (edges & reached[layer]).any(1)
+        for block, edges in visible_keys(config, layer, length, cuts):
+            reached[layer + 1, block] |= (edges & reached[layer]).any(1)
     return reached
 
 
@@ -278,13 +290,13 @@ def reaching(config: MistralConfig, length: int, target: int, cuts: Sequence[Cut
     reached = np.zeros((config.n_layers + 1, length), bool)
     reached[-1, target] = True
     for layer in reversed(range(config.n_layers)):
-        for block, edges in _edges(config, layer, length, cuts):
+        for block, edges in visible_keys(config, layer, length, cuts):
             reached[layer] |= (edges & reached[layer + 1, block][:, None]).any(0)
     return reached
 
 
-def _edges(
-    config: MistralConfig, layer: int, length: int, cuts: Sequence[Cut]
+def visible_keys(
+    config: MistralConfig, layer: int, length: int, cuts: Sequence[Cut] = ()
 ) -> Iterator[tuple[slice, Bool[np.ndarray, "queries pos"]]]:
     """Who looks at whom in a layer, block by block: the rule of `mask.allowed`, without torch, less the cuts."""
     window, keys = config.windows[layer], np.arange(length)

@@ -12,12 +12,15 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 DEFAULT_MODEL = "storyteller"
 MODELS_VARIABLE = "MISTRAL_MODELS_DIR"
 WIDEST_IMPOSED = 4096
 """The widest window that can be imposed on a model by its name."""
-_IMPOSED = re.compile(r"(?P<model>.+)@(?P<window>[1-9][0-9]{0,3})", re.DOTALL)
+MOST_SINKS = 4
+"""How many first positions a name can keep beside that window."""
+_IMPOSED = re.compile(r"(?P<model>.+)@(?P<window>[1-9][0-9]{0,3})(,(?P<sinks>[1-9]))?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -75,28 +78,46 @@ def browser_models() -> dict[str, Path]:
     return {name: folder for name, folder in listing().models.items() if _outside(folder) is None}
 
 
-def imposed(name: str, window: int | None) -> str:
-    """The name of a model in all of whose layers this window is imposed; `None` = as it was trained."""
-    return name if window is None else f"{name}@{window}"
+class Named(NamedTuple):
+    """What a name means.
+
+    Attributes:
+        model: whose weights. window: imposed on all its layers; `None` = as it was trained.
+        sinks: first positions that are kept beside that window.
+    """
+
+    model: str
+    window: int | None = None
+    sinks: int = 0
 
 
-def parts_of(name: str) -> tuple[str, int | None]:
-    """The model that a name means, and the window that the name imposes; `None` = as it was trained.
+def imposed(name: str, window: int | None, sinks: int = 0) -> str:
+    """The name of a model in all of whose layers this window is imposed; `None` = as it was trained.
 
-    A folder whose own name looks so is the model that it is.
+    >>> imposed("storyteller", 64), imposed("storyteller", 63, 1), imposed("storyteller", None, 1)
+    ('storyteller@64', 'storyteller@63,1', 'storyteller')
+    """
+    if window is None:
+        return name
+    return f"{name}@{window},{sinks}" if sinks else f"{name}@{window}"
 
-    >>> parts_of("storyteller@64"), parts_of("storyteller"), parts_of("storyteller@9999")
-    (('storyteller', 64), ('storyteller', None), ('storyteller@9999', None))
+
+def parts_of(name: str) -> Named:
+    """What a name means. A folder whose own name looks like an imposed window is the model that it is.
+
+    >>> tuple(parts_of("storyteller@64")), tuple(parts_of("storyteller@63,1")), tuple(parts_of("storyteller@9999"))
+    (('storyteller', 64, 0), ('storyteller', 63, 1), ('storyteller@9999', None, 0))
     """
     said = _IMPOSED.fullmatch(name)
-    if said is None or int(said["window"]) > WIDEST_IMPOSED or name in available_models():
-        return name, None
-    return said["model"], int(said["window"])
+    if said is None or name in available_models():
+        return Named(name)
+    window, sinks = int(said["window"]), int(said["sinks"] or 0)
+    return Named(name) if window > WIDEST_IMPOSED or sinks > MOST_SINKS else Named(said["model"], window, sinks)
 
 
 def offered(name: str) -> bool:
     """Whether a browser may choose the model of this name, with a window imposed or without."""
-    return parts_of(name)[0] in browser_models()
+    return parts_of(name).model in browser_models()
 
 
 def resolve_browser(name: str) -> Path:
@@ -106,7 +127,7 @@ def resolve_browser(name: str) -> Path:
         ValueError: not a listed name, or one whose files lie elsewhere.
     """
     models = available_models()
-    name, _ = parts_of(name)
+    name = parts_of(name).model
     if name not in models:
         raise ValueError(f"there is no model {name!r}; available are {_names(browser_models())}")
     if (outside := _outside(models[name])) is not None:

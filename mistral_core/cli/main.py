@@ -25,6 +25,7 @@ from typer.exceptions import TyperException
 from mistral_core.checkpoint.registry import DEFAULT_MODEL
 from mistral_core.cli.average import register as register_average
 from mistral_core.cli.example import register as register_example
+from mistral_core.cli.experiment import register as register_experiment
 from mistral_core.cli.family import register as register_family
 from mistral_core.cli.flags import (
     CHECK,
@@ -341,6 +342,7 @@ register_influence(app)
 register_train(app)
 register_average(app)
 register_family(app)
+register_experiment(app)
 register_relay(app)
 register_smollm2(app)
 register_example(app)

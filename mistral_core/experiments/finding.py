@@ -6,6 +6,7 @@ Without torch, so that a page can show a recorded finding before any model is lo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -14,6 +15,7 @@ Verdict = Literal["holds", "holds within limits", "does not hold", "not shown he
 VERDICTS: tuple[Verdict, ...] = ("holds", "holds within limits", "does not hold", "not shown here")
 Source = Literal["model", "derived", "theory", "recorded", "published"]
 Role = Literal["claim", "limit", "control"]
+Number = float | int
 Cell = str | float | int | None
 
 
@@ -34,8 +36,8 @@ class Threshold:
     says: str
     role: Role
     limit: str
-    at_least: float | None = None
-    at_most: float | None = None
+    at_least: Number | None = None
+    at_most: Number | None = None
 
     def __post_init__(self) -> None:
         if (self.at_least is None) == (self.at_most is None):
@@ -43,7 +45,7 @@ class Threshold:
                 f"threshold {self.name} is bounded by {self.at_least} below and {self.at_most} above; give exactly one"
             )
 
-    def met(self, value: float) -> bool:
+    def met(self, value: Number) -> bool:
         """Whether a measured value is on the right side; NaN never is."""
         return value >= self.at_least if self.at_least is not None else value <= (self.at_most or 0.0)
 
@@ -61,10 +63,10 @@ class Criterion:
     """
 
     threshold: Threshold
-    measured: float
+    measured: Number
     source: Source
-    low: float | None = None
-    high: float | None = None
+    low: Number | None = None
+    high: Number | None = None
     repeats: str = ""
 
     @property
@@ -117,7 +119,7 @@ class Finding:
     limits: tuple[str, ...]
     tables: tuple[Table, ...]
     models: Mapping[str, str]
-    seconds: float
+    seconds: Number
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values, with what a reader looks for first: claim, measured, threshold, verdict, limits."""
@@ -147,12 +149,15 @@ class Finding:
         criteria = tuple(
             Criterion(
                 threshold=Threshold(**one["threshold"]),
-                **{key: value for key, value in one.items() if key not in ("threshold", "met")},
+                **{key: value for key, value in one.items() if key not in ("threshold", "met", "measured")},
+                measured=math.nan if one["measured"] is None else one["measured"],
             )
             for one in content["criteria"]
         )
         verdict, limits = judged(criteria)
         always = tuple(limit for limit in content["limits"] if limit not in limits)
+        if content["verdict"] != verdict:
+            raise ValueError(f"its verdict is {content['verdict']!r}, and its numbers say {verdict!r}")
         return cls(
             claim=content["claim"],
             quick=content["quick"],
@@ -184,3 +189,16 @@ def judged(criteria: Sequence[Criterion]) -> tuple[Verdict, tuple[str, ...]]:
     if "claim" in roles:
         return "does not hold", limits
     return ("holds within limits" if roles else "holds"), limits
+
+
+def json_ready(value: Any) -> Any:
+    """NaN as null, which JSON has: what could not be measured.
+
+    >>> json_ready({"a": [1.0, float("nan")]})
+    {'a': [1.0, None]}
+    """
+    if isinstance(value, dict):
+        return {key: json_ready(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_ready(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

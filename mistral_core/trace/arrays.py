@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mistral_core.config import MistralConfig, brief
+from mistral_core.config import MistralConfig, Window, brief
 from mistral_core.trace.header import TOP_LABELS, TOP_STAGES
 from mistral_core.trace.shapes import BY_OFFSET, PATTERN, offset_width, row_shape
 
@@ -79,12 +79,12 @@ def _check_tokens(kinds: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]
 def _check_hooks(stored: Mapping[str, tuple[int, ...]], length: int, config: MistralConfig) -> None:
     """Shapes of what hooks recorded: one row a token, and attention as wide as one context makes it."""
     layers = {name: name.split(".", 2) for name in stored}
-    widths = {}
+    widths: dict[str, tuple[Window, int]] = {}
     for name, shape in stored.items():
         row_shape(config, name, 1)  # an unknown name is a KeyError, an unknown layer an IndexError
         if len(parts := layers[name]) == 3 and parts[2] in BY_OFFSET and shape:
             widths[name] = (config.windows[int(parts[1])], shape[-1])
-    cut = {width for window, width in widths.values() if window is None or width < window}
+    cut = {width for window, width in widths.values() if window is None or width < window + config.sinks}
     context = max(cut, default=max((width for _, width in widths.values()), default=0))
     if cut and (len(cut) > 1 or context < length):
         raise ValueError(
@@ -92,8 +92,8 @@ def _check_hooks(stored: Mapping[str, tuple[int, ...]], length: int, config: Mis
         )
     for name, shape in stored.items():
         wanted = (length, *row_shape(config, name, context))
-        if name in widths and widths[name][1] > offset_width(widths[name][0], context):
-            wanted = (*wanted[:-1], offset_width(*widths[name]))
+        if name in widths and widths[name][1] > offset_width(widths[name][0], context, config.sinks):
+            wanted = (*wanted[:-1], offset_width(*widths[name], config.sinks))
         if shape != wanted:
             raise ValueError(f"{name} is {shape}, not {wanted}")
 

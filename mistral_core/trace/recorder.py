@@ -20,7 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mistral_core.config import MistralConfig
+from mistral_core.config import MistralConfig, Window
+from mistral_core.trace.shapes import key_positions
 from mistral_core.trace.trace import BY_OFFSET, RecordingPlan, row_shape
 
 FLUSH_EVERY = 64
@@ -37,8 +38,8 @@ class _Noted(NamedTuple):
     key_positions: Tensor | None
 
 
-Columns = dict[tuple[int, int], tuple[Tensor, np.ndarray]]
-"""By identity of the key positions (kept, so that the identity stays theirs) and width."""
+Columns = dict[tuple[int, int, Window], tuple[Tensor, np.ndarray]]
+"""By identity of the key positions (kept, so that the identity stays theirs), width and window."""
 
 
 class Recorder:
@@ -51,17 +52,14 @@ class Recorder:
     def __init__(
         self, config: MistralConfig, plan: RecordingPlan, capacity: int, max_context: int, dtype: torch.dtype
     ) -> None:
-        if config.sinks:
-            raise ValueError(
-                f"attention is stored by its offset in the window, and {config.sinks} sinks lie outside it; "
-                f"record with sinks 0"
-            )
         kind = np.float64 if dtype == torch.float64 else np.float32
         recorded, self.omitted = plan.fit(config, capacity, max_context, np.dtype(kind).itemsize)
         self._arrays = {
             name: np.full((capacity, *row_shape(config, name, max_context)), _fill(name), kind) for name in recorded
         }
-        self._by_offset = frozenset(name for name in recorded if name.split(".", 2)[-1] in BY_OFFSET)
+        self._windows = {
+            name: config.windows[int(name.split(".", 2)[1])] for name in recorded if name.split(".", 2)[-1] in BY_OFFSET
+        }
         self._noted: dict[str, deque[_Noted]] = {name: deque() for name in recorded}
         self._start = self._calls = 0
         self._copying = threading.Lock()  # the worker and a page may both want the arrays
@@ -98,14 +96,14 @@ class Recorder:
             for name, queue in self._noted.items():
                 noted = [queue.popleft() for _ in range(len(queue))]
                 for group in _groups(noted):
-                    rows = self._offsets(name, group, known) if name in self._by_offset else _rows(group)
+                    rows = self._offsets(name, group, known) if name in self._windows else _rows(group)
                     start = group[0].start
                     self._arrays[name][start : start + len(rows)] = rows
 
     def _offsets(self, name: str, group: list[_Noted], known: Columns) -> np.ndarray:
         """`[positions, n_heads, width]` of calls in a row, each with its own order of keys."""
         width = self._arrays[name].shape[2]
-        columns = np.concatenate([_columns(noted, width, known) for noted in group])
+        columns = np.concatenate([_columns(noted, width, self._windows[name], known) for noted in group])
         value = _numpy(torch.cat([noted.value[0] for noted in group], dim=1))  # [n_heads, positions, key_pos]
         return by_offset(value, columns, _fill(name))
 
@@ -128,14 +126,15 @@ def _rows(group: list[_Noted]) -> np.ndarray:
     return _numpy(torch.cat([noted.value[0] for noted in group]))
 
 
-def _columns(noted: _Noted, width: int, known: Columns) -> np.ndarray:
+def _columns(noted: _Noted, width: int, window: Window, known: Columns) -> np.ndarray:
     """`offset_columns` of a call, worked out once for all layers that were handed the same positions."""
     queries, keys = noted.query_positions, noted.key_positions
     if queries is None or keys is None:
         raise ValueError("a tensor with a key axis came without positions; hand them to its HookPoint")
-    held = known.get((id(keys), width))
+    held = known.get((id(keys), width, window))
     if held is None or held[0] is not keys:
-        held = known[id(keys), width] = (keys, offset_columns(_numpy(queries[0]), _numpy(keys[0]), width))
+        columns = offset_columns(_numpy(queries[0]), _numpy(keys[0]), width, window)
+        held = known[id(keys), width, window] = (keys, columns)
     return held[1]
 
 
@@ -152,29 +151,31 @@ def _numpy(tensor: Tensor) -> np.ndarray:
     return tensor.cpu().numpy()
 
 
-def offset_columns(query_positions: np.ndarray, key_positions: np.ndarray, width: int) -> np.ndarray:
-    """Where the key at each offset stands: `[query_pos, width]` indices of the key axis, -1 where there is none.
+def offset_columns(queries: np.ndarray, there: np.ndarray, width: int, window: Window = None) -> np.ndarray:
+    """Where the key of each column stands: `[query_pos, width]` indices of the key axis, -1 where there is none.
 
     Args:
-        query_positions: `[query_pos]`. key_positions: `[key_pos]` in any order (a ring's slots, say), -1 = empty.
-        width: number of offsets kept.
+        queries: positions, `[query_pos]`.
+        there: positions of the keys, `[key_pos]`, in any order (a ring's slots, say), -1 = empty.
+        width: number of columns kept. window: of the layer; what lies behind it are the sinks.
     """
-    real = np.flatnonzero(key_positions >= 0)
-    lowest = int(key_positions[real].min())
-    column = np.full(int(key_positions[real].max()) - lowest + 1, -1)
-    column[key_positions[real] - lowest] = real
-    wanted = query_positions[:, None] - np.arange(width) - lowest
+    real = np.flatnonzero(there >= 0)
+    lowest = int(there[real].min())
+    column = np.full(int(there[real].max()) - lowest + 1, -1)
+    column[there[real] - lowest] = real
+    keys = key_positions(queries, width, window)
+    wanted = np.where(keys < 0, -1, keys - lowest)
     inside = (wanted >= 0) & (wanted < len(column))
     return np.where(inside, column[np.where(inside, wanted, 0)], -1)
 
 
 def by_offset(value: np.ndarray, columns: np.ndarray, fill: float) -> np.ndarray:
-    """Rearranges a key axis into offsets: column `o` of query `q` is the key at position `q - o`.
+    """Rearranges a key axis into the columns of `shapes.key_positions`.
 
     Args:
         value: `[n_heads, query_pos, key_pos]`.
         columns: `[query_pos, width]`, from `offset_columns`.
-        fill: for offsets at which there is no key.
+        fill: for columns in which there is no key.
 
     Returns:
         `[query_pos, n_heads, width]`.

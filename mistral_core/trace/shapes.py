@@ -1,9 +1,13 @@
 """What the hooks of a network are called in a trace, and the shape of what one position contributes to each.
 
-Attention is stored by offset: column `o` of a query at position `q` is the key at `q - o`.
+Attention is stored by offset: column `o` of a query at position `q` is the key at `q - o`. Where a configuration keeps
+first positions ("sinks") beside a window of W, column `W + p` is the key at position `p` < sinks, as long as that is
+outside the window.
 """
 
 from __future__ import annotations
+
+import numpy as np
 
 from mistral_core.config import MistralConfig, Window
 
@@ -62,10 +66,27 @@ def row_shape(config: MistralConfig, name: str, max_context: int) -> tuple[int, 
     _, layer, suffix = name.split(".", 2)
     shape = shapes["layer"][suffix]
     if suffix in BY_OFFSET:
-        return (shape[0], offset_width(config.windows[int(layer)], max_context))
+        return (shape[0], offset_width(config.windows[int(layer)], max_context, config.sinks))
     return shape
 
 
-def offset_width(window: Window, max_context: int) -> int:
-    """Columns needed to store one query's attention by offset: the window, at most the context."""
-    return max_context if window is None else min(window, max_context)
+def offset_width(window: Window, max_context: int, sinks: int = 0) -> int:
+    """Columns needed to store one query's attention: the window and the sinks outside it, at most the context."""
+    return max_context if window is None else min(window + sinks, max_context)
+
+
+def key_positions(queries: np.ndarray, width: int, window: Window) -> np.ndarray:
+    """Which key each column stands for: `[queries, width]` positions, -1 where there is none.
+
+    Args:
+        queries: positions. width: of the stored rows. window: of the layer.
+
+    >>> key_positions(np.arange(5), 3, 2).tolist()  # a window of 2, and position 0 kept
+    [[0, -1, -1], [1, 0, -1], [2, 1, 0], [3, 2, 0], [4, 3, 0]]
+    """
+    offsets = np.arange(width)
+    keys = np.maximum(queries[:, None] - offsets, -1)
+    if window is not None and width > window:
+        kept = offsets[window:] - window
+        keys[:, window:] = np.where(queries[:, None] - kept >= window, kept, -1)
+    return keys

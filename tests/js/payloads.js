@@ -46,7 +46,7 @@ export function payloadOf(ids, { from = 0, to = ids.length, windows = [4, 4], he
       message: "",
       provenance: "model",
       n_prompt: 2,
-      model: { name: "small", n_layers: windows.length, n_heads: heads, n_kv_heads: 1, windows, vocab: 300 },
+      model: { name: "small", n_layers: windows.length, n_heads: heads, n_kv_heads: 1, windows, sinks: 0, vocab: 300 },
       settings: {},
       tokens_per_second: null,
       at: null,

@@ -9,17 +9,20 @@ import pytest
 import torch
 
 from mistral_core.analysis.accounting import kv_cache_bytes
+from mistral_core.analysis.disagreement import removals
 from mistral_core.analysis.evaluation import document_losses, evaluate
+from mistral_core.analysis.flow import max_attention, mean_attention, rollout, square
+from mistral_core.analysis.heads import hide_sink, per_query
 from mistral_core.analysis.reach import backward_cone, forward_cone, reachable, reaching
 from mistral_core.checkpoint.fast import FastTransformer
 from mistral_core.checkpoint.variants import with_windows
 from mistral_core.cli.main import main
 from mistral_core.config import MistralConfig
 from mistral_core.generation import GenerationRequest, Run
-from mistral_core.hooks import watching
+from mistral_core.hooks import Capture, watching
 from mistral_core.mask import allowed
 from mistral_core.model import random_model
-from mistral_core.trace.trace import RecordingPlan
+from mistral_core.trace.trace import PATTERN, RecordingPlan, Trace, layer_hook
 from tests.conftest import TINY, TINY_STD, ByteTokenizer
 
 T = 23
@@ -95,9 +98,9 @@ def test_slots_hold_the_first_positions_and_the_last_window_of_each_row(size):
             held = sorted(p for p in cache.rings[0].positions[row].tolist() if p >= 0)
             assert held == sorted({*range(min(2, length)), *range(max(0, length - 4), length)})
     assert cache.rings[0].keys.shape[2] == 6
-    if lengths[0] > 6:
-        with pytest.raises(ValueError, match="two stretches"):
-            cache.rings[0].last_positions(lengths[0])
+    for row, length in enumerate(lengths):
+        kept = cache.rings[0].held_positions(length).tolist()
+        assert kept == sorted(p for p in cache.rings[0].positions[row].tolist() if p >= 0)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config.sliding_window}-{config.sinks}")
@@ -137,11 +140,89 @@ def test_the_loss_with_sinks_is_that_of_the_dense_pass_and_memory_counts_them():
     assert kv_cache_bytes(kept, 100) * 5 == kv_cache_bytes(plain, 100) * 7
 
 
-def test_what_cannot_be_recorded_or_configured_is_said():
+def dense_patterns(model, ids) -> list[np.ndarray]:
+    """`[n_heads, pos, pos]` of each layer, from a pass without a cache."""
+    names = [layer_hook(layer, PATTERN) for layer in range(model.config.n_layers)]
+    capture = Capture(names)
+    with torch.inference_mode(), watching(capture):
+        model(torch.tensor([ids]))
+    return [capture[name][0].numpy() for name in names]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config.sliding_window}-{config.sinks}")
+def test_what_is_recorded_is_the_dense_pass_and_a_branch_goes_on_from_it(config, tmp_path):
+    model = random_model(config, seed=2, std=TINY_STD)
+    asked = GenerationRequest(prompt_ids=tuple(TOKENS[0, :9].tolist()), max_new_tokens=14, chunk_size=5)
+    plan = RecordingPlan()
+    run = Run(model, ByteTokenizer(), asked, plan=plan).complete()
+    trace = run.trace()
+    trace.save(tmp_path / "kept.safetensors")
+    trace = Trace.load(tmp_path / "kept.safetensors")
+    dense = dense_patterns(model, trace.token_ids.tolist())
+    for layer, window in enumerate(config.windows):
+        squared = square(trace.pattern(layer), window)
+        assert np.allclose(squared, dense[layer], atol=1e-5)
+        assert np.allclose(trace.pattern(layer).sum(-1), 1, atol=1e-5)
+    branch = asked.branch(17, 7)
+    again = Run(model, ByteTokenizer(), branch, plan=plan, parent=run.trace())
+    assert again.n_read == 17, "the shared part is restored, not read"
+    fresh = Run(model, ByteTokenizer(), branch, plan=plan).complete().trace()
+    restored = again.complete().trace()
+    assert restored.token_ids.tolist() == fresh.token_ids.tolist()
+    for name, array in fresh.arrays.items():
+        assert np.array_equal(restored[name], array), name
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config.sliding_window}-{config.sinks}")
+def test_what_heads_look_at_is_counted_key_by_key(config):
+    model = random_model(config, seed=2, std=TINY_STD)
+    ids = [1, *TOKENS[0, :9].tolist(), *TOKENS[0, :9].tolist()]
+    asked = GenerationRequest(prompt_ids=tuple(ids), max_new_tokens=0, chunk_size=6)
+    trace = Run(model, ByteTokenizer(), asked, plan=RecordingPlan()).complete().trace()
+    dense = dense_patterns(model, ids)
+    length, residual = len(ids), np.eye(len(ids))
+    mean, largest, rolled = np.zeros((length, length)), np.zeros((length, length)), np.eye(length)
+    for layer, window in enumerate(config.windows):
+        measures = per_query(trace.pattern(layer), trace.token_ids, window)
+        without = hide_sink(trace.pattern(layer), 0, window)
+        for query in range(length):
+            weights = dense[layer][:, query]
+            keys = [key for key in range(query + 1) if sees(query, key, window, config.sinks)]
+            wanted = {"distance": sum(weights[:, key] * (query - key) for key in keys)}
+            wanted["oldest"] = weights[:, min(keys)] if min(keys) < query else np.full(len(weights), np.nan)
+            wanted["first"] = weights[:, 0] if query and 0 in keys else np.full(len(weights), np.nan)
+            wanted["previous"] = weights[:, query - 1] if query - 1 in keys else np.full(len(weights), np.nan)
+            follows = [key for key in keys if 1 <= key < query and ids[key - 1] == ids[query]]
+            wanted["induction"] = weights[:, follows].sum(1) if follows else np.full(len(weights), np.nan)
+            for name, value in wanted.items():
+                assert np.allclose(measures[name][query], value, atol=1e-5, equal_nan=True), (name, layer, query)
+            if query:
+                assert np.allclose(square(without, window)[:, query, 0], 0)
+                left = weights[:, 1:].sum(1)
+                assert np.allclose(square(without, window)[:, query, 1:] * left[:, None], weights[:, 1:], atol=1e-5)
+        mean += dense[layer].mean(0) / config.n_layers
+        largest = np.maximum(largest, dense[layer].max(0))
+        rolled = (dense[layer].mean(0) + residual) / 2 @ rolled
+    wide = max(window or length for window in config.windows)
+    for band, wanted in ((mean_attention(trace), mean), (max_attention(trace), largest)):
+        kept = square(band[:, None], wide if None not in config.windows else None)[0]
+        assert np.allclose(kept, wanted, atol=1e-5)
+    assert np.allclose(square(rollout(trace)[-1][:, None])[0], rolled, atol=1e-5)
+
+
+@pytest.mark.parametrize("window", [1, 3])
+def test_a_kept_token_is_removed_as_any_other(window):
+    config = replace(TINY, sliding_window=window, sinks=2)
+    model = random_model(config, seed=2, std=TINY_STD)
+    measured = next(removals(model, TOKENS[0].tolist(), [12]))
+    assert measured.keys.tolist() == [0, 1, *range(13 - window, 12)]
+    dense = dense_patterns(model, TOKENS[0].tolist())
+    wanted = np.mean([pattern[:, 12].mean(0) for pattern in dense], axis=0)
+    assert np.allclose(measured.attention, wanted[measured.keys], atol=1e-5) and (measured.kl > 0).all()
+
+
+def test_what_cannot_be_configured_is_said():
     model = random_model(replace(TINY, sinks=2), seed=2, std=TINY_STD)
-    asked = GenerationRequest(prompt_ids=(1, 5, 6), max_new_tokens=2)
-    with pytest.raises(ValueError, match="2 sinks lie outside it; record with sinks 0"):
-        Run(model, ByteTokenizer(), asked, plan=RecordingPlan())
     for sinks in (-1, 2**13, True):
         with pytest.raises(ValueError, match="sinks is"):
             replace(TINY, sinks=sinks)

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Windows } from "../../../app/kit/windows.js";
+import { slotOf, Windows } from "../../../app/kit/windows.js";
 
 /** @param {(number | null)[]} windows */
 function of(windows) {
@@ -66,4 +66,35 @@ test("windows are named by their sizes, and by how many layers have none", () =>
   assert.equal(of([4096, 4096]).windowName(), "window 4,096");
   assert.equal(of([16, 1024]).windowName(), "windows 16 to 1,024");
   assert.equal(of([16, null, null]).windowName(), "window 16, 2 layers without");
+});
+
+test("kept first positions are seen by every query, lie in slots of their own and are never overwritten", () => {
+  for (const window of [1, 3, 8])
+    for (const sinks of [0, 1, 2, 4]) {
+      const made = new Windows();
+      made.setReach([window, window], sinks);
+      const slots = new Array(window + sinks).fill(-1);
+      for (let t = 0, next = 0; t < 3 * window + 9; t++, next = next + 1 < slots.length ? next + 1 : sinks) {
+        assert.equal(slotOf(t, made.slotsOf(0), sinks), next);
+        assert.equal(made.overwrites(t, 0), slots[next]);
+        if (slots[next] >= 0) assert.equal(made.leaves(slots[next], window), t);
+        slots[next] = t;
+        slots.forEach((position, slot) => {
+          assert.equal(made.held(slot, t, slots.length), position);
+          if (position >= 0) assert.ok(made.sees(0, t, position));
+        });
+        for (let key = 0; key <= t; key++) {
+          assert.equal(made.sees(0, t, key), slots.includes(key));
+          const column = made.column(window, t, t - key);
+          const wanted = t - key < window ? t - key : key < sinks ? window + key : -1;
+          assert.equal(column, wanted);
+          assert.equal(made.outside(t, window).includes(key), key < sinks && t - key >= window);
+        }
+      }
+      for (let position = 0; position < sinks; position++) {
+        assert.equal(made.leaves(position, window), Infinity);
+        assert.equal(made.hops(500 - position, position), 1);
+      }
+      assert.equal(made.hops(500, sinks), -1);
+    }
 });

@@ -4,31 +4,35 @@ import { test } from "node:test";
 import { chunkPlan, firstLoss, rewindPlan, ringAfter } from "../../../app/ring/plans.js";
 
 /** A ring into which positions are written one after the other: nothing of plans.js is used.
- * @param {number} window */
-function simulated(window) {
+ * @param {number} window @param {number} sinks */
+function simulated(window, sinks) {
   /** @type {number[]} */
-  const slots = new Array(window).fill(-1);
+  const slots = new Array(window + sinks).fill(-1);
+  let next = 0;
   return {
     slots,
     /** @param {number} position */
     write(position) {
-      slots[position % window] = position;
+      slots[next] = position;
+      next++;
+      if (next === slots.length) next = sinks;
     },
   };
 }
 
-/** @param {number} seen @param {number} window */
-function ringOf(seen, window) {
-  const ring = simulated(window);
+/** @param {number} seen @param {number} window @param {number} sinks */
+function ringOf(seen, window, sinks = 0) {
+  const ring = simulated(window, sinks);
   for (let position = 0; position < seen; position++) ring.write(position);
   return ring.slots;
 }
 
 /** Keys that a query may see and that do not lie in these slots.
- * @param {number} query @param {number} window @param {number[]} slots */
-function lacking(query, window, slots) {
+ * @param {number} query @param {number} window @param {number[]} slots @param {number} sinks */
+function lacking(query, window, slots, sinks = 0) {
   const list = [];
-  for (let key = 0; key <= query; key++) if (query - key < window && !slots.includes(key)) list.push(key);
+  for (let key = 0; key <= query; key++)
+    if ((query - key < window || key < sinks) && !slots.includes(key)) list.push(key);
   return list;
 }
 
@@ -137,4 +141,36 @@ test("the farthest that a ring can go back is everything until it has rolled, th
       while (farthest <= t && !rewindPlan(t, farthest + 1, window).lost.length && farthest < t + 1) farthest++;
       assert.equal(rewindPlan(t, 0, window).reach, farthest, `W ${window}, step ${t}`);
     }
+});
+
+test("with kept first positions a ring, a chunk and the way back are those of a ring that was written", () => {
+  for (const window of WINDOWS)
+    for (const sinks of [1, 2, 4])
+      for (let start = 0; start < 2 * window + sinks + 2; start++)
+        for (let size = 1; size <= window + 3; size++) {
+          const end = start + size;
+          const plan = chunkPlan(start, end, window, sinks);
+          const after = ringOf(end, window, sinks);
+          assert.deepEqual(plan.before, ringOf(start, window, sinks));
+          assert.deepEqual(plan.after, after);
+          assert.deepEqual([...plan.writes].sort(), after.filter((p) => p >= start).sort());
+          for (let query = start; query < end; query++) {
+            const keys = Array.from({ length: query + 1 }, (_, key) => key);
+            const seen = keys.filter((key) => query - key < window || key < sinks);
+            assert.deepEqual(plan.sees(query), seen);
+            assert.deepEqual(plan.missing(query), lacking(query, window, after, sinks));
+          }
+          if (start % size === 0) {
+            const first = firstLoss(end, size, window + sinks);
+            if (plan.doomed.length)
+              assert.ok(first <= start / size, `${start} + ${size}, W = ${window}, ${sinks} kept`);
+            if (first === start / size && first > 0) assert.ok(plan.doomed.length > 0);
+          }
+          const t = end - 1;
+          for (let back = 0; back <= t + 1; back++) {
+            const way = rewindPlan(t, back, window, sinks);
+            const needs = lacking(t - back + 1, window, after, sinks).filter((key) => key < t - back + 1);
+            assert.deepEqual(way.lost, back ? needs : []);
+          }
+        }
 });

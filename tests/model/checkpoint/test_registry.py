@@ -69,15 +69,30 @@ def test_a_browser_cannot_name_a_path(user_root, name):
 
 def test_a_name_may_impose_a_window_and_a_folder_of_that_name_comes_first(user_root):
     assert registry.imposed("small", 8) == "small@8" and registry.imposed("small", None) == "small"
-    assert registry.parts_of("small@8") == ("small", 8) and registry.offered("small@4096")
+    assert registry.imposed("small", 8, 2) == "small@8,2" and registry.imposed("small", None, 2) == "small"
+    assert registry.parts_of("small@8") == ("small", 8, 0) and registry.offered("small@4096")
+    assert registry.parts_of("small@8,2") == ("small", 8, 2) and registry.offered("small@1,4")
     assert registry.resolve_browser("small@8") == registry.resolve_browser("small")
-    for name in ("small@0", "small@08", "small@4097", "small@-1", "small@8 ", "small@", "@8", "small@8@8"):
+    for name in (
+        "small@0",
+        "small@08",
+        "small@4097",
+        "small@-1",
+        "small@8 ",
+        "small@",
+        "@8",
+        "small@8@8",
+        "small@8,",
+        "small@8,0",
+        "small@8,5",
+        "small@,1",
+    ):
         assert not registry.offered(name), name
         with pytest.raises(ValueError, match="there is no model"):
             registry.resolve_browser(name)
     (user_root / "small@8").mkdir()
     (user_root / "small@8" / "params.json").write_text("{}")
-    assert registry.parts_of("small@8") == ("small@8", None)
+    assert registry.parts_of("small@8") == ("small@8", None, 0)
     assert registry.resolve_browser("small@8") == user_root / "small@8"
 
 

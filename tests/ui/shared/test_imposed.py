@@ -37,6 +37,28 @@ def test_a_text_is_written_with_the_window_that_was_chosen():
     assert kept(at).model == DEFAULT_MODEL
 
 
+def test_one_choice_after_another_counts_and_first_tokens_are_kept_beside_a_window():
+    at = app("next_word")
+    length(at, 30)
+    assert not [box for box in at.selectbox if box.label == "first tokens kept beside it"]
+    for model, window in (("storyteller", 8), ("storyteller@8", 4)):
+        at.selectbox(key=state.window_of(model)).set_value(window).run()
+    at.selectbox(key=state.sinks_of("storyteller@4")).set_value(3).run()
+    assert kept(at).model == "storyteller@4,3"
+    at.selectbox(key=state.sinks_of("storyteller@4,3")).set_value(2)
+    press(at, "Write")  # with the choice in the same message
+    trace = compute.engine().poll(wait(at).record.job).trace
+    assert trace.model_name == "storyteller@4,2" and (trace.config.windows, trace.config.sinks) == ((4,) * 8, 2)
+    positions = torch.arange(len(trace))[None]
+    seen = allowed(positions, positions, 4, 2)[0].numpy()
+    for layer in range(8):
+        assert np.array_equal((trace.pattern(layer) > 0).sum(-1).max(1), seen.sum(1))
+    at.run()
+    assert any("The first 2 tokens stay in sight." in caption.value for caption in at.caption)
+    at.selectbox(key=state.window_of("storyteller@4,2")).select_index(0).run()
+    assert kept(at).model == DEFAULT_MODEL
+
+
 def test_the_logits_are_those_of_the_whole_text_masked_to_that_window():
     """Against the plain network with another mask, handed in by hand: no ring, no variant."""
     loaded = compute.engine().model("storyteller@4")

@@ -1,0 +1,1 @@
+"""The page test_the_paper: the annotated claims, each with its experiment and its verdict."""

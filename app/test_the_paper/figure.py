@@ -1,0 +1,109 @@
+"""The picture of a claim: lines drawn from one table of its finding. Which table and columns is written here, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import plotly.graph_objects as go
+
+from app.theme import OKABE_ITO, THEMES, figure_axis, figure_style
+from mistral_core.experiments.finding import Cell, Finding, Table
+
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """How a table becomes a picture.
+
+    Attributes:
+        table: its name. x, y: columns; several of `y` are lines of their own.
+        by: column whose values are lines of their own; "" = none.
+        log_x, log_y: logarithmic axes. y_title: of the vertical axis. marks_only: points without lines.
+        says: what is to be seen, in a sentence.
+    """
+
+    table: str
+    x: str
+    y: tuple[str, ...]
+    y_title: str
+    says: str
+    by: str = ""
+    log_x: bool = False
+    log_y: bool = False
+    marks_only: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A figure to be drawn in a theme, with its words."""
+
+    draw: Callable[[str], go.Figure]
+    alt: str
+    says: str
+
+
+SHAPES: dict[str, Shape] = {}
+"""By claim."""
+
+
+def figure_of(finding: Finding, provenance: Literal["recorded", "model"]) -> Picture | None:
+    """The picture of a finding; `None` where it has no table for one."""
+    shape = SHAPES.get(finding.claim)
+    table = next((one for one in finding.tables if shape and one.name == shape.table), None)
+    if shape is None or table is None:
+        return None
+    lines = _lines(table, shape)
+    if not lines:
+        return None
+    return Picture(
+        draw=lambda theme: _figure(lines, shape, provenance, theme),
+        alt=f"{table.title}: {shape.y_title} against {shape.x}, {len(lines)} lines",
+        says=f"{shape.says} {provenance}: {table.title}.",
+    )
+
+
+def _lines(table: Table, shape: Shape) -> dict[str, list[tuple[Cell, float]]]:
+    """Points of each line, by its name; what could not be measured has none."""
+    column = {name: index for index, name in enumerate(table.columns)}
+    lines: dict[str, list[tuple[Cell, float]]] = {}
+    for row in table.rows:
+        for y in shape.y:
+            value = row[column[y]]
+            if not isinstance(value, int | float) or (shape.log_y and value <= 0):
+                continue
+            parts = [str(row[column[shape.by]])] if shape.by else []
+            name = " ".join([*parts, *([y] if len(shape.y) > 1 else [])]) or y
+            lines.setdefault(name, []).append((row[column[shape.x]], float(value)))
+    return lines
+
+
+def _figure(lines: dict[str, list[tuple[Cell, float]]], shape: Shape, provenance: str, theme: str) -> go.Figure:
+    colours = THEMES[theme]
+    figure = go.Figure()
+    for index, (name, points) in enumerate(lines.items()):
+        colour = (colours["query"], *OKABE_ITO)[index % (1 + len(OKABE_ITO))]
+        figure.add_scatter(
+            x=[x for x, _ in points],
+            y=[y for _, y in points],
+            name=name,
+            mode="markers" if shape.marks_only else "lines+markers",
+            line={"color": colour, "dash": DASHES[index % len(DASHES)], "width": 2.5},
+            marker={"color": colour, "symbol": SYMBOLS[index % len(SYMBOLS)], "size": 8},
+            hovertemplate="%{x}: %{y:.4g}<extra>%{fullData.name}</extra>",
+        )
+    axis = figure_axis(theme)
+    figure.update_layout(
+        meta={"provenance": provenance},
+        xaxis={**axis, "title": {"text": shape.x, "standoff": 8}, **({"type": "log"} if shape.log_x else {})},
+        yaxis={**axis, "title": {"text": shape.y_title, "standoff": 8}, **({"type": "log"} if shape.log_y else {})},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        showlegend=True,
+        height=380,
+        margin={"l": 10, "r": 20, "t": 10, "b": 10},
+        **figure_style(theme),
+    )
+    return figure

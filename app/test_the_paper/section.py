@@ -1,0 +1,118 @@
+"""One claim: what it says, what would have to be seen, what was measured, and the experiment to run here."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+import streamlit as st
+
+from app import compute
+from app.session import state
+from app.session.desk import Desk
+from app.shared.chart import chart
+from app.shared.work_panel import work_panel
+from app.test_the_paper.figure import figure_of
+from app.test_the_paper.state import PaperState
+from app.test_the_paper.words import as_csv, as_json, badge, cells, criteria_rows
+from mistral_core.experiments.claims import Claim
+from mistral_core.experiments.finding import Finding
+from mistral_core.experiments.record import Record
+
+FORMS = {"quick (under 10 s)": True, "long (minutes)": False}
+
+
+def stated(number: int, claim: Claim) -> None:
+    """The claim and the remark."""
+    st.subheader(f"{number}. {claim.title}")
+    st.markdown(f"> {claim.statement}\n>\n> *{claim.where}*")
+    st.markdown(f"**The remark.** {claim.remark}")
+
+
+def recorded(claim: Claim, record: Record | None) -> None:
+    """The stored finding, or what would have to be seen."""
+    if record is None:
+        st.caption("This claim has not been measured yet. What would have to be seen:")
+        st.table([{"": one.says, "if not": one.limit} for one in claim.needed], hide_index=True)
+        return
+    _finding(record.finding, "recorded")
+    st.caption(
+        f"recorded: {record.day}, {record.machine}; {record.finding.seconds:,.0f} s. Measured again by "
+        f"`{record.command}`. The thresholds stand in mistral_core/experiments/{claim.name}.py, in the history before "
+        "the result."
+    )
+
+
+def live(desk: Desk, claim: Claim, record: Record | None) -> None:
+    """The same experiment on this machine."""
+    st.subheader("Try it here")
+    queue, page = compute.experiments(), desk.page_state(PaperState)
+    form = st.segmented_control(
+        "Form", list(FORMS), default=next(iter(FORMS)), key=state.EXPERIMENT_FORM, label_visibility="collapsed"
+    )
+    quick = FORMS.get(form or "", True)
+    name = f"{claim.name} {quick}"
+    outcome = queue.outcome(claim.name, quick)
+    mine = page.live.get(name)
+    if outcome is not None and (mine is None or not mine.running):
+        _measured_here(outcome.finding, outcome.at, record)
+        label = "Measure again"
+        if mine is not None:
+            page.live.forget(name)  # what it gave is kept for all
+    else:
+        label = "Measure it now"
+    finding = work_panel(
+        page.live,
+        name,
+        lambda report: queue.run(claim.name, quick, report),
+        key=state.EXPERIMENT,
+        label=label,
+        type="primary" if outcome is None else "secondary",
+        icon=":material/science:",
+    )
+    if finding is not None and outcome is None:
+        st.rerun()
+
+
+def _measured_here(finding: Finding, at: float, record: Record | None) -> None:
+    minutes = int(time.time() - at) // 60
+    when = "just now" if minutes < 1 else f"{minutes} minute{'s' if minutes > 1 else ''} ago"
+    if record is not None:
+        same = finding.verdict == record.finding.verdict
+        st.markdown(
+            f"Here: {badge(finding.verdict)} {'as recorded' if same else f'recorded was: {record.finding.verdict}'}",
+            unsafe_allow_html=True,
+        )
+        others = [
+            name for name, content in finding.models.items() if record.finding.models.get(name, content) != content
+        ]
+        if others:
+            st.warning(f"The recorded result is of other weights of {', '.join(others)} than those here.")
+    _finding(finding, "live", headed=record is None)
+    st.caption(f"model: measured on this machine {when}, in {finding.seconds:.1f} s.")
+
+
+def _finding(finding: Finding, kind: Literal["recorded", "live"], headed: bool = True) -> None:
+    """Verdict, criteria, picture, limits, tables and files."""
+    if headed:
+        st.html(badge(finding.verdict))
+    picture = figure_of(finding, "recorded" if kind == "recorded" else "model")
+    if picture is not None:
+        chart(picture.draw, key=state.experiment_part(finding.claim, kind, "figure"), alt=picture.alt)
+        st.caption(picture.says)
+    st.table(criteria_rows(finding.criteria), hide_index=True)
+    if finding.limits:
+        st.markdown("**Limits.** " + " ".join(limit.rstrip(".") + "." for limit in finding.limits))
+    for table in finding.tables:
+        with st.expander(f"{table.title} ({table.source})"):
+            st.dataframe(cells(table), hide_index=True)
+    with st.container(horizontal=True, gap="small"):
+        for kind_of_file, content in (("csv", as_csv), ("json", as_json)):
+            st.download_button(
+                f"{kind_of_file.upper()} file",
+                content(finding),
+                f"{finding.claim}.{kind_of_file}",
+                key=state.experiment_part(finding.claim, kind, kind_of_file),
+                type="tertiary",
+                icon=":material/download:",
+            )
