@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mistral_core.analysis.evaluation import read_documents
+from mistral_core.experiments.finding import Table
 
 VARIABLE = "MISTRAL_HELD_OUT"
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "experiments" / "stories.txt"
@@ -40,3 +41,14 @@ def held_out(quick: bool) -> HeldOut:
     path = Path(named).expanduser() if named else BUNDLED
     documents = tuple(read_documents(path))
     return HeldOut(documents, path.name, sum(len(one.encode()) for one in documents))
+
+
+def text_table(text: HeldOut) -> Table:
+    """Which text was read."""
+    return Table(
+        name="text",
+        title=f"Held-out text that was read ({VARIABLE} names another one for the long form)",
+        source="recorded",
+        columns=("file", "documents", "bytes"),
+        rows=((text.name, len(text.documents), text.size),),
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from mistral_core.experiments.finding import Criterion, Source, Threshold
+from mistral_core.experiments.claims import Value
+from mistral_core.experiments.finding import Source, Threshold
 
 EDGE = Threshold(
     name="at the edge",
@@ -113,8 +114,8 @@ class StackingMeasured:
     sources: int
 
 
-def stacking_criteria(seen: StackingMeasured) -> tuple[Criterion, ...]:
-    """Every threshold beside what was measured, in the order of `THRESHOLDS`."""
+def stacking_values(seen: StackingMeasured) -> dict[str, Value]:
+    """What was measured for every threshold, by its name."""
     low, high = (end / seen.reach for end in seen.horizon_spread)
     off = abs(math.log2(seen.horizon / seen.predicted)) if min(seen.horizon, seen.predicted) > 0 else math.nan
     language = seen.full_horizon / seen.horizon if seen.horizon > 0 else math.nan
@@ -130,9 +131,8 @@ def stacking_criteria(seen: StackingMeasured) -> tuple[Criterion, ...]:
         (THEORY, off, None, words, "derived"),
         (BEATS, seen.beats, None, asked, "derived"),
     )
-    return tuple(
-        Criterion(
-            threshold=threshold,
+    return {
+        threshold.name: Value(
             measured=value,
             source=source,
             low=None if ends is None else ends[0],
@@ -140,4 +140,4 @@ def stacking_criteria(seen: StackingMeasured) -> tuple[Criterion, ...]:
             repeats=of,
         )
         for threshold, value, ends, of, source in values
-    )
+    }

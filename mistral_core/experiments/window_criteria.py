@@ -10,7 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mistral_core.experiments.finding import Criterion, Threshold
+from mistral_core.experiments.claims import Value
+from mistral_core.experiments.finding import Threshold
 
 SCORES = Threshold(
     name="scores counted",
@@ -142,8 +143,8 @@ class WindowMeasured:
     names: int
 
 
-def window_criteria(seen: WindowMeasured) -> tuple[Criterion, ...]:
-    """Every threshold beside what was measured, in the order of `THRESHOLDS`."""
+def window_values(seen: WindowMeasured) -> dict[str, Value]:
+    """What was measured for every threshold, by its name."""
     times = sorted(seen.times)
     rise = seen.loss_imposed - seen.loss
     mean, error, words = seen.price
@@ -164,9 +165,8 @@ def window_criteria(seen: WindowMeasured) -> tuple[Criterion, ...]:
         (CAN_RECALL, near, (low, high), f"{seen.names} names, {seen.recall_by}"),
         (RECALL_LOST, lost, None, f"{seen.names} names, {seen.recall_by}"),
     )
-    return tuple(
-        Criterion(
-            threshold=threshold,
+    return {
+        threshold.name: Value(
             measured=value,
             source="model",
             low=None if ends is None or math.isnan(ends[0]) else ends[0],
@@ -174,4 +174,4 @@ def window_criteria(seen: WindowMeasured) -> tuple[Criterion, ...]:
             repeats=of,
         )
         for threshold, value, ends, of in values
-    )
+    }

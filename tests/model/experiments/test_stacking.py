@@ -10,11 +10,12 @@ import torch
 from mistral_core.analysis.dilution import evenly, kernel
 from mistral_core.checkpoint.load import load_model
 from mistral_core.checkpoint.registry import bundled_root
-from mistral_core.experiments import stacking
-from mistral_core.experiments.finding import Finding, judged
+from mistral_core.experiments import stacking_run
+from mistral_core.experiments.claims import Measured, concluded, run
+from mistral_core.experiments.finding import Finding
 from mistral_core.experiments.horizon import beats, edges, key_felt
-from mistral_core.experiments.stacking import run_stacking
-from mistral_core.experiments.stacking_criteria import THRESHOLDS, StackingMeasured, stacking_criteria
+from mistral_core.experiments.stacking import CLAIM
+from mistral_core.experiments.stacking_criteria import ALWAYS, THRESHOLDS, StackingMeasured, stacking_values
 from mistral_core.model import random_model
 from tests.conftest import TINY, TINY_STD
 
@@ -36,12 +37,18 @@ REACHED = StackingMeasured(
 )
 
 
+def verdict(**changes):
+    measured = Measured(values=stacking_values(replace(REACHED, **changes)), tables=())
+    finding = concluded(CLAIM, measured, quick=False, seconds=1)
+    return finding.verdict, finding.limits
+
+
 def test_a_reach_that_is_used_holds():
-    assert judged(stacking_criteria(REACHED)) == ("holds", ())
-    assert [one.threshold for one in stacking_criteria(REACHED)] == list(THRESHOLDS)
-    measured = {one.threshold.name: one.measured for one in stacking_criteria(REACHED)}
-    assert measured["used"] == pytest.approx(80 / 120)
-    assert measured["dilution theory"] == pytest.approx(math.log2(1.6))
+    assert verdict() == ("holds", ALWAYS)
+    measured = stacking_values(REACHED)
+    assert list(measured) == [one.name for one in THRESHOLDS]
+    assert measured["used"].measured == pytest.approx(80 / 120)
+    assert measured["dilution theory"].measured == pytest.approx(math.log2(1.6))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +68,7 @@ def test_a_reach_that_is_used_holds():
     ],
 )
 def test_each_verdict_flips_with_its_measurement(changes, expected, said):
-    found, limits = judged(stacking_criteria(replace(REACHED, **changes)))
+    found, limits = verdict(**changes)
     assert found == expected and any(said in limit for limit in limits)
 
 
@@ -112,11 +119,9 @@ def test_the_relay_feels_its_key_up_to_its_reach(relay):
 def finding():
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("TEXTS", 2), ("SOURCES", 2), ("PAIRS", 3)):
-            patch.setattr(stacking, name, {True: value})
+            patch.setattr(stacking_run, name, {True: value})
         reports = []
-        made = run_stacking(
-            lambda name: load_model(bundled_root() / name), quick=True, report=lambda *args: reports.append(args)
-        )
+        made = run("stacking", quick=True, report=lambda *args: reports.append(args))
     return made, reports
 
 

@@ -6,13 +6,14 @@ from dataclasses import replace
 import pytest
 
 from mistral_core.analysis.window_cost import Cost, scores_needed
-from mistral_core.checkpoint.load import load_model
-from mistral_core.checkpoint.registry import bundled_root
 from mistral_core.experiments import held_out as text
-from mistral_core.experiments import window
-from mistral_core.experiments.finding import Finding, judged
-from mistral_core.experiments.window import crossing, miscounted, run_window
-from mistral_core.experiments.window_criteria import THRESHOLDS, WindowMeasured, window_criteria
+from mistral_core.experiments import window_run
+from mistral_core.experiments.claims import Measured, concluded, run
+from mistral_core.experiments.finding import Finding
+from mistral_core.experiments.models import load
+from mistral_core.experiments.window import CLAIM
+from mistral_core.experiments.window_criteria import ALWAYS, THRESHOLDS, WindowMeasured, window_values
+from mistral_core.experiments.window_run import crossing, miscounted, run_window
 
 TRADE_OFF = WindowMeasured(
     miscounted=0.0,
@@ -36,13 +37,15 @@ TRADE_OFF = WindowMeasured(
 
 
 def verdict(**changes):
-    return judged(window_criteria(replace(TRADE_OFF, **changes)))
+    measured = Measured(values=window_values(replace(TRADE_OFF, **changes)), tables=())
+    finding = concluded(CLAIM, measured, quick=False, seconds=1)
+    return finding.verdict, finding.limits
 
 
 def test_a_trade_off_with_all_its_sides_holds():
-    assert verdict() == ("holds", ())
-    assert [one.threshold for one in window_criteria(TRADE_OFF)] == list(THRESHOLDS)
-    by_name = {one.threshold.name: one for one in window_criteria(TRADE_OFF)}
+    assert verdict() == ("holds", ALWAYS)
+    by_name = window_values(TRADE_OFF)
+    assert list(by_name) == [one.name for one in THRESHOLDS]
     assert by_name["time"].measured == 3.0 and (by_name["time"].low, by_name["time"].high) == (2.0, 4.0)
     assert by_name["rescue by sinks"].measured == pytest.approx(1.9 / 2.3)
     assert by_name["price out of sight"].measured == pytest.approx(0.1)
@@ -72,7 +75,7 @@ def test_each_verdict_flips_with_its_measurement(changes, expected, said):
 
 
 def test_a_model_too_small_to_test_says_nothing_of_recall():
-    measured = {one.threshold.name: one for one in window_criteria(replace(TRADE_OFF, recall_near=(0.6, 0.5, 0.7)))}
+    measured = window_values(replace(TRADE_OFF, recall_near=(0.6, 0.5, 0.7)))
     assert math.isnan(measured["recall lost"].measured)
 
 
@@ -93,16 +96,11 @@ def test_the_crossing_is_where_it_stays_faster():
 @pytest.fixture(scope="module")
 def finding():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(window, "WINDOW", {True: 16})
-        patch.setattr(window, "REPEATS", {True: 1})
+        patch.setattr(window_run, "WINDOW", {True: 16})
+        patch.setattr(window_run, "REPEATS", {True: 1})
         reports = []
-        made = run_window(load, quick=True, report=lambda *args: reports.append(args))
+        made = run("window", quick=True, report=lambda *args: reports.append(args))
     return made, reports
-
-
-def load(name):
-    folder = bundled_root() / name
-    return load_model(folder) if folder.is_dir() else None
 
 
 def test_the_quick_form_reads_the_bundled_models(finding):
@@ -113,7 +111,7 @@ def test_the_quick_form_reads_the_bundled_models(finding):
     assert values["scores counted"] == 0 and values["memory"] == 16 and values["relay arrives"] >= 0.9
     done = [step for step, _, _ in reports]
     assert done == sorted(done) and reports[-1][0] == reports[-1][1]
-    assert any("stories.txt" in limit for limit in made.limits)
+    assert made.tables[-1].rows[0][0] == "stories.txt"
     again = Finding.from_json(made.to_json())
     assert again.verdict == made.verdict and set(again.limits) == set(made.limits)
 
