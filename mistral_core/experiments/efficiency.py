@@ -7,8 +7,30 @@ the paper's own table has it ahead at all.
 
 from __future__ import annotations
 
-from mistral_core.experiments.claims import Claim
-from mistral_core.experiments.finding import Threshold
+from collections.abc import Callable, Mapping, Sequence
+
+from mistral_core.analysis.accounting import (
+    flops_per_token,
+    kv_bytes_per_token,
+    kv_cache_bytes,
+    parameter_count,
+    weight_bytes,
+)
+from mistral_core.analysis.progress import Report
+from mistral_core.config import MistralConfig
+from mistral_core.experiments.claims import Claim, Measured, Value
+from mistral_core.experiments.finding import Table, Threshold
+from mistral_core.experiments.published_figures import (
+    BENCHMARKS,
+    CODE,
+    CODING,
+    MISTRAL,
+    SCORES,
+    SCORES_SOURCE,
+    SECOND,
+    SHAPES,
+    config_of,
+)
 
 _SAVES = 2 / 3
 """Costs of the 7B over those of the 13B: more than a third must be saved. The names promise 7/13, that is 0.54; with a
@@ -36,7 +58,7 @@ CLAIM = Claim(
         ),
         Threshold(
             name="arithmetic",
-            says="floating point operations to decode a token, over those of Llama 2 13B, the worst of 4k to 128k tokens",
+            says="operations to decode a token, over those of Llama 2 13B, the worst of 4k to 128k tokens",
             role="necessary",
             limit="it needs hardly less arithmetic than the model that it is compared with",
             at_most=_SAVES,
@@ -83,3 +105,151 @@ CLAIM = Claim(
         "Llama 1 33B is what the paper calls 34B",
     ),
 )
+
+CONTEXTS = (4096, 8192, 16_384, 32_768, 65_536, 131_072)
+"""Tokens, 4k to 128k."""
+LARGE = 13.1e9
+"""Parameters; a row of table 2 with more is larger than a 13B."""
+
+
+def measure(*, quick: bool, report: Report) -> Measured:
+    """Computes the ledger and reads table 2; the quick form is the whole."""
+    report(0, 1, "the ledger is computed from the configurations")
+    measured = weighed({name: config_of(name) for name in SHAPES}, SCORES)
+    report(1, 1, "done")
+    return measured
+
+
+def weighed(configs: Mapping[str, MistralConfig], scores: Mapping[str, Sequence[float]]) -> Measured:
+    """The costs of these networks and these scores, held against each other.
+
+    Args:
+        configs: by model; Mistral 7B and Llama 2 13B among them.
+        scores: per cent, by model, in the order of `BENCHMARKS`.
+    """
+    own, other = configs[MISTRAL], configs[SECOND]
+
+    def worst(cost: Callable[[MistralConfig, int], int]) -> Value:
+        all_of_them = [cost(own, context) / cost(other, context) for context in CONTEXTS]
+        return Value(
+            measured=max(all_of_them),
+            low=min(all_of_them),
+            high=max(all_of_them),
+            source="theory",
+            repeats=f"{len(CONTEXTS)} lengths of text",
+        )
+
+    ahead = sum(a > b for a, b in zip(scores[MISTRAL], scores[SECOND], strict=True))
+    code = [BENCHMARKS.index(name) for name in CODING]
+    not_behind = sum(scores[MISTRAL][one] >= scores[CODE][one] for one in code)
+    larger = sum(parameter_count(configs[name])["total"] > LARGE for name in scores)
+    columns = f"{len(BENCHMARKS)} columns"
+    return Measured(
+        values={
+            "parameters": Value(
+                measured=parameter_count(own)["total"] / parameter_count(other)["total"], source="theory"
+            ),
+            "arithmetic": worst(flops_per_token),
+            "cache": worst(kv_cache_bytes),
+            "most benchmarks": Value(measured=ahead, source="published", repeats=columns),
+            "every benchmark": Value(measured=ahead, source="published", repeats=columns),
+            "code": Value(measured=not_behind, source="published", repeats=f"{len(CODING)} columns"),
+            "larger models": Value(measured=larger, source="published", repeats=f"{len(scores)} rows"),
+        },
+        tables=(_costs(configs, scores), _by_length(configs), _scores(scores), _best(configs, scores)),
+    )
+
+
+def _costs(configs: Mapping[str, MistralConfig], scores: Mapping[str, Sequence[float]]) -> Table:
+    """A line a model: what "best" depends on. A score that is not in table 2 is empty."""
+    rows = []
+    for name, config in configs.items():
+        mean = sum(scores[name]) / len(BENCHMARKS) if name in scores else None
+        parameters = parameter_count(config)["total"]
+        rows.append(
+            (
+                name,
+                parameters / 1e9,
+                weight_bytes(config) / 2**30,
+                flops_per_token(config, CONTEXTS[0]) / 1e9,
+                flops_per_token(config, CONTEXTS[3]) / 1e9,
+                kv_bytes_per_token(config) / 2**10,
+                kv_cache_bytes(config, CONTEXTS[3]) / 2**30,
+                mean,
+                None if mean is None else mean / (parameters / 1e9),
+            )
+        )
+    return Table(
+        name="costs",
+        title="What each model costs; bytes of bfloat16",
+        source="theory",
+        columns=(
+            "model",
+            "parameters, billions",
+            "weights, GiB",
+            "GFLOP a token at 4k",
+            "GFLOP a token at 32k",
+            "keys and values a token, KiB",
+            "keys and values at 32k, GiB",
+            "mean of the 12 published scores, %",
+            "that mean per billion parameters",
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _by_length(configs: Mapping[str, MistralConfig]) -> Table:
+    """Bytes of keys and values by model and length: the Llamas are counted beyond the length they were trained at."""
+    return Table(
+        name="cache",
+        title="Keys and values of one text by its length, GiB of bfloat16",
+        source="theory",
+        columns=("tokens", *configs),
+        rows=tuple(
+            (context, *(kv_cache_bytes(config, context) / 2**30 for config in configs.values())) for context in CONTEXTS
+        ),
+    )
+
+
+def _scores(scores: Mapping[str, Sequence[float]]) -> Table:
+    """Table 2, a line a benchmark, with who is ahead."""
+    rows = []
+    for index, benchmark in enumerate(BENCHMARKS):
+        column = {name: row[index] for name, row in scores.items()}
+        rows.append(
+            (
+                benchmark,
+                *column.values(),
+                round(column[MISTRAL] - column[SECOND], 1),
+                round(column[MISTRAL] - column[CODE], 1),
+            )
+        )
+    return Table(
+        name="scores",
+        title=f"Benchmarks, per cent ({SCORES_SOURCE})",
+        source="published",
+        columns=("benchmark", *scores, f"ahead of {SECOND}", f"ahead of {CODE}"),
+        rows=tuple(rows),
+    )
+
+
+def _best(configs: Mapping[str, MistralConfig], scores: Mapping[str, Sequence[float]]) -> Table:
+    """Who is best depends on what is asked."""
+    longest = CONTEXTS[-1]
+    least: dict[str, Callable[[MistralConfig], int]] = {
+        "fewest parameters": lambda config: parameter_count(config)["total"],
+        "least arithmetic a token at 4k": lambda config: flops_per_token(config, CONTEXTS[0]),
+        "least arithmetic a token at 128k": lambda config: flops_per_token(config, longest),
+        "fewest bytes kept for a token": kv_bytes_per_token,
+        "fewest bytes kept for a text of 128k": lambda config: kv_cache_bytes(config, longest),
+    }
+    rows = [(what, min(configs, key=lambda name: cost(configs[name])), "theory") for what, cost in least.items()]
+    for index, benchmark in enumerate(BENCHMARKS):
+        rows.append((f"highest score in {benchmark}", max(scores, key=lambda name: scores[name][index]), "published"))
+    return Table(
+        name="best",
+        title="Which model is best, by what is asked",
+        source="derived",
+        columns=("asked for", "best", "source"),
+        rows=tuple(rows),
+    )
