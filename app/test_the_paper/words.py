@@ -13,7 +13,12 @@ from mistral_core.experiments.finding import Cell, Criterion, Finding, Number, T
 
 MARKS: dict[Verdict, str] = {"holds": "✓", "holds within limits": "≈", "does not hold": "✗", "not shown here": "?"}
 """A verdict is never told by colour alone."""
-ROLES = {"claim": "the claim needs it", "limit": "limits the claim", "control": "without it nothing can be said"}
+ROLES = {
+    "claim": "the claim needs it",
+    "necessary": "the claim needs it, and it shows nothing alone",
+    "limit": "limits the claim",
+    "control": "without it nothing can be said",
+}
 
 
 def number(value: Number) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 Verdict = Literal["holds", "holds within limits", "does not hold", "not shown here"]
 VERDICTS: tuple[Verdict, ...] = ("holds", "holds within limits", "does not hold", "not shown here")
 Source = Literal["model", "derived", "theory", "recorded", "published"]
-Role = Literal["claim", "limit", "control"]
+Role = Literal["claim", "necessary", "limit", "control"]
 Number = float | int
 Cell = str | float | int | None
 
@@ -27,8 +27,9 @@ class Threshold:
         name: short, unique within the experiment.
         says: a sentence of what is measured, with its unit.
         at_least, at_most: the bounds; exactly one is given.
-        role: "claim" = the claim fails without it; "limit" = the claim holds only within limits without it;
-            "control" = nothing can be said without it (a positive control, enough repeats).
+        role: "claim" = the claim fails without it; "necessary" = the claim fails without it, and with it nothing is
+            shown yet; "limit" = the claim holds only within limits without it; "control" = nothing can be said without
+            it (a positive control, enough repeats).
         limit: the sentence that is said where it is not met.
     """
 
@@ -178,16 +179,19 @@ class Finding:
 def judged(criteria: Sequence[Criterion]) -> tuple[Verdict, tuple[str, ...]]:
     """The verdict that follows, and the limits of those criteria that are not met.
 
-    A control that fails: not shown here. Else a criterion of the claim that fails: does not hold. Else a limit that
-    fails: holds within limits. Nothing that tests the claim: not shown here.
+    A control that fails: not shown here. Else a criterion of the claim, or one necessary to it, that fails: does not
+    hold. Else nothing that tests the claim: not shown here, however much is consistent with it. Else a limit that
+    fails: holds within limits.
     """
     failed = [one.threshold for one in criteria if not one.met]
     limits = tuple(threshold.limit for threshold in failed)
     roles = {threshold.role for threshold in failed}
-    if "control" in roles or not any(one.threshold.role == "claim" for one in criteria):
+    if "control" in roles:
         return "not shown here", limits
-    if "claim" in roles:
+    if roles & {"claim", "necessary"}:
         return "does not hold", limits
+    if not any(one.threshold.role == "claim" for one in criteria):
+        return "not shown here", limits
     return ("holds within limits" if roles else "holds"), limits
 
 
