@@ -30,6 +30,7 @@ ENTRIES = (
     Entry("attention", "Attention", "who looks at whom?"),
     Entry("ring", "Ring", "what is kept?"),
     Entry("reach", "Reach", "how far does a change travel?"),
+    Entry("break_it", "Break it", "what if it were wrong?"),
     Entry("models", "Models", "which model is this?"),
 )
 """In the order of the menu; the first one answers at `/`."""
