@@ -212,7 +212,7 @@ export class PartMap {
     } else if (!measured) state.replaceChildren(meta.status === "running" ? "Being written …" : "Measuring …");
     else
       state.replaceChildren(
-        `ln p as it is: ${nats(meta.log_prob ?? NaN)}. Each cell: how it changes, in nats, when this part alone is silent.`,
+        `ln p is ${nats(meta.log_prob ?? NaN)}. Each cell: how that changes, in nats, when this part alone is silent.`,
       );
     page
       .part("map-legend")
