@@ -2,7 +2,7 @@
 
 import { apart, el, segmented } from "../kit/dom.js";
 import { grouped, percent, plural, quoted } from "../kit/format.js";
-import { nats } from "./changes.js";
+import { exactly, nats } from "./changes.js";
 
 /**
  * @typedef {import("./run.js").BreakRun} BreakRun
@@ -108,8 +108,8 @@ export class Both {
     const word = quoted(run.meta.explained.trim() || "␣");
     const lines = [
       [
-        `ln p of ${word}: ${before.toFixed(2)} → `,
-        bold(after.toFixed(2)),
+        `ln p of ${word}: ${exactly(before)} → `,
+        bold(exactly(after)),
         `. The whole prediction: KL `,
         bold(`${nats(kl)} nats`),
         ".",

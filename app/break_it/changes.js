@@ -60,6 +60,13 @@ export function signed(value) {
 }
 
 /**
+ * A log-probability with two digits.
+ *
+ * @param {number} value  nats
+ */
+export const exactly = (value) => value.toFixed(2).replace("-", "−");
+
+/**
  * How strongly a change is coloured, 0 to 1: the square root, so that small ones can be seen.
  *
  * @param {number} value

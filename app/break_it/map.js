@@ -41,7 +41,7 @@ export class PartMap {
 
   /** @param {Event} event */
   cellOf(event) {
-    const node = closest(event, ".mx-map-cell");
+    const node = closest(event, ".mx-parts-cell");
     return this.rows.flat().find((cell) => cell.node === node) ?? null;
   }
 
@@ -133,15 +133,15 @@ export class PartMap {
     host.style.setProperty("--heads", String(columns));
     host.style.setProperty("--cell-least", columns > 12 ? "1.25rem" : "0.5rem");
     const per = heads / shared;
-    const head = [el("span", { class: "mx-map-side" })];
+    const head = [el("span", { class: "mx-parts-side" })];
     for (let column = 0; column < columns; column++) {
       const group = by === "heads" ? Math.floor(column / per) : column;
-      const name = el("span", { class: "mx-map-head mx-map-group", role: "columnheader" }, String(column + 1));
+      const name = el("span", { class: "mx-parts-head mx-parts-group", role: "columnheader" }, String(column + 1));
       name.style.setProperty("--of", `var(--mx-group-${group % 8})`);
       name.title = by === "heads" ? `head ${column + 1}, reads K/V head ${group + 1}` : `K/V head ${column + 1}`;
       head.push(name);
     }
-    head.push(el("span", {}), el("span", { class: "mx-map-head", role: "columnheader", "data-term": "MLP" }, "MLP"));
+    head.push(el("span", {}), el("span", { class: "mx-parts-head", role: "columnheader", "data-term": "MLP" }, "MLP"));
     this.rows = [];
     const rows = [];
     for (let layer = 0; layer < run.layers; layer++) {
@@ -150,11 +150,11 @@ export class PartMap {
       for (let index = 0; index < columns; index++) cells.push(this.cell(by, layer, index));
       const mlp = this.cell("mlps", layer, 0);
       this.rows.push([...cells, mlp]);
-      const side = el("span", { class: "mx-map-side", role: "rowheader" }, `L${layer + 1}`);
+      const side = el("span", { class: "mx-parts-side", role: "rowheader" }, `L${layer + 1}`);
       const nodes = [side, ...cells.map(({ node }) => node), el("span", {}), mlp.node];
-      rows.unshift(el("div", { class: "mx-map-row", role: "row" }, ...nodes));
+      rows.unshift(el("div", { class: "mx-parts-row", role: "row" }, ...nodes));
     }
-    host.replaceChildren(el("div", { class: "mx-map-row", role: "row" }, ...head), ...rows);
+    host.replaceChildren(el("div", { class: "mx-parts-row", role: "row" }, ...head), ...rows);
     this.at = { layer: run.layers - 1, column: 0 };
     this.rove();
   }
@@ -164,7 +164,7 @@ export class PartMap {
    * @param {number} index
    * @returns {Cell} */
   cell(kind, layer, index) {
-    const node = el("button", { type: "button", class: "mx-map-cell" });
+    const node = el("button", { type: "button", class: "mx-parts-cell" });
     const cell = { node, kind, layer, index };
     node.dataset.change = this.change(cell);
     return cell;
