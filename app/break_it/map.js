@@ -16,7 +16,8 @@ const COLUMNS = [
   ["heads", "heads", "head"],
   ["groups", "K/V heads", "KV"],
 ];
-const NARROW = 34; // px: in less there is no room for a number
+const ROOMY = 36; // px: in less a number loses its leading zero
+const NARROW = 25; // px: in less there is room for a sign alone
 
 export class PartMap {
   /** @param {import("./page.js").default} page */
@@ -114,9 +115,9 @@ export class PartMap {
     const shape = JSON.stringify([run.id, by, model.n_layers, model.n_heads, model.n_kv_heads]);
     if (shape !== this.shape) this.make(run, by);
     this.shape = shape;
-    const dense = this.rows[0][0].node.clientWidth < NARROW;
+    const { clientWidth } = this.rows[0][0].node;
     const top = run.top(by);
-    for (const cell of this.rows.flat()) this.paint(run, cell, top, dense);
+    for (const cell of this.rows.flat()) this.paint(run, cell, top, clientWidth);
     segmented(page.part("by"), model.n_heads === model.n_kv_heads ? [] : COLUMNS, by, (chosen) => {
       page.by = chosen;
       page.draw();
@@ -173,15 +174,17 @@ export class PartMap {
   /** @param {BreakRun} run
    * @param {Cell} cell
    * @param {number} top  nats that are fully coloured
-   * @param {boolean} dense  whether there is room for a sign alone */
-  paint(run, cell, top, dense) {
+   * @param {number} width  of a cell, px */
+  paint(run, cell, top, width) {
     const { page } = this;
     const { colour, choice, mapped } = page;
     const { node } = cell;
     const value = mapped ? run.change(cell.kind, cell.layer, cell.index) : NaN;
     const text = signed(value);
     const fill = blend(colour.card, value < 0 ? colour.negative : colour.positive, strength(value, top));
-    node.textContent = dense ? text.slice(0, text === "0" ? 0 : 1) : text;
+    const large = this.page.unit / 14;
+    const fitting = width < NARROW * large ? text.replace(/[\d.]/g, "") : text.replace(/^(.)0\./, "$1.");
+    node.textContent = width < ROOMY * large ? fitting : text;
     node.style.background = text ? fill : "";
     node.style.color = text ? inkOn(fill) : "";
     node.dataset.value = Number.isFinite(value) ? value.toFixed(4) : "";

@@ -126,7 +126,8 @@ export class Story {
     const token = this.tokens[index];
     if (!token) return;
     const top = token.node.offsetTop - host.offsetTop;
-    if (top < host.scrollTop + 20 || top > host.scrollTop + host.clientHeight - 50)
+    const end = host.scrollTop + host.clientHeight;
+    if (top < host.scrollTop + 10 || top + 1.2 * token.node.offsetHeight > end)
       host.scrollTop = top - host.clientHeight / 3;
   }
 }
