@@ -51,9 +51,9 @@ export class Both {
       "div",
       { class: "mx-row mx-columns" },
       el("span", {}, "next word"),
-      el("span", {}, "outline: as it is"),
-      el("span", { class: "mx-num" }, "as it is"),
-      el("span", { class: "mx-num" }, "changed"),
+      el("span", {}),
+      el("span", { class: "mx-num" }, "▯ as it is"),
+      el("span", { class: "mx-num" }, "▮ changed"),
     );
     return [head, ...candidates.map((candidate) => this.row(candidate, most))];
   }

@@ -132,6 +132,7 @@ export class PartMap {
     const { n_heads: heads, n_kv_heads: shared } = run.meta.model;
     const columns = run.columns(by);
     host.style.setProperty("--heads", String(columns));
+    host.style.setProperty("--layers", String(run.layers));
     host.style.setProperty("--cell-least", columns > 12 ? "1.25rem" : "0.5rem");
     const per = heads / shared;
     const head = [el("span", { class: "mx-parts-side" })];

@@ -125,9 +125,10 @@ export class Story {
     const { host } = this;
     const token = this.tokens[index];
     if (!token) return;
-    const top = token.node.offsetTop - host.offsetTop;
-    const end = host.scrollTop + host.clientHeight;
-    if (top < host.scrollTop + 10 || top + 1.2 * token.node.offsetHeight > end)
-      host.scrollTop = top - host.clientHeight / 3;
+    const box = host.getBoundingClientRect();
+    const word = token.node.getBoundingClientRect();
+    const above = word.top - box.top - 0.3 * word.height;
+    const below = word.bottom - box.bottom + 0.5 * word.height;
+    if (above < 0 || below > 0) host.scrollTop += word.top - box.top - box.height / 3;
   }
 }
