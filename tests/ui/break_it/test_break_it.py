@@ -106,11 +106,11 @@ def test_what_a_change_cannot_reach_is_the_same_bit_for_bit(desk):
 
 
 def test_as_drawn_is_the_run_itself_where_nothing_differs(desk):
-    ask(desk, question(changes=["hide:30"], target=20, writing="seeded"))
-    own = desk.record.trace.token_texts[21 : 21 + measure.WRITTEN]
+    ask(desk, question(changes=["hide:50"], target=44, writing="seeded"))
+    own = compute.recording().token_texts[45 : 45 + measure.WRITTEN]
     written = sent(desk).header["changed"]["written"]
     assert "".join(written[0]) == "".join(own)
-    assert written[1][:9] == written[0][:9], "up to the hidden word nothing is changed"
+    assert written[1][:6] == written[0][:6], "up to the hidden word nothing is changed"
 
 
 def test_after_the_last_token_the_likeliest_is_meant(desk):
