@@ -33,7 +33,7 @@ live_picture(
     break_picture,
     break_payload,
     key=state.BREAK_PICTURE,
-    every=0.5,
+    every=1.0,
     busy=busy,
     polling=busy(desk),
     acts={"ask": ask, "act": act},

@@ -24,7 +24,9 @@ export class Choosing {
     this.near.addEventListener("change", () => {
       const value = this.near.value.trim();
       const distance = value === "" ? null : Math.max(0, Math.floor(Number(value)));
-      page.ask({ changes: limited(page.choice.changes ?? [], Number.isNaN(distance) ? null : distance, page.several) });
+      page.ask({
+        changes: limited(page.choice.changes ?? [], Number.isNaN(distance) ? null : distance, page.manner.several),
+      });
     });
     this.attention.addEventListener("change", () => {
       if (this.attention.value) page.toggle(`attention:${this.attention.value}`);
@@ -36,8 +38,8 @@ export class Choosing {
     const { page } = this;
     const changes = page.choice.changes ?? [];
     const shape = JSON.stringify([run.id, run.layers, changes, run.meta.chosen_for, page.fresh]);
-    segmented(page.part("several"), SEVERAL, page.several ? "several" : "one", (value) => {
-      page.several = value === "several";
+    segmented(page.part("several"), SEVERAL, page.manner.several ? "several" : "one", (value) => {
+      page.manner.several = value === "several";
       page.draw();
     });
     segmented(page.part("level"), LEVELS, page.choice.level, (level) => page.ask({ level }));

@@ -110,7 +110,7 @@ export class PartMap {
   /** @param {BreakRun} run */
   draw(run) {
     const { page } = this;
-    const { by } = page;
+    const { by } = page.manner;
     const { model } = run.meta;
     const shape = JSON.stringify([run.id, by, model.n_layers, model.n_heads, model.n_kv_heads]);
     if (shape !== this.shape) this.make(run, by);
@@ -119,7 +119,7 @@ export class PartMap {
     const top = run.top(by);
     for (const cell of this.rows.flat()) this.paint(run, cell, top, clientWidth);
     segmented(page.part("by"), model.n_heads === model.n_kv_heads ? [] : COLUMNS, by, (chosen) => {
-      page.by = chosen;
+      page.manner.by = chosen;
       page.draw();
     });
     this.words(run, top);

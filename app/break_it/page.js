@@ -20,6 +20,10 @@ import { spot, unreported } from "../kit/places.js";
  * @typedef {import("./types.js").BreakArrays} BreakArrays
  */
 
+/** How a visitor works, on whichever picture of this page he comes back to.
+ * @type {{ by: import("./run.js").Columns, several: boolean }} */
+const manner = { by: "heads", several: false };
+
 /** @extends {Surface<BreakRun, import("./types.js").Events>} */
 export default class BreakPage extends Surface {
   /**
@@ -33,10 +37,8 @@ export default class BreakPage extends Surface {
     this.choice = { target: 0, level: "zero", changes: null, writing: "greedy" };
     /** Number of the last question. */
     this.asked = 0;
-    /** @type {import("./run.js").Columns} */
-    this.by = "heads";
-    /** Whether a click on a part leaves the other changes as they are. */
-    this.several = false;
+    /** Columns of the map, and whether a click on a part leaves the other changes as they are. */
+    this.manner = manner;
     /** @type {import("./story.js").Clicks} */
     this.clicks = "target";
     this.acts = 0;
@@ -126,7 +128,7 @@ export default class BreakPage extends Surface {
   /** A click on a part, or on a word to hide.
    * @param {string} change */
   toggle(change) {
-    this.ask({ changes: toggled(this.choice.changes ?? [], change, this.several) });
+    this.ask({ changes: toggled(this.choice.changes ?? [], change, this.manner.several) });
   }
 
   /** @param {Partial<Choice>} change */

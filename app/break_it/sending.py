@@ -23,8 +23,9 @@ from mistral_core.trace.trace import Trace
 
 Result = TypeVar("Result")
 
-PATIENCE = 0.4
-"""Seconds that a picture waits for what is measured; after them it says how far the work is."""
+PATIENCE = 0.2
+"""Seconds that a picture waits for the map, and for the changed run; after them it says how far the work is. Together
+much less than the page takes to look again: a look that the next one overtakes takes the picture off the page."""
 LATER = "What is measured comes when the text has been written."
 
 
