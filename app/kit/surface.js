@@ -30,6 +30,8 @@ const ROLES = /** @type {const} */ ([
   "attention",
   "surprise",
   "influence",
+  "positive",
+  "negative",
   "error",
 ]);
 const GROUPS = 8;

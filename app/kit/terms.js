@@ -83,6 +83,11 @@ export const TERMS = {
     "RoPE: pairs of a key’s numbers are turned by an angle that grows with the position, so that a " +
     "comparison knows how far apart two tokens are.",
   parts: "Each cell’s share of the change of the next word; the frame is round the largest of its row.",
+  "knocked out": "A part that is silent adds nothing to what the model knows (zero), or the same everywhere: its mean.",
+  MLP: "The feed-forward part of a layer: it works on each token alone, with what attention has brought.",
+  "distance limit":
+    "In every layer, keys further back than this are taken away, and the weights that are left sum to 1 again: " +
+    "as if the window were smaller.",
   influence:
     "By how much the logarithm of the next word’s probability would move if this place were changed by as much as " +
     "it is large, going by the slope here: 0.001 = too little to notice, 1 = it is another prediction.",

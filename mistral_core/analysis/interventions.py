@@ -23,6 +23,7 @@ attention edges: Geva et al. 2023 (arXiv 2304.14767); added vectors: Turner et a
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, get_args
@@ -102,7 +103,7 @@ class KnockOut:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Severing:
+class Severing(ABC):
     """What takes attention away; the classes below say which.
 
     Attributes:
@@ -123,9 +124,9 @@ class Severing:
         """Whether scores become -inf; else weights become 0."""
         return bool(getattr(self, "renormalise", True))
 
+    @abstractmethod
     def severs(self, queries: Any, keys: Any, window: Window, sinks: int) -> Any:
         """True for what a query loses, for arrays of positions (numpy or torch) that broadcast."""
-        raise NotImplementedError
 
     def check(self, config: MistralConfig) -> None:
         """Refuses layers that this model does not have.

@@ -118,6 +118,7 @@ SCENES = (
     Scene("ring, chunks", "/ring", _scene_of_ring("chunks"), SOME_WIDTHS),
     Scene("ring, going back", "/ring", _scene_of_ring("rewind"), SOME_WIDTHS),
     Scene("reach", "/reach", _measured),
+    Scene("break_it", "/break_it", _measured),
     Scene("models", "/models", _listed),
 )
 """All pages, opened with the recorded text; the same as a visitor meets them first."""

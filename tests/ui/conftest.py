@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from app import compute
+from app.break_it import sending as breaking
 from app.reach import sending
 from app.session.runs import Record
 
@@ -20,8 +21,9 @@ def _cold(monkeypatch):
 
 @pytest.fixture
 def patient(monkeypatch):
-    """The page reach waits for its measurement, however slow the machine is."""
-    monkeypatch.setattr(sending, "PATIENCE", 60.0)
+    """The pages reach and break_it wait for what they measure, however slow the machine is."""
+    for page in (sending, breaking):
+        monkeypatch.setattr(page, "PATIENCE", 60.0)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from app import compute, wire_types
 from app.attention.finding import cancel, find
 from app.attention.scores import read_scores
 from app.attention.sending import attention_payload, busy
+from app.break_it.sending import break_payload
 from app.next_word.sending import next_word_payload
 from app.reach.asking import ask
 from app.reach.sending import reach_payload
@@ -36,6 +37,7 @@ PAYLOADS = {
     "attention": attention_payload,
     "ring": ring_payload,
     "reach": reach_payload,
+    "break_it": break_payload,
 }
 
 
@@ -235,6 +237,8 @@ def test_arrays_that_are_not_of_one_length_are_noticed():
         ("ring", "measure", {"run": "r", "position": 1, "step": 20, "word": ""}),
         ("attention", "find", {"run": "r", "n": 1034.5}),
         ("reach", "ask", {"run": "r", "n": 1, "at": {"t": 1, "layer": 2, "head": -1}}),
+        ("break_it", "ask", {"run": "r", "n": 1, "at": {"t": 1, "layer": 2, "head": -1}}),
+        ("break_it", "act", {"run": "r", "n": 1, "what": "stop"}),
         ("start", "go", {"to": "ring", "n": 3.5}),
     ],
 )

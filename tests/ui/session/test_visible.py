@@ -7,6 +7,7 @@ import pytest
 
 from app import compute, wire_types
 from app.attention.sending import attention_payload
+from app.break_it.sending import break_payload
 from app.next_word.sending import next_word_payload
 from app.reach.sending import reach_payload
 from app.ring.sending import ring_payload
@@ -18,7 +19,13 @@ from app.session.visible import run_named, visible_run
 from app.shared.live import callbacks
 from tests.ui.runs import arrived
 
-PAGES = {"next_word": next_word_payload, "attention": attention_payload, "ring": ring_payload, "reach": reach_payload}
+PAGES = {
+    "next_word": next_word_payload,
+    "attention": attention_payload,
+    "ring": ring_payload,
+    "reach": reach_payload,
+    "break_it": break_payload,
+}
 
 
 @pytest.fixture

@@ -1,0 +1,42 @@
+"""Break it: a part of the network is knocked out, and the run is laid beside the one that has it."""
+
+import streamlit as st
+
+from app.break_it.asking import act, ask, opening, question_address
+from app.break_it.picture import break_picture
+from app.break_it.sending import break_payload, busy
+from app.session import state
+from app.session.address import arrive
+from app.shared.frame import closing, notice
+from app.shared.live import live_picture
+
+SOURCE = (
+    "Knocking out heads: Michel et al. 2019 (arXiv 1905.10650); parts that stand in for each other: Wang et al. 2022 "
+    "(arXiv 2211.00593), McGrath et al. 2023 (arXiv 2307.15771); attention that is cut: Geva et al. 2023 "
+    "(arXiv 2304.14767). Code: mistral_core/analysis/interventions.py, intervening.py, knock_out_map.py. The same "
+    "numbers: `python -m mistral_core interventions`."
+)
+
+desk = state.desk()
+query = st.query_params.to_dict()
+if arrive(desk, query):
+    opening(desk, query)
+
+st.title("Break it: what if it were wrong?")
+st.caption(
+    "Silence a head, a whole layer’s feed-forward part, or all that is far away, and read the same text again. "
+    "Which part does this next word need? Point at a cell; choose another word in the text."
+)
+notice(desk)
+live_picture(
+    desk,
+    break_picture,
+    break_payload,
+    key=state.BREAK_PICTURE,
+    every=1.0,
+    busy=busy,
+    polling=busy(desk),
+    acts={"ask": ask, "act": act},
+    more_address=question_address,
+)
+closing("break_it", SOURCE)
