@@ -91,6 +91,7 @@ def break_parts(
             "n_heads": config.n_heads,
             "n_kv_heads": config.n_kv_heads,
             "windows": list(config.windows),
+            "sinks": config.sinks,
             "vocab": config.vocab_size,
         },
         "can_measure": can_measure,

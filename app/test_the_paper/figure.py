@@ -46,8 +46,60 @@ class Picture:
     says: str
 
 
-SHAPES: dict[str, Shape] = {}
-"""By claim."""
+_MODELS = ("Mistral 7B", "Llama 2 7B", "Llama 2 13B", "Llama 2 70B", "Llama 1 33B", "Code Llama 7B")
+SHAPES: dict[str, Shape] = {
+    "efficiency": Shape(
+        table="cache",
+        x="tokens",
+        y=_MODELS,
+        y_title="GiB of keys and values",
+        says="What a text keeps in memory: only Mistral 7B's line goes flat, at its window.",
+        log_x=True,
+        log_y=True,
+    ),
+    "sharing": Shape(
+        table="steps",
+        x="keys and values over weights, bytes",
+        y=("times as fast",),
+        y_title="times as fast as with eight key/value heads",
+        by="key/value heads",
+        says="Sharing pays where keys and values are most of what a step reads; at the left there is nothing to gain.",
+        log_x=True,
+    ),
+    "compression": Shape(
+        table="ladder",
+        x="parameters",
+        y=("bits per byte",),
+        y_title="bits per byte of held-out text",
+        by="kind",
+        says="Wider networks of one recipe predict better; the twins, which saw more text, differ at one size.",
+        log_x=True,
+        marks_only=True,
+    ),
+    "window": Shape(
+        table="cost",
+        x="length, windows",
+        y=("full over windowed (median)", "scores, full over windowed"),
+        y_title="full attention over windowed",
+        says="What full attention costs more: time measured, and scores counted, by the length of the text in windows.",
+        log_x=True,
+        log_y=True,
+    ),
+    "stacking": Shape(
+        table="curves",
+        x="distance, tokens",
+        y=(
+            "baseline: relative change",
+            "full-attention: relative change",
+            "relay: relative change",
+            "theory: even average",
+        ),
+        y_title="relative change of the state",
+        says="What is felt of one word: the relay hands its symbol on to the edge, the storytellers let words fade.",
+        log_y=True,
+    ),
+}
+"""By claim: the table that argues most, and its columns."""
 
 
 def figure_of(finding: Finding, provenance: Literal["recorded", "model"]) -> Picture | None:

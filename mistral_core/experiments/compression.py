@@ -7,7 +7,8 @@ larger model compresses no better, or none better than xz, would refute it.
 
 from __future__ import annotations
 
-from mistral_core.experiments.claims import Claim
+from mistral_core.analysis.progress import Report
+from mistral_core.experiments.claims import Claim, Measured
 from mistral_core.experiments.finding import Threshold
 
 CLAIM = Claim(
@@ -25,14 +26,14 @@ CLAIM = Claim(
     needed=(
         Threshold(
             name="round trip",
-            says="share of the coded texts that come back letter for letter",
+            says="share of the texts that come back from the codes letter for letter, over all models",
             role="control",
             limit="not every text came back: then nothing was compressed",
             at_least=1.0,
         ),
         Threshold(
             name="code length",
-            says="bits of the codes over the bits that the model's probabilities ask for, the worst text",
+            says="bits of a code over the bits that the model's probabilities ask for, the worst model",
             role="control",
             limit="the codes are longer than the probabilities ask for, so they measure the coder",
             at_most=1.01,  # what an arithmetic coder loses: rounding to 24 bits, and the last word of 32 bits
@@ -66,3 +67,15 @@ CLAIM = Claim(
         "gzip, xz and zstd start from nothing; a model has read millions of words before, and that is in its files",
     ),
 )
+
+
+def measure(*, quick: bool, report: Report) -> Measured:
+    """Runs it; see `compression_run`.
+
+    Raises:
+        ValueError: a bundled model or the text is not there.
+    """
+    from mistral_core.experiments.compression_run import run_compression
+    from mistral_core.experiments.models import load
+
+    return run_compression(load, quick=quick, report=report)

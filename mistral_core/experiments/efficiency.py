@@ -19,7 +19,7 @@ from mistral_core.analysis.accounting import (
 from mistral_core.analysis.progress import Report
 from mistral_core.config import MistralConfig
 from mistral_core.experiments.claims import Claim, Measured, Value
-from mistral_core.experiments.finding import Table, Threshold
+from mistral_core.experiments.finding import Cell, Table, Threshold
 from mistral_core.experiments.published_figures import (
     BENCHMARKS,
     CODE,
@@ -213,7 +213,7 @@ def _by_length(configs: Mapping[str, MistralConfig]) -> Table:
 
 def _scores(scores: Mapping[str, Sequence[float]]) -> Table:
     """Table 2, a line a benchmark, with who is ahead."""
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for index, benchmark in enumerate(BENCHMARKS):
         column = {name: row[index] for name, row in scores.items()}
         rows.append(

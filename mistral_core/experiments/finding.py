@@ -93,6 +93,8 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
 
     def __post_init__(self) -> None:
+        if len(set(self.columns)) < len(self.columns):
+            raise ValueError(f"{self.name} has two columns of one name among {', '.join(self.columns)}; rename one")
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise ValueError(f"a row of {self.name} has {len(row)} cells for {len(self.columns)} columns")

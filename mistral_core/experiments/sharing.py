@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mistral_core.experiments.claims import Claim
+from mistral_core.analysis.progress import Report
+from mistral_core.experiments.claims import Claim, Measured
 from mistral_core.experiments.finding import Threshold
 
 CLAIM = Claim(
@@ -75,3 +76,14 @@ CLAIM = Claim(
         "card has its crossing elsewhere",
     ),
 )
+
+
+def measure(*, quick: bool, report: Report) -> Measured:
+    """Runs it; see `sharing_run`.
+
+    Raises:
+        OSError: the recorded results of the twins are not there.
+    """
+    from mistral_core.experiments.sharing_run import run_sharing
+
+    return run_sharing(quick=quick, report=report)

@@ -76,7 +76,7 @@ def _by_distance(seen: Mentions, twins: Sequence[LoadedModel], length: int) -> T
             rows.append((("names" if names else "words"), f"{nearest} to {farthest}", gaps[0].words, *cells))
     means = [value for name in others for value in (seen.mean[name] - seen.mean[full], None)]
     rows.append(("all tokens", "any", seen.tokens, *means))
-    heads = [head for name in others for head in (f"{name} minus {full}, nats", "two standard errors, nats")]
+    heads = [head for name in others for head in (f"{name} minus {full}, nats", f"two standard errors of {name}, nats")]
     return Table(
         name="by last mention",
         title="Loss beside the full-attention twin, by distance to the last mention of the word (tokens)",

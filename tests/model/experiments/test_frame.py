@@ -82,6 +82,8 @@ def test_bounds_and_rows_are_checked():
         with pytest.raises(ValueError, match="give exactly one"):
             threshold("odd", "claim", **bounds)
     assert threshold("zero", "claim", at_most=0.0).met(0.0) and not threshold("zero", "claim", at_most=0.0).met(0.1)
+    with pytest.raises(ValueError, match="two columns of one name"):
+        Table(name="t", title="", source="model", columns=("a", "a"), rows=())
     with pytest.raises(ValueError, match="has 1 cells for 2 columns"):
         Table(name="t", title="", source="model", columns=("a", "b"), rows=((1,),))
 
