@@ -38,7 +38,7 @@ def map_of(trace: Trace, target: int, level: Level, report: Report) -> Mapped:
 
     report(0, 1, "loading the model")
     loaded, ids = writer_of(trace), _ids(trace)
-    token = _meant(loaded, ids, target)
+    token = _explained_token(loaded, ids, target)
     measured = knock_out_map(loaded.model, ids, target, token, to=level, report=report)
     arrays: dict[str, np.ndarray] = {}
     for name in ("heads", "groups", "mlps"):
@@ -76,7 +76,7 @@ def change(trace: Trace, choice: Choice, report: Report) -> Changed:
             report=report,
         )
         written.append((run.token_ids[target + 1 : run.n_read].tolist(), run.texts[target + 1 :]))
-    token = _meant(loaded, ids, target, measured)
+    token = _explained_token(loaded, ids, target, measured)
     before, after = _log_probs(measured, target)
     moved = measured.after - measured.before
     can_change = touched(loaded.config, changes, len(ids))[-1]
@@ -101,7 +101,7 @@ def _ids(trace: Trace) -> tuple[int, ...]:
     return tuple(int(token) for token in trace.token_ids)
 
 
-def _meant(loaded: LoadedModel, ids: tuple[int, ...], target: int, measured: Effect | None = None) -> int:
+def _explained_token(loaded: LoadedModel, ids: tuple[int, ...], target: int, measured: Effect | None = None) -> int:
     """The token that follows; after the last one, the likeliest."""
     if target + 1 < len(ids):
         return ids[target + 1]

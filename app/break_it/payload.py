@@ -15,7 +15,7 @@ import numpy as np
 
 from app.break_it.messages import BreakHeader, ChangedFacts, Level, Work, Writing
 from app.break_it.question import Choice, spelled
-from app.shared.run_payload import RunLike
+from app.shared.run_payload import RunLike, model_shape
 from app.wire import Parts
 
 
@@ -85,15 +85,7 @@ def break_parts(
         "status": status,
         "message": message,
         "n_prompt": trace.n_prompt,
-        "model": {
-            "name": trace.model_name,
-            "n_layers": config.n_layers,
-            "n_heads": config.n_heads,
-            "n_kv_heads": config.n_kv_heads,
-            "windows": list(config.windows),
-            "sinks": config.sinks,
-            "vocab": config.vocab_size,
-        },
+        "model": model_shape(trace),
         "can_measure": can_measure,
         "tokens": [(trace.token_texts[i], trace.token_labels[i], int(trace.token_ids[i])) for i in range(length)],
         "choice": {

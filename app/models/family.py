@@ -10,6 +10,8 @@ from app.theme import size
 from mistral_core.checkpoint import registry
 from mistral_core.training.family_results import Reached, reached, recorded_results
 
+GROUPS = {"twins": "The twins (window, key/value heads)", "ladder": "The widths", "optimiser": "Those with AdamW alone"}
+
 
 def family() -> None:
     """The models that were trained alike but for one thing, and what each reached."""
@@ -19,11 +21,10 @@ def family() -> None:
         st.caption(
             "Bits per byte: how many bits the model needs on average to tell the next byte of a text that it was not "
             "trained on; 8 = it knows nothing, lower is better. "
-            f"After {rows[0].first.tokens / 1e6:.1f} million tokens, alike for all. The mean of the seeds, and how far "
-            "they lie apart. Two "
-            "models differ only where the difference is larger than that. Whole chapters are longer than any text that "
-            "these models were trained on, which full attention does not forgive; pieces are not. Measured when they "
-            "were trained, by `python -m mistral_core family`."
+            f"{_tokens(rows)} The mean of the seeds, and how far they lie apart. Two models differ only where the "
+            "difference is larger than that. Whole chapters are longer than any text that these models were trained "
+            "on, which full attention does not forgive; pieces are not. Measured when they were trained, by "
+            "`python -m mistral_core family`."
         )
         if away := [row.first.name for row in rows if row.first.name not in registry.browser_models()]:
             st.caption(f"Of {', '.join(away)} only these results are here; they cannot be chosen above.")
@@ -31,6 +32,17 @@ def family() -> None:
             "relay is no storyteller: it learned to carry one symbol through every hop, up to the exact reach. "
             "`python -m mistral_core relay` measures how often it arrives."
         )
+
+
+def _tokens(rows: list[Reached]) -> str:
+    """How much each group read; only within a group are models compared.
+
+    The twins, which differ in window or heads, read more than the others.
+    """
+    seen: dict[str, float] = {}
+    for row in rows:
+        seen.setdefault(GROUPS[row.first.group], row.first.tokens / 1e6)
+    return " ".join(f"{name} read {tokens:.1f} million tokens each." for name, tokens in seen.items())
 
 
 def _family_row(row: Reached) -> dict[str, str]:

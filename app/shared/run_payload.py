@@ -117,7 +117,7 @@ def run_parts(
         "message": message,
         "provenance": provenance,
         "n_prompt": trace.n_prompt,
-        "model": _model(trace),
+        "model": model_shape(trace),
         "settings": _plain(trace.settings),
         "tokens_per_second": tokens_per_second,
         "at": at,
@@ -202,7 +202,8 @@ def _pattern(
     return packed, ""
 
 
-def _model(trace: RunLike) -> ModelShape:
+def model_shape(trace: RunLike) -> ModelShape:
+    """The model that wrote a run, as far as pictures need it."""
     config = trace.config
     return {
         "name": trace.model_name,

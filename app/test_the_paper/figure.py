@@ -152,7 +152,7 @@ def _figure(lines: dict[str, list[tuple[Cell, float]]], shape: Shape, provenance
         meta={"provenance": provenance},
         xaxis={**axis, "title": {"text": shape.x, "standoff": 8}, **({"type": "log"} if shape.log_x else {})},
         yaxis={**axis, "title": {"text": shape.y_title, "standoff": 8}, **({"type": "log"} if shape.log_y else {})},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "title": {"text": shape.by}},
         showlegend=True,
         height=380,
         margin={"l": 10, "r": 20, "t": 10, "b": 10},

@@ -102,7 +102,7 @@ def _finding(finding: Finding, kind: Literal["recorded", "live"], headed: bool =
         st.caption(picture.says)
     st.table(criteria_rows(finding.criteria), hide_index=True)
     if finding.limits:
-        st.markdown("**Limits.** " + " ".join(limit.rstrip(".") + "." for limit in finding.limits))
+        st.markdown("**Limits**\n" + "\n".join(f"- {limit}" for limit in finding.limits))
     for table in finding.tables:
         with st.expander(f"{table.title} ({table.source})"):
             st.dataframe(cells(table), hide_index=True)

@@ -31,6 +31,8 @@ KV_HEADS = (8, 4, 2, 1)
 """Of eight query heads: nothing shared first."""
 NUMBER = 4
 """Bytes of a float32."""
+MOST_REPEATS = 401
+"""Timed steps of a network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,10 +96,15 @@ def measure_steps(
     contexts: Sequence[int],
     *,
     repeats: int,
+    spend: float = 0.0,
     kv_heads: Sequence[int] = KV_HEADS,
     report: Report = silent,
 ) -> list[tuple[Step, ...]]:
     """Steps of every batch and context: for each the networks in turns, so that a busy moment meets all alike.
+
+    Args:
+        repeats: steps of each network, at least. spend: seconds that go into a pair, if `MOST_REPEATS` lets them: of a
+            step of a millisecond a few repeats would measure what else the machine does.
 
     Returns:
         For each pair of batch and context a step of each of `kv_heads`; by the share of keys and values, rising.
@@ -110,12 +117,15 @@ def measure_steps(
     pairs = [(batch, context) for batch in batches for context in contexts]
     measured = []
     for done, (batch, context) in enumerate(pairs):
-        report(done, len(pairs), f"{batch} texts of {context:,} tokens, {repeats} steps of each network")
+        report(done, len(pairs), f"{batch} texts of {context:,} tokens, {repeats} steps or more of each network")
         models = [random_model(shape(heads, context)) for heads in kv_heads]
         caches = [full_cache(model, batch) for model in models]
         seconds: list[list[float]] = [[] for _ in models]
         tokens = torch.zeros((batch, 1), dtype=torch.long)
-        for repeat in range(repeats + 1):
+        began = time.perf_counter()
+        for repeat in range(MOST_REPEATS + 1):
+            if repeat > repeats and time.perf_counter() - began >= spend:
+                break
             for taken, model, kv_cache in zip(seconds, models, caches, strict=True):
                 begun = time.perf_counter()
                 with torch.inference_mode():

@@ -33,7 +33,7 @@ class Shape:
     rope_theta: float = 10_000.0
 
 
-def _shape(*sizes: int, **other: float) -> Shape:
+def _shape(*sizes: int, **other: float | int) -> Shape:
     names = list(Shape.__dataclass_fields__)[: len(sizes)]
     return Shape(**dict(zip(names, sizes, strict=True)), **other)  # type: ignore[arg-type]
 

@@ -26,9 +26,12 @@ from mistral_core.training.family_results import Reached, reached, recorded_resu
 
 SHARED = 2
 """Of eight: four queries to a key, as in Mistral 7B."""
-QUICK = ((1, 16), (128, 2048), 9)
-LONG = ((1, 4, 16), (64, 256, 1024, 4096), 21)
-"""Batches, contexts, repeats. The largest of either reads more than five times as many bytes of keys as of weights."""
+QUICK = ((1, 16), (128, 2048), 9, 1.0)
+LONG = ((1, 4, 16), (64, 256, 1024, 4096), 21, 4.0)
+"""Batches, contexts, least repeats, seconds for each shape.
+
+The largest shape of either reads more than five times as many bytes of keys and values as of weights.
+"""
 BUDGET, BUDGET_CONTEXT = 64 * 2**20, 1024
 """Bytes of memory for keys and values of texts of so many tokens."""
 TWINS = ("mha", "baseline", "mqa")
@@ -41,8 +44,8 @@ def run_sharing(*, quick: bool, report: Report) -> Measured:
     Raises:
         OSError: the recorded results of the twins are not there.
     """
-    batches, contexts, repeats = QUICK if quick else LONG
-    measured = measure_steps(batches, contexts, repeats=repeats, report=report)
+    batches, contexts, repeats, spend = QUICK if quick else LONG
+    measured = measure_steps(batches, contexts, repeats=repeats, spend=spend, report=report)
     fits = list(largest_batches(shape(), BUDGET_CONTEXT, BUDGET))
     rows = reached(recorded_results())
     return Measured(values=judged_values(measured, fits, rows), tables=(_steps(measured), _fits(fits), _quality(rows)))
@@ -54,8 +57,7 @@ def judged_values(
     """The numbers that the thresholds are about."""
     far, near = measured[-1], measured[0]
     by_heads = {fit.n_kv_heads: fit for fit in fits}
-    repeats = len(far[0].seconds)
-    times = f"{repeats} steps of each, in turns"
+    repeats = min(len(steps[0].seconds) for steps in measured)
     meets = crossing(measured, SHARED, CLAIM.threshold("below the crossing").at_least or 1.0)
     where = "" if meets is None else f"; pays from {meets:.2g} on"
     return {
@@ -67,16 +69,17 @@ def judged_values(
             source="model",
             repeats=f"a budget of {BUDGET // 2**20} MiB, texts of {BUDGET_CONTEXT:,} tokens",
         ),
-        "time": _gain(far, times),
-        "below the crossing": _gain(near, times + where),
+        "time": _gain(far),
+        "below the crossing": _gain(near, where),
         "quality": _cost(rows),
     }
 
 
-def _gain(steps: Sequence[Step], repeats: str) -> Value:
+def _gain(steps: Sequence[Step], where: str = "") -> Value:
     """Median of the gain; the middle half of the repeats is its spread."""
     each = gains(steps, SHARED)
     low, _, high = statistics.quantiles(each, n=4)
+    repeats = f"{len(each)} steps of each, in turns{where}"
     return Value(measured=statistics.median(each), source="model", low=low, high=high, repeats=repeats)
 
 
@@ -92,7 +95,11 @@ def _cost(rows: Sequence[Reached]) -> Value:
         return Value(measured=math.nan, source="recorded", repeats="one seed a model tells nothing of chance")
     lost = by_name[TWINS[1]].short - by_name[TWINS[0]].short
     seeds = min(by_name[name].seeds for name in TWINS[:2])
-    return Value(measured=lost / max(one for one in apart if one), source="recorded", repeats=f"{seeds} seeds")
+    return Value(
+        measured=lost / max(one for one in apart if one),
+        source="recorded",
+        repeats=f"{seeds} seed{'s' if seeds > 1 else ''}",
+    )
 
 
 def _steps(measured: Sequence[Sequence[Step]]) -> Table:

@@ -23,7 +23,7 @@ from mistral_core.experiments.held_out import held_out, text_table
 from mistral_core.experiments.horizon import Edge, beats, edges, key_felt
 from mistral_core.experiments.models import Load, needed
 from mistral_core.experiments.stacking_criteria import StackingMeasured, stacking_values
-from mistral_core.experiments.window_parts import FULL, WINDOWED, trained_length, window_of
+from mistral_core.experiments.window_parts import FULL, WINDOWED, judged_length, window_of
 from mistral_core.model import random_model
 
 TEXTS, SOURCES = {True: 4, False: 24}, {True: 6, False: 12}
@@ -82,7 +82,7 @@ def run_stacking(load: Load, *, quick: bool, report: Report) -> tuple[StackingMe
             f"random weights, seed {seed}": edges(random_model(twin.config, seed, RANDOM_STD, torch.float64))
             for seed in range(1 if quick else 3)
         }
-    ids = pieces(twin.tokenizer, text.documents, trained_length(full))[: TEXTS[quick]]
+    ids = pieces(twin.tokenizer, text.documents, judged_length(full))[: TEXTS[quick]]
     windowed = horizons(twin, ids, reach, SOURCES[quick], part(1))
     unlimited = horizons(full, ids, reach, SOURCES[quick], part(2))
     part(3)(0, 1, "the relay is asked")

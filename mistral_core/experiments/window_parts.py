@@ -31,6 +31,15 @@ def trained_length(loaded: LoadedModel) -> int:
     return int(record["run"]["settings"]["context"])
 
 
+def judged_length(loaded: LoadedModel) -> int:
+    """Tokens of a piece on which a model is judged: half of a training sequence, so that no place in it is new to it.
+
+    Raises:
+        OSError, KeyError: as `trained_length`.
+    """
+    return trained_length(loaded) // 2
+
+
 def window_of(loaded: LoadedModel) -> int:
     """The widest window of a model that has one in every layer.
 
@@ -56,7 +65,7 @@ def price(
         raise ValueError(
             "the twins cut a text into different tokens, so their losses cannot be compared token by token"
         )
-    length = trained_length(full)
+    length = judged_length(full)
     seen = mention_losses({twin.name: twin.model for twin in twins}, full.tokenizer, documents, length, report)
     window = window_of(windowed)
     near = gap(seen, windowed.name, full.name, 1, window)

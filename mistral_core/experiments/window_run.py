@@ -46,7 +46,7 @@ def run_window(load: Load, *, quick: bool, report: Report) -> tuple[WindowMeasur
     lengths = [window * multiple for multiple in MULTIPLES]
     costs = measure_costs(models[0], models[1], lengths, chunk=chunk, repeats=REPEATS[quick], report=part(0))
     paid, mentions = parts.price(twins, text.documents, part(1))
-    subject, narrow, length = twins[0], parts.window_of(twins[1]), parts.trained_length(twins[0])
+    subject, narrow, length = twins[0], parts.window_of(twins[1]), parts.judged_length(twins[0])
     if pretrained is not None:
         subject, narrow, length = pretrained, PRETRAINED_WINDOW, 4 * PRETRAINED_WINDOW
     most = PRETRAINED_PIECES if pretrained is not None else len(text.documents) * 1000

@@ -101,6 +101,12 @@ def _measured(page: Page) -> None:
     settled(page)
 
 
+def _judged(page: Page) -> None:
+    page.get_by_role("heading", name="Try it here").wait_for()
+    page.wait_for_selector(".js-plotly-plot .main-svg")
+    settled(page)
+
+
 def _listed(page: Page) -> None:
     page.get_by_text("What grouped queries and the window save").wait_for()
     page.wait_for_selector(".js-plotly-plot .main-svg")
@@ -119,6 +125,7 @@ SCENES = (
     Scene("ring, going back", "/ring", _scene_of_ring("rewind"), SOME_WIDTHS),
     Scene("reach", "/reach", _measured),
     Scene("break_it", "/break_it", _measured),
+    Scene("test_the_paper", "/test_the_paper?claim=window", _judged),
     Scene("models", "/models", _listed),
 )
 """All pages, opened with the recorded text; the same as a visitor meets them first."""

@@ -59,7 +59,7 @@ def test_one_seed_says_nothing_of_chance():
 
 
 def test_the_quick_form_measures_every_threshold(monkeypatch):
-    monkeypatch.setattr(sharing_run, "QUICK", ((1, 2), (32, 64), 7))
+    monkeypatch.setattr(sharing_run, "QUICK", ((1, 2), (32, 64), 7, 0.05))
     measured = sharing_run.run_sharing(quick=True, report=lambda done, total, what: None)
     assert set(measured.values) == {one.name for one in CLAIM.needed}
     assert measured.values["memory"].measured == pytest.approx(4, abs=0.1)

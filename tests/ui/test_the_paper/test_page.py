@@ -41,7 +41,7 @@ def test_one_claim_after_another_is_opened_with_what_was_needed_and_its_limits(p
         claim = experiment(name).CLAIM
         assert claim.statement in said and claim.remark in said
         for limit in record.finding.limits:
-            assert limit.rstrip(".") in said
+            assert f"- {limit}" in said
         rows = page.table[0].value
         assert len(rows) == len(record.finding.criteria)
         assert list(rows["what would have to be seen"]) == [one.threshold.says for one in record.finding.criteria]
