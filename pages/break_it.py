@@ -13,8 +13,7 @@ from app.shared.live import live_picture
 SOURCE = (
     "Knocking out heads: Michel et al. 2019 (arXiv 1905.10650); parts that stand in for each other: Wang et al. 2022 "
     "(arXiv 2211.00593), McGrath et al. 2023 (arXiv 2307.15771); attention that is cut: Geva et al. 2023 "
-    "(arXiv 2304.14767). Code: mistral_core/analysis/interventions.py, intervening.py, knock_out_map.py. The same "
-    "numbers: `python -m mistral_core interventions`."
+    "(arXiv 2304.14767). Code: mistral_core/analysis/interventions.py, intervening.py, knock_out_map.py."
 )
 
 desk = state.desk()

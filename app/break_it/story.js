@@ -52,7 +52,7 @@ export class Story {
     const top = kl ? kl.reduce((most, value) => Math.max(most, value), 0) : 0;
     for (const [i, token] of this.tokens.entries()) {
       const position = from + i;
-      const tint = kl && top > 0 && position !== target ? Math.round(60 * Math.sqrt(kl[position] / top)) : 0;
+      const tint = kl && top > 0 && position !== target ? Math.round(36 * Math.sqrt(kl[position] / top)) : 0;
       this.mark(token, position === target, hidden.has(position), tint);
     }
     const { clientHeight, clientWidth, scrollHeight } = host;

@@ -90,12 +90,13 @@ def encode(model: Transformer, tokenizer: Tokenizer, texts: Sequence[str], repor
     Raises:
         ValueError: no text, or one that is too long.
     """
-    rows = [tokenizer.encode(text, eos=True) for text in texts]
+    begin = _begin(tokenizer)
+    rows = [[begin, *tokenizer.encode(text, bos=False, eos=True)] for text in texts]
     longest = max((len(row) for row in rows), default=0)
     if not 2 <= longest <= LONGEST:
         raise ValueError(f"the longest text has {longest:,} tokens; there must be a text, of at most {LONGEST:,}")
     coder = constriction.stream.queue.RangeEncoder()
-    steps, asked = Steps(model, len(rows), longest, rows[0][0]), 0.0
+    steps, asked = Steps(model, len(rows), longest, begin), 0.0
     for at in range(1, longest):
         report(at, longest, "coding")
         probs = steps.probabilities()
@@ -111,7 +112,7 @@ def encode(model: Transformer, tokenizer: Tokenizer, texts: Sequence[str], repor
 def decode(model: Transformer, tokenizer: Tokenizer, coded: Coded, report: Report = silent) -> list[str]:
     """The texts that were coded, from the code and the same model."""
     coder = constriction.stream.queue.RangeDecoder(coded.words)
-    begin = tokenizer.encode("")[0]
+    begin = _begin(tokenizer)
     rows: list[list[int]] = [[begin] for _ in range(coded.texts)]
     steps = Steps(model, coded.texts, coded.longest, begin)
     for at in range(1, coded.longest):
@@ -122,6 +123,12 @@ def decode(model: Transformer, tokenizer: Tokenizer, coded: Coded, report: Repor
                 row.append(int(coder.decode(_categorical(p))))
         steps.push([row[-1] for row in rows], tokenizer.eos_id)
     return [tokenizer.decode(row[1:-1]) for row in rows]
+
+
+def _begin(tokenizer: Tokenizer) -> int:
+    """What stands before a text: the begin token, or the end of another text for models that were trained without."""
+    before = tokenizer.encode("")
+    return before[0] if before else tokenizer.eos_id
 
 
 def _categorical(probs: Float[np.ndarray, " vocab_size"]) -> constriction.stream.model.Categorical:

@@ -13,9 +13,7 @@ from pathlib import Path
 
 from mistral_core.analysis.evaluation import read_documents
 from mistral_core.experiments.finding import Table
-
-VARIABLE = "MISTRAL_HELD_OUT"
-BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "experiments" / "stories.txt"
+from mistral_core.experiments.record import BUNDLED, VARIABLE
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ from mistral_core.experiments.finding import Finding, json_ready
 from mistral_core.writing import write_whole
 
 FORMAT = "mistral-explorer-experiment"
+VARIABLE = "MISTRAL_HELD_OUT"
+BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "experiments" / "stories.txt"
+"""The text that is read where the variable names none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +37,10 @@ def recorded_root() -> Path:
 
 
 def command_of(finding: Finding) -> str:
-    """What measures it again."""
-    return f"python -m mistral_core experiment {finding.claim}{' --quick' if finding.quick else ''}"
+    """What measures it again; where another text than the bundled one was read, that has to be there."""
+    read = next((str(table.rows[0][0]) for table in finding.tables if table.name == "text"), BUNDLED.name)
+    text = "" if read == BUNDLED.name else f"{VARIABLE}={read} "
+    return f"{text}python -m mistral_core experiment {finding.claim}{' --quick' if finding.quick else ''}"
 
 
 def write_record(finding: Finding, machine: str, folder: Path | None = None) -> Path:
