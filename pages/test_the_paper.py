@@ -35,7 +35,7 @@ with part("board"):
     board(page, stored)
 known = claims()
 claim = known[page.claim]
-st.query_params["claim"] = page.claim
+st.query_params["claim"] = page.named()
 with part("claim"):
     stated(list(known).index(page.claim) + 1, claim)
     recorded(claim, stored[page.claim])

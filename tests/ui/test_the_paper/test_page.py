@@ -67,6 +67,14 @@ def test_an_address_opens_a_claim_once_and_nonsense_changes_nothing():
     opened.claim = "stacking"
     opened.open_from("window")
     assert opened.claim == "stacking", "the address was acted on before"
+    assert opened.named() == "stacking"
+    opened.open_from("stacking")
+    opened.claim = "sharing"  # a press, while the address still says what it said
+    opened.open_from("stacking")
+    assert opened.claim == "sharing"
+    opened.open_from("window")
+    assert opened.claim == "window", "a step back in the history"
+    opened.claim = "stacking"
     opened.open_from("luck")
     opened.open_from(None)
     assert opened.claim == "stacking"
