@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import plotly.graph_objects as go
 
+from app.shared.decades import power
 from app.theme import OKABE_ITO, THEMES, figure_axis, figure_style
 from mistral_core.experiments.finding import Cell, Finding, Table
 
@@ -148,10 +150,12 @@ def _figure(lines: dict[str, list[tuple[Cell, float]]], shape: Shape, provenance
             hovertemplate="%{x}: %{y:.4g}<extra>%{fullData.name}</extra>",
         )
     axis = figure_axis(theme)
+    xs = [float(x) for points in lines.values() for x, _ in points if isinstance(x, int | float)]
+    ys = [y for points in lines.values() for _, y in points]
     figure.update_layout(
         meta={"provenance": provenance},
-        xaxis={**axis, "title": {"text": shape.x, "standoff": 8}, **({"type": "log"} if shape.log_x else {})},
-        yaxis={**axis, "title": {"text": shape.y_title, "standoff": 8}, **({"type": "log"} if shape.log_y else {})},
+        xaxis={**axis, "title": {"text": shape.x, "standoff": 8}, **_log_axis(shape.log_x, xs)},
+        yaxis={**axis, "title": {"text": shape.y_title, "standoff": 8}, **_log_axis(shape.log_y, ys)},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "title": {"text": shape.by}},
         showlegend=True,
         height=380,
@@ -159,3 +163,21 @@ def _figure(lines: dict[str, list[tuple[Cell, float]]], shape: Shape, provenance
         **figure_style(theme),
     )
     return figure
+
+
+def _log_axis(logarithmic: bool, values: list[float]) -> dict[str, Any]:
+    """A logarithmic axis with ticks of one size: of few decades 1, 2, 5, of many the powers of ten.
+
+    Plotly's own ticks between the powers are too small to be read.
+    """
+    if not logarithmic:
+        return {}
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    steps = (1, 2, 5) if high - low <= 3 else (1,)
+    every = max(1, (high - low) // 8)
+    ticks = [step * 10.0**exponent for exponent in range(low, high + 1, every) for step in steps]
+    return {"type": "log", "tickvals": ticks, "ticktext": [_tick(tick) for tick in ticks]}
+
+
+def _tick(value: float) -> str:
+    return power(value) if value < 1e-3 else f"{value:,.10g}"

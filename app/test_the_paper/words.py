@@ -97,5 +97,14 @@ def as_csv(finding: Finding) -> str:
 
 
 def cells(table: Table) -> list[dict[str, Cell]]:
-    """A table's rows by heading."""
-    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    """A table's rows by heading. A column of words and numbers is one of words: a picture of it needs one kind."""
+    mixed = {
+        index for index in range(len(table.columns)) if len({isinstance(row[index], str) for row in table.rows}) > 1
+    }
+    return [
+        {
+            name: number(cell) if index in mixed and isinstance(cell, int | float) else cell
+            for index, (name, cell) in enumerate(zip(table.columns, row, strict=True))
+        }
+        for row in table.rows
+    ]

@@ -35,7 +35,7 @@ def test_the_files_hold_the_whole_finding():
     assert rows[0] == ["claim", "made_up", "verdict", "not shown here"]
     assert rows[2][:4] == ["distance", "10", "", "12.0"] and rows[2][6] == "True"
     assert rows[-3:] == [["a", "b"], ["1", "2.5"], ["x", ""]]
-    assert cells(finding.tables[0])[1] == {"a": "x", "b": None}
+    assert cells(finding.tables[0]) == [{"a": "1", "b": 2.5}, {"a": "x", "b": None}], "one kind in a column"
 
 
 def test_a_picture_is_the_table_line_by_line(monkeypatch):
@@ -49,6 +49,7 @@ def test_a_picture_is_the_table_line_by_line(monkeypatch):
     for theme in ("light", "dark"):
         drawn = picture.draw(theme)
         assert drawn.layout.meta == {"provenance": "recorded"} and drawn.layout.yaxis.type == "log"
+        assert list(drawn.layout.yaxis.ticktext)[:4] == ["0.1", "0.2", "0.5", "1"]
         lines = {line.name: (tuple(line.x), tuple(line.y)) for line in drawn.data}
         assert lines == {"x loss": ((1, 2), (0.5, 0.25)), "x other": ((2,), (4.0,)), "y other": ((1,), (3.0,))}
         assert len({(line.line.dash, line.marker.symbol) for line in drawn.data}) == 3, "not by colour alone"
