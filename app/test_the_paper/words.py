@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Sequence
 
-from mistral_core.experiments.finding import Cell, Criterion, Finding, Number, Table, Threshold, Verdict, json_ready
+from mistral_core.experiments.finding import Cell, Criterion, Finding, Number, Table, Threshold, Verdict
 
 MARKS: dict[Verdict, str] = {"holds": "✓", "holds within limits": "≈", "does not hold": "✗", "not shown here": "?"}
 """A verdict is never told by colour alone."""
@@ -78,7 +78,7 @@ def criteria_rows(criteria: Sequence[Criterion]) -> list[dict[str, str]]:
 
 def as_json(finding: Finding) -> str:
     """The whole finding as a file."""
-    return json.dumps(json_ready(finding.to_json()), indent=1, allow_nan=False)
+    return json.dumps(finding.to_json(), indent=1, allow_nan=False)
 
 
 def as_csv(finding: Finding) -> str:

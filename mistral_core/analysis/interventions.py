@@ -29,6 +29,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, get_args
 
 from mistral_core.config import MistralConfig, Window, brief
+from mistral_core.kv_cache import slots_of
 
 Part = Literal["head", "group", "mlp", "attention"]
 Span = tuple[int, int]
@@ -196,7 +197,7 @@ class Slot(Severing):
     It means the same in a dense pass as in decoding token by token, where the slot of every key is known.
 
     Attributes:
-        slot: see `slot_of`. step: the first position whose query is affected.
+        slot: see `kv_cache.slots_of`. step: the first position whose query is affected.
         to: "unseen" = hidden before the softmax; "zero" = key and value are 0, so that it still takes the weight that a
             score of 0 gets, and gives nothing.
     """
@@ -208,7 +209,8 @@ class Slot(Severing):
 
     def severs(self, queries: Any, keys: Any, window: Window, sinks: int) -> Any:
         """As `Severing.severs`."""
-        return (slot_of(keys, window, sinks) == self.slot) & (queries >= self.step) & (queries != keys)
+        slots = keys if window is None else slots_of(keys, window + sinks, sinks)
+        return (slots == self.slot) & (queries >= self.step) & (queries != keys)
 
     def check(self, config: MistralConfig) -> None:
         """Refuses layers and slots that this model does not have.
@@ -306,18 +308,6 @@ class Add:
 
 Intervention = KnockOut | Shorten | Edge | Column | Slot | Patch | Add
 KINDS: Mapping[str, type[Intervention]] = {one.kind: one for one in (KnockOut, Shorten, Edge, Column, Slot, Patch, Add)}
-
-
-def slot_of(positions: Any, window: Window, sinks: int = 0) -> Any:
-    """In which slot the key made at each position lies, for arrays: `KVCache.slots` without a cache.
-
-    >>> slot_of(21, 16)
-    5
-    """
-    if window is None:
-        return positions
-    turning = (positions - sinks) % window + sinks
-    return positions * (positions < sinks) + turning * (positions >= sinks) if sinks else turning
 
 
 def check_fields(one: Any) -> None:

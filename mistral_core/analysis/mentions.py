@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
-from mistral_core.analysis.progress import Report, silent
+from mistral_core.analysis.progress import Report, part_of, silent
 from mistral_core.hooks import watching
 from mistral_core.model import Transformer
 from mistral_core.tokenizer import Tokenizer
@@ -138,11 +138,7 @@ def mention_losses(
     chosen: dict[str, list[float]] = {name: [] for name in models}
     sums: dict[str, float] = {}
     for number, (name, model) in enumerate(models.items()):
-
-        def part(done: int, total: int, what: str, number: int = number, name: str = name) -> None:
-            report(number * total + done, len(models) * total, f"{name} {what}")
-
-        losses = piece_losses(model, read, part)
+        losses = piece_losses(model, read, part_of(report, number, len(models), f"{name} {{}}"))
         sums[name] = float(losses.sum())
         for row, piece in enumerate(words):
             chosen[name] += [float(losses[row, position - 1]) for position, _, _ in piece]

@@ -95,5 +95,10 @@ def measure_relay(
     return results
 
 
+def share_right(results: Sequence[RelayResult]) -> float:
+    """Of all that was asked, the share whose most probable answer was the key."""
+    return sum(one.right for one in results) / sum(one.asked for one in results)
+
+
 def _token(tokenizer: Tokenizer, key: str) -> int:
     return tokenizer.encode(FILLERS[0] + key)[-1]

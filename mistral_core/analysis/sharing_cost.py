@@ -14,6 +14,7 @@ Source: Shazeer 2019 (arXiv 1911.02150) section 3.1; Ainslie et al. 2023 (arXiv 
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from mistral_core.analysis import turns
 from mistral_core.analysis.accounting import kv_cache_bytes, parameter_count
 from mistral_core.analysis.progress import Report, silent
 from mistral_core.config import MistralConfig
@@ -157,7 +159,7 @@ def _read_weights(config: MistralConfig) -> int:
 def gains(steps: Sequence[Step], n_kv_heads: int) -> list[float]:
     """Time of a step with nothing shared (the first) over that with so many key/value heads, repeat by repeat."""
     shared = next(step for step in steps if step.n_kv_heads == n_kv_heads)
-    return [a / b for a, b in zip(steps[0].seconds, shared.seconds, strict=True)]
+    return turns.ratios(steps[0].seconds, shared.seconds)
 
 
 def promised(steps: Sequence[Step], n_kv_heads: int) -> float:
@@ -172,12 +174,8 @@ def crossing(measured: Sequence[Sequence[Step]], n_kv_heads: int, least: float) 
     Args:
         measured: by rising share.
     """
-    found = None
-    for steps in reversed(measured):
-        if statistics.median(gains(steps, n_kv_heads)) < least:
-            break
-        found = steps[0].share
-    return found
+    first = turns.from_where_on([(steps[0].share, gains(steps, n_kv_heads)) for steps in measured], least)
+    return None if math.isnan(first) else first
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mistral_core.analysis import turns
 from mistral_core.analysis.progress import Report, silent
 from mistral_core.config import MistralConfig, Window
 from mistral_core.hooks import watching
@@ -130,7 +131,7 @@ def _read(model: Transformer, tokens: Tensor, chunk: int) -> tuple[float, KVCach
 
 def ratios(pair: tuple[Cost, Cost]) -> list[float]:
     """Seconds of the first over those of the second, repeat by repeat."""
-    return [a / b for a, b in zip(pair[0].seconds, pair[1].seconds, strict=True)]
+    return turns.ratios(pair[0].seconds, pair[1].seconds)
 
 
 def shape(window: Window, *, dim: int = 128, n_layers: int = 2) -> MistralConfig:

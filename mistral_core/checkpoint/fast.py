@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -100,11 +101,15 @@ class FastKVCache(KVCache):
             slots if window is None or self.max_context is None else min(slots, max(self.max_context, self.sinks + 1))
         )
 
+    @cached_property
+    def _fewer(self) -> bool:
+        """Whether a layer has fewer slots than its window; asked at every token."""
+        return any(window and self.n_slots(window) < window + self.sinks for window in self.windows)
+
     def _after(self, positions: Int[Tensor, "batch pos"]) -> Int[Tensor, " batch"]:
         one = positions.shape == (1, 1) and int(positions) == int(self.n_seen)
         after = self.n_seen + 1 if one else super()._after(positions)
-        fewer = any(window and self.n_slots(window) < window + self.sinks for window in self.windows)
-        if fewer and int(after.max()) > (self.max_context or 0):
+        if self._fewer and int(after.max()) > (self.max_context or 0):
             raise ValueError(
                 f"{int(after.max())} tokens do not fit into max_context {self.max_context}, for which this KVCache was "
                 f"allocated, with fewer slots than a window has; allocate a larger max_context"

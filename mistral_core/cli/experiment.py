@@ -33,7 +33,6 @@ def experiment(
 ) -> None:
     """Try the annotated claims of the paper: what is measured, the threshold, the verdict and its limits."""
     from mistral_core.experiments.claims import MODULES, run
-    from mistral_core.experiments.finding import json_ready
 
     names = list(MODULES) if name == "all" else [name]
     findings, failed = [], []
@@ -51,7 +50,7 @@ def experiment(
         if not as_json:
             typer.echo(_in_words(finding))
     if as_json:
-        print_json(json_ready([finding.to_json() for finding in findings]))
+        print_json([finding.to_json() for finding in findings])
     if failed:
         raise ValueError("; ".join(failed))
 

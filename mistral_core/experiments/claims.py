@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, cast, runtime_checkable
 
 from mistral_core.analysis.progress import Report, silent
-from mistral_core.experiments.finding import Criterion, Finding, Number, Source, Table, Threshold, judged
+from mistral_core.experiments.finding import Criterion, Finding, Number, Table, Threshold, Value, judged
 
 MODULES = {
     "efficiency": "mistral_core.experiments.efficiency",
@@ -56,22 +56,6 @@ class Claim:
             if one.name == name:
                 return one
         raise KeyError(f"{self.name} has no threshold {name}; it has {', '.join(one.name for one in self.needed)}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Value:
-    """What was measured for one threshold.
-
-    Attributes:
-        measured: NaN = it could not be measured. source: where it comes from.
-        low, high: over prompts or seeds, where there are several. repeats: of what, in words.
-    """
-
-    measured: Number
-    source: Source
-    low: Number | None = None
-    high: Number | None = None
-    repeats: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

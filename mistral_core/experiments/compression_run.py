@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import zstandard
 
 from mistral_core.analysis.accounting import parameter_count
-from mistral_core.analysis.progress import Report
+from mistral_core.analysis.progress import Report, part_of
 from mistral_core.checkpoint.load import LoadedModel
 from mistral_core.experiments.claims import Measured, Value
 from mistral_core.experiments.coding import Coded, decode, encode
@@ -74,19 +74,15 @@ def run_compression(load: Load, *, quick: bool, report: Report) -> Measured:
         loaded = needed(load, name) if name in QUICK else load(name)
         if loaded is None:
             continue
-
-        def of_model(step: int, steps: int, what: str, done: int = done, name: str = name) -> None:
-            report(done * steps + step, len(names) * steps, f"{what} with {name}")
-
-        codes.append(coded_by(loaded, texts, of_model))
+        codes.append(coded_by(loaded, texts, part_of(report, done, len(names), f"{{}} with {name}")))
         models[name] = loaded.model_hash
         parts = parameter_count(loaded.config)
         sizes[name] = parts["total"] - parts["embedding"]
     plain = "\n\n".join(texts).encode()
-    others = general(plain)
+    others, rows = general(plain), reached(recorded_results())
     return Measured(
-        values=judged_values(codes, others, reached(recorded_results()), len(texts)),
-        tables=(_codes(codes, others, sizes, len(plain)), _ladder(reached(recorded_results())), text_table(text)),
+        values=judged_values(codes, others, rows, len(texts)),
+        tables=(_codes(codes, others, sizes, len(plain)), _ladder(rows), text_table(text)),
         models=models,
     )
 

@@ -52,23 +52,28 @@ class Threshold:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Criterion:
-    """A threshold beside what was measured.
+class Value:
+    """What was measured for one threshold.
 
     Attributes:
-        threshold: stated before.
         measured: the value; NaN = it could not be measured.
+        source: where it comes from.
         low, high: over prompts or seeds, where there are several.
         repeats: of what, in words ("3 seeds", "40 names").
-        source: where the value comes from.
     """
 
-    threshold: Threshold
     measured: Number
     source: Source
     low: Number | None = None
     high: Number | None = None
     repeats: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criterion(Value):
+    """What was measured, beside its threshold, which was stated before."""
+
+    threshold: Threshold
 
     @property
     def met(self) -> bool:
@@ -125,22 +130,24 @@ class Finding:
     seconds: Number
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values, with what a reader looks for first: claim, measured, threshold, verdict, limits."""
-        return {
-            "claim": self.claim,
-            "verdict": self.verdict,
-            "measured": {one.threshold.name: one.measured for one in self.criteria},
-            "threshold": {
-                one.threshold.name: {"at_least": one.threshold.at_least, "at_most": one.threshold.at_most}
-                for one in self.criteria
-            },
-            "limits": list(self.limits),
-            "quick": self.quick,
-            "seconds": self.seconds,
-            "models": dict(self.models),
-            "criteria": [asdict(one) | {"met": one.met} for one in self.criteria],
-            "tables": [asdict(table) for table in self.tables],
-        }
+        """As JSON values, NaN as null; first what a reader looks for: claim, measured, threshold, verdict, limits."""
+        return _json_ready(
+            {
+                "claim": self.claim,
+                "verdict": self.verdict,
+                "measured": {one.threshold.name: one.measured for one in self.criteria},
+                "threshold": {
+                    one.threshold.name: {"at_least": one.threshold.at_least, "at_most": one.threshold.at_most}
+                    for one in self.criteria
+                },
+                "limits": list(self.limits),
+                "quick": self.quick,
+                "seconds": self.seconds,
+                "models": dict(self.models),
+                "criteria": [asdict(one) | {"met": one.met} for one in self.criteria],
+                "tables": [asdict(table) for table in self.tables],
+            }
+        )
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Finding:
@@ -197,14 +204,14 @@ def judged(criteria: Sequence[Criterion]) -> tuple[Verdict, tuple[str, ...]]:
     return ("holds within limits" if roles else "holds"), limits
 
 
-def json_ready(value: Any) -> Any:
+def _json_ready(value: Any) -> Any:
     """NaN as null, which JSON has: what could not be measured.
 
-    >>> json_ready({"a": [1.0, float("nan")]})
+    >>> _json_ready({"a": [1.0, float("nan")]})
     {'a': [1.0, None]}
     """
     if isinstance(value, dict):
-        return {key: json_ready(one) for key, one in value.items()}
+        return {key: _json_ready(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [json_ready(one) for one in value]
+        return [_json_ready(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

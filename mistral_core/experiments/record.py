@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from mistral_core.experiments.finding import Finding, json_ready
+from mistral_core.experiments.finding import Finding
 from mistral_core.writing import write_whole
 
 FORMAT = "mistral-explorer-experiment"
 VARIABLE = "MISTRAL_HELD_OUT"
-BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "experiments" / "stories.txt"
+RECORDED = Path(__file__).resolve().parents[2] / "assets" / "experiments"
+"""The folder of the findings that come with the repository."""
+BUNDLED = RECORDED / "stories.txt"
 """The text that is read where the variable names none."""
 
 
@@ -29,11 +31,6 @@ class Record:
     day: str
     machine: str
     command: str
-
-
-def recorded_root() -> Path:
-    """The folder of the findings that come with the repository."""
-    return Path(__file__).resolve().parents[2] / "assets" / "experiments"
 
 
 def command_of(finding: Finding) -> str:
@@ -52,7 +49,7 @@ def write_record(finding: Finding, machine: str, folder: Path | None = None) -> 
     Raises:
         WriteError: the folder is full, missing or not writable.
     """
-    target = (folder or recorded_root()) / f"{finding.claim}.json"
+    target = (folder or RECORDED) / f"{finding.claim}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "format": FORMAT,
@@ -60,7 +57,7 @@ def write_record(finding: Finding, machine: str, folder: Path | None = None) -> 
         "machine": machine,
         "python": platform.python_version(),
         "command": command_of(finding),
-        "finding": json_ready(finding.to_json()),
+        "finding": finding.to_json(),
     }
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
 
@@ -77,7 +74,7 @@ def read_record(name: str, folder: Path | None = None) -> Record | None:
     Raises:
         ValueError: the file is damaged.
     """
-    path = (folder or recorded_root()) / f"{name}.json"
+    path = (folder or RECORDED) / f"{name}.json"
     if not path.is_file():
         return None
     try:

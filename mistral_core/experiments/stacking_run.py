@@ -13,8 +13,8 @@ from jaxtyping import Float
 from mistral_core.analysis.dilution import HORIZON_SHARE, Mixing, barrier, evenly, kernel, layers_for, mixing, width
 from mistral_core.analysis.distance import DistanceProfile, distance_profile, held_within
 from mistral_core.analysis.mentions import pieces
-from mistral_core.analysis.progress import Report
-from mistral_core.analysis.relay import KEYS, RelayResult, measure_relay, relay_question
+from mistral_core.analysis.progress import Report, part_of
+from mistral_core.analysis.relay import KEYS, RelayResult, measure_relay, relay_question, share_right
 from mistral_core.checkpoint.load import LoadedModel
 from mistral_core.checkpoint.variants import in_dtype
 from mistral_core.experiments.claims import Measured
@@ -68,14 +68,10 @@ def run_stacking(load: Load, *, quick: bool, report: Report) -> tuple[StackingMe
         load: a model by its name; `None` = it is not there.
         quick: fewer texts, questions and pairs.
     """
-
-    def part(number: int) -> Report:
-        return lambda done, total, what: report(number * 1000 + 1000 * done // max(total, 1), PARTS * 1000, what)
-
     text = held_out(quick)
     full, twin, relay = (needed(load, name) for name in (FULL, WINDOWED, "relay"))
     window, reach = window_of(twin), twin.config.exact_reach() or 0
-    part(0)(0, 1, "one token is changed, and everything beyond the edge compared")
+    part_of(report, 0, PARTS)(0, 1, "one token is changed, and everything beyond the edge compared")
     with torch.inference_mode(False):  # a caller's inference mode would leave nothing to derive
         depths = {f"{one.name}, trained": edges(in_dtype(one.model, torch.float64)) for one in (twin, relay)}
         depths |= {
@@ -83,12 +79,12 @@ def run_stacking(load: Load, *, quick: bool, report: Report) -> tuple[StackingMe
             for seed in range(1 if quick else 3)
         }
     ids = pieces(twin.tokenizer, text.documents, judged_length(full))[: TEXTS[quick]]
-    windowed = horizons(twin, ids, reach, SOURCES[quick], part(1))
-    unlimited = horizons(full, ids, reach, SOURCES[quick], part(2))
-    part(3)(0, 1, "the relay is asked")
+    windowed = horizons(twin, ids, reach, SOURCES[quick], part_of(report, 1, PARTS))
+    unlimited = horizons(full, ids, reach, SOURCES[quick], part_of(report, 2, PARTS))
+    part_of(report, 3, PARTS)(0, 1, "the relay is asked")
     asked = relay_answers(relay, quick)
     handed = relay_horizon(relay, PAIRS[quick], quick)
-    report(PARTS * 1000, PARTS * 1000, "done")
+    part_of(report, PARTS - 1, PARTS)(1, 1, "done")
     every = [edge for found in depths.values() for edge in found]
     hops = sorted({one.hops for one in asked if one.hops is not None})
     seen = StackingMeasured(
@@ -96,8 +92,8 @@ def run_stacking(load: Load, *, quick: bool, report: Report) -> tuple[StackingMe
         beyond=max(edge.beyond for edge in every),
         moved=min(edge.own for edge in every),
         checked=f"{len(every)} depths of {len(depths)} networks",
-        relayed=tuple(_share([one for one in asked if one.hops == hop]) for hop in hops),
-        leaked=_share([one for one in asked if one.hops is None]),
+        relayed=tuple(share_right([one for one in asked if one.hops == hop]) for hop in hops),
+        leaked=share_right([one for one in asked if one.hops is None]),
         asked=min(sum(one.asked for one in asked if one.hops == hop) for hop in hops),
         horizon=windowed.measured,
         horizon_spread=windowed.spread,
@@ -193,10 +189,6 @@ def relay_horizon(relay: LoadedModel, pairs: int, quick: bool) -> Handed:
     )
 
 
-def _share(results: Sequence[RelayResult]) -> float:
-    return sum(one.right for one in results) / sum(one.asked for one in results)
-
-
 def edge_table(depths: dict[str, list[Edge]]) -> Table:
     """A line for each network and depth."""
     rows = [
@@ -216,7 +208,7 @@ def relay_table(asked: Sequence[RelayResult]) -> Table:
     rows = []
     for hop in dict.fromkeys(one.hops for one in asked):
         some = [one for one in asked if one.hops == hop]
-        rows.append(("beyond all" if hop is None else hop, sum(one.asked for one in some), _share(some)))
+        rows.append(("beyond all" if hop is None else hop, sum(one.asked for one in some), share_right(some)))
     return Table(
         name="relay",
         title="Keys that the relay model names, by the hops that they need",

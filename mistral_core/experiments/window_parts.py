@@ -7,9 +7,9 @@ import math
 from collections.abc import Sequence
 
 from mistral_core.analysis.mentions import Mentions, gap, mention_losses, piece_losses, pieces
-from mistral_core.analysis.progress import Report
+from mistral_core.analysis.progress import Report, part_of
 from mistral_core.analysis.recall import Recall, fillers_for, recall, usable_names
-from mistral_core.analysis.relay import RelayResult, measure_relay
+from mistral_core.analysis.relay import measure_relay, share_right
 from mistral_core.checkpoint.load import LoadedModel
 from mistral_core.checkpoint.variants import with_windows
 from mistral_core.experiments.finding import Cell, Table
@@ -122,10 +122,7 @@ def imposed(
     variants += [(window - sinks, sinks) for window in windows for sinks in (0, SINKS)]
     losses: dict[tuple[int | None, int], float] = {}
     for number, (window, sinks) in enumerate(variants):
-
-        def part(done: int, total: int, what: str, number: int = number) -> None:
-            report(number * total + done, len(variants) * total, f"{loaded.name} under window {number} {what}")
-
+        part = part_of(report, number, len(variants), f"{loaded.name} under window {number} {{}}")
         model = loaded.model if window is None else with_windows(loaded.model, window, sinks)
         losses[window, sinks] = float(piece_losses(model, read, part)[:, after:].mean())
     rows = tuple((window or "none", sinks, loss, loss - losses[None, 0]) for (window, sinks), loss in losses.items())
@@ -182,7 +179,7 @@ def relayed(loaded: LoadedModel, rounds: int, step: int = 1) -> tuple[float, flo
     distances = range(reach - window + 2, reach + 1, step)
     half = with_windows(loaded.model, window // 2)
     runs = [measure_relay(model, loaded.tokenizer, distances, rounds=rounds) for model in (loaded.model, half)]
-    own, cut = (_right(run) for run in runs)
+    own, cut = (share_right(run) for run in runs)
     table = Table(
         name="relay",
         title=f"A key {distances[0]} to {distances[-1]} tokens back, {loaded.name}",
@@ -191,10 +188,6 @@ def relayed(loaded: LoadedModel, rounds: int, step: int = 1) -> tuple[float, flo
         rows=((window, reach, own), (window // 2, half.config.exact_reach(), cut)),
     )
     return own, cut, sum(one.asked for one in runs[0]), table
-
-
-def _right(results: Sequence[RelayResult]) -> float:
-    return sum(one.right for one in results) / sum(one.asked for one in results)
 
 
 def seeds() -> Table:

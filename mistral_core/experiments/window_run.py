@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Sequence
 
-from mistral_core.analysis.progress import Report
+from mistral_core.analysis.progress import Report, part_of
+from mistral_core.analysis.turns import from_where_on
 from mistral_core.analysis.window_cost import Cost, measure_costs, ratios, scores_needed, shape
 from mistral_core.experiments import window_parts as parts
 from mistral_core.experiments.claims import Measured
@@ -34,27 +34,27 @@ def run_window(load: Load, *, quick: bool, report: Report) -> tuple[WindowMeasur
         load: a model by its name; `None` = it is not there.
         quick: fewer repeats, the bundled stories, and the small twins alone.
     """
-
-    def part(number: int) -> Report:
-        return lambda done, total, what: report(number * 1000 + 1000 * done // max(total, 1), PARTS * 1000, what)
-
     text = held_out(quick)
     twins = [needed(load, name) for name in (parts.FULL, parts.WINDOWED, parts.NARROW)]
     relay, pretrained = needed(load, "relay"), None if quick else load(PRETRAINED)
     window, chunk = WINDOW[quick], WINDOW[quick]
     models = [random_model(shape(one)) for one in (None, window)]
     lengths = [window * multiple for multiple in MULTIPLES]
-    costs = measure_costs(models[0], models[1], lengths, chunk=chunk, repeats=REPEATS[quick], report=part(0))
-    paid, mentions = parts.price(twins, text.documents, part(1))
+    costs = measure_costs(
+        models[0], models[1], lengths, chunk=chunk, repeats=REPEATS[quick], report=part_of(report, 0, PARTS)
+    )
+    paid, mentions = parts.price(twins, text.documents, part_of(report, 1, PARTS))
     subject, narrow, length = twins[0], parts.window_of(twins[1]), parts.judged_length(twins[0])
     if pretrained is not None:
         subject, narrow, length = pretrained, PRETRAINED_WINDOW, 4 * PRETRAINED_WINDOW
     most = PRETRAINED_PIECES if pretrained is not None else len(text.documents) * 1000
     tried = [narrow] if quick else [narrow // 2, narrow, 2 * narrow]
-    (loss, alone, rescued), imposed = parts.imposed(subject, text.documents, tried, narrow, length, most, part(2))
-    near, far, lost, names, recall = parts.recalled(subject, narrow, part(3))
+    (loss, alone, rescued), imposed = parts.imposed(
+        subject, text.documents, tried, narrow, length, most, part_of(report, 2, PARTS)
+    )
+    near, far, lost, names, recall = parts.recalled(subject, narrow, part_of(report, 3, PARTS))
     own, cut, asked, relayed = parts.relayed(relay, *((1, 4) if quick else (4, 1)))
-    report(PARTS * 1000, PARTS * 1000, "done")
+    part_of(report, PARTS - 1, PARTS)(1, 1, "done")
     seen = WindowMeasured(
         miscounted=miscounted(costs),
         memory=costs[-1][0].kv_bytes / costs[-1][1].kv_bytes,
@@ -87,12 +87,7 @@ def miscounted(costs: Sequence[tuple[Cost, Cost]]) -> float:
 
 def crossing(costs: Sequence[tuple[Cost, Cost]]) -> float:
     """The shortest text, in windows, from which on the median ratio is at least `FASTER`; NaN = none."""
-    shortest = math.nan
-    for pair in reversed(costs):
-        if statistics.median(ratios(pair)) < FASTER:
-            break
-        shortest = pair[0].length / (pair[1].window or 1)
-    return shortest
+    return from_where_on([(pair[0].length / (pair[1].window or 1), ratios(pair)) for pair in costs], FASTER)
 
 
 def cost_table(costs: Sequence[tuple[Cost, Cost]]) -> Table:

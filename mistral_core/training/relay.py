@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from mistral_core.analysis.relay import FILLERS, GUESS, KEYS, QUESTION, RelayResult, relay_question
+from mistral_core.analysis.relay import FILLERS, GUESS, KEYS, QUESTION, RelayResult, relay_question, share_right
 from mistral_core.training.corpus import Corpus, prepare_corpus
 from mistral_core.training.settings import Mix, Settings
 from mistral_core.training.texts import find_texts
@@ -125,9 +125,9 @@ def relay_table(results: Sequence[RelayResult]) -> str:
     lines = ["| hops | distances | asked | right | mean p(key) |", "| --- | --- | --- | --- | --- |"]
     for count in dict.fromkeys(result.hops for result in results):
         rows = [result for result in results if result.hops == count]
-        asked, right = sum(row.asked for row in rows), sum(row.right for row in rows)
+        asked = sum(row.asked for row in rows)
         mean = sum(row.probability * row.asked for row in rows) / asked
         span = f"{rows[0].distance} to {rows[-1].distance}" if len(rows) > 1 else str(rows[0].distance)
         name = "beyond all" if count is None else count
-        lines.append(f"| {name} | {span} | {asked:,} | {right / asked:.1%} | {mean:.3f} |")
+        lines.append(f"| {name} | {span} | {asked:,} | {share_right(rows):.1%} | {mean:.3f} |")
     return "\n".join(lines)

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from mistral_core.analysis.intervention_json import from_json, to_json
-from mistral_core.analysis.interventions import Add, Column, Edge, KnockOut, Patch, Shorten, Slot, slot_of
-from mistral_core.kv_cache import KVCache
+from mistral_core.analysis.interventions import Add, Column, Edge, KnockOut, Patch, Shorten, Slot
+from mistral_core.kv_cache import KVCache, slots_of
 from tests.conftest import TINY
 
 ONE_OF_EACH = (
@@ -91,5 +91,11 @@ def test_what_this_model_does_not_have_is_refused(one, why):
 def test_a_slot_is_where_the_cache_puts_a_position(window, sinks):
     config = replace(TINY, sliding_window=window, sinks=sinks)
     positions = torch.arange(23)
-    assert torch.equal(slot_of(positions, window, sinks), KVCache(config).slots(positions, window))
-    assert slot_of(positions.numpy(), window, sinks).tolist() == slot_of(positions, window, sinks).tolist()
+    slots, cache = slots_of(positions, window + sinks, sinks), KVCache(config)
+    assert torch.equal(slots, cache.slots(positions, window))
+    assert slots_of(positions.numpy(), window + sinks, sinks).tolist() == slots.tolist()
+    written = [int(cache.plan(positions[None, p : p + 1])[window].slots) for p in range(len(positions))]
+    assert written == slots.tolist() == [slots_of(p, window + sinks, sinks) for p in range(len(positions))]
+    for one in set(written):
+        lost = Slot(slot=one).severs(22, positions, window, sinks)
+        assert torch.equal(lost, (slots == one) & (positions != 22))
