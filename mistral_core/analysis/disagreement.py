@@ -29,7 +29,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mistral_core.analysis.influence import kl_divergence, log_probs
+from mistral_core.analysis.influence import captured, kl_divergence, log_probs
 from mistral_core.analysis.progress import Report, silent
 from mistral_core.hooks import Capture, Sinks, watching
 from mistral_core.kv_cache import KVCache
@@ -182,11 +182,8 @@ def _stored(model: Transformer, token_ids: Sequence[int]) -> dict[str, Tensor]:
         for layer in range(model.config.n_layers)
         for kind in ("hook_rot_k", "hook_v")
     ]
-    capture, kv_cache = Capture(names), model.empty_kv_cache(max_context=len(token_ids))
-    with watching(capture), torch.inference_mode():
-        for chunk in torch.tensor([list(token_ids)]).split(256, 1):  # scores stay small however long the text
-            model(chunk, kv_cache=kv_cache, last_only=True)
-    return {name: torch.cat(parts, 1)[0] for name, parts in capture.values.items()}
+    capture = captured(model, token_ids, names)
+    return {name: capture[name][0] for name in names}
 
 
 def _of_query(

@@ -70,10 +70,16 @@ def rollout(trace: Trace, residual: float = RESIDUAL) -> list[Band]:
         return _dense_rollout(trace, residual)
     bands = [np.ones((length, 1))]
     for layer in range(trace.config.n_layers):
-        mixed = (1 - residual) * np.asarray(trace.pattern(layer), np.float64).mean(1)[:, :length]
-        mixed[:, 0] += residual
-        bands.append(_multiply(mixed, bands[-1]))
+        mean = np.asarray(trace.pattern(layer), np.float64).mean(1)[:, :length]
+        bands.append(_multiply(beside_stream(mean, residual), bands[-1]))
     return bands
+
+
+def beside_stream(pattern: Band, residual: float = RESIDUAL) -> Band:
+    """Attention by offset with the residual stream beside it: a share of each row stays in its own column."""
+    mixed = (1 - residual) * pattern
+    mixed[:, 0] += residual
+    return mixed
 
 
 def square(pattern: Num[np.ndarray, "pos n_heads width"], window: Window = None) -> Num[np.ndarray, "n_heads pos pos"]:

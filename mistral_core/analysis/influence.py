@@ -138,6 +138,17 @@ class CorridorInfluence:
         return float(np.abs(self.through.sum(1) - (self.log_prob_after - self.log_prob_before)).max())
 
 
+def captured(model: Transformer, token_ids: Sequence[int], names: Sequence[str]) -> Capture:
+    """Named tensors of a text, each joined to one of all its positions; a long one is read through the rings."""
+    capture, length = Capture(names), len(token_ids)
+    kv_cache = model.empty_kv_cache(max_context=length) if length > CHUNK else None
+    with watching(capture), torch.inference_mode():
+        for chunk in torch.tensor([list(token_ids)]).split(CHUNK, 1):
+            model(chunk, kv_cache=kv_cache, last_only=True)
+    capture.values = {name: [torch.cat(parts, 1)] for name, parts in capture.values.items()}
+    return capture
+
+
 def read(
     model: Transformer,
     token_ids: Sequence[int],

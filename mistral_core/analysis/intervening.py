@@ -18,13 +18,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from mistral_core.analysis.gradients import log_probs, state_names
-from mistral_core.analysis.influence import CHUNK, MAX_BYTES, Pass, kl_divergence, read
+from mistral_core.analysis.influence import CHUNK, MAX_BYTES, Pass, captured, kl_divergence, read
 from mistral_core.analysis.interventions import Add, Intervention, KnockOut, Patch, Severing, Slot, Span
 from mistral_core.analysis.progress import Report, silent
 from mistral_core.analysis.reach import Grid, spread, visible_keys
 from mistral_core.config import MistralConfig
 from mistral_core.generation import GenerationRequest, Run
-from mistral_core.hooks import Capture, watching
+from mistral_core.hooks import Capture
 from mistral_core.model import Transformer
 from mistral_core.sampling import SamplingSettings
 from mistral_core.tokenizer import Tokenizer
@@ -253,11 +253,11 @@ def _readings(model: Transformer, interventions: Sequence[Intervention], token_i
             if not token_ids:
                 raise ValueError("a mean is asked for and there is no text to take it over; give its tokens")
             wanted.setdefault(token_ids, set()).add(layer_hook(one.layer, one.hook))
-    return {ids: _captured(model, ids, sorted(names)) for ids, names in wanted.items()}
+    return {ids: _kept(model, ids, sorted(names)) for ids, names in wanted.items()}
 
 
-def _captured(model: Transformer, token_ids: tuple[int, ...], names: Sequence[str]) -> Capture:
-    """The named tensors of a text; a long one is read through the rings, as `influence.read` does."""
+def _kept(model: Transformer, token_ids: tuple[int, ...], names: Sequence[str]) -> Capture:
+    """The named tensors of a text, if they are not too many to be kept."""
     length = len(token_ids)
     row = sum(int(np.prod(row_shape(model.config, name, length))) for name in names) * model.dtype.itemsize
     if length * row > MAX_BYTES:
@@ -265,13 +265,7 @@ def _captured(model: Transformer, token_ids: tuple[int, ...], names: Sequence[st
             f"{length:,} tokens need {length * row:,} bytes for what is taken from them; at most {MAX_BYTES:,} are "
             f"used, so shorten the text or name fewer layers"
         )
-    capture = Capture(names)
-    kv_cache = model.empty_kv_cache(max_context=length) if length > CHUNK else None
-    for chunk in torch.tensor([token_ids]).split(CHUNK, 1):
-        with watching(capture), torch.inference_mode():
-            model(chunk, kv_cache=kv_cache, last_only=True)
-    capture.values = {name: [torch.cat(parts, 1)] for name, parts in capture.values.items()}
-    return capture
+    return captured(model, token_ids, names)
 
 
 def _knock_out(

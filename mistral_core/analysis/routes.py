@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mistral_core.analysis.contributions import Contributions, contributions
-from mistral_core.analysis.flow import RESIDUAL
+from mistral_core.analysis.flow import beside_stream
 from mistral_core.analysis.progress import Report, silent
 from mistral_core.analysis.reach import check_position
 from mistral_core.model import Transformer
@@ -162,11 +162,7 @@ def flow_graph(model: Transformer, token_ids: Sequence[int], target: int, report
     first = 0 if reach is None else max(0, target - reach)
     parts = contributions(model, token_ids[first : target + 1], report, first)
     edges = tuple(parts.edges(layer) for layer in range(model.config.n_layers))
-    mixed = []
-    for pattern in parts.mean_pattern:
-        band = (1 - RESIDUAL) * pattern
-        band[:, 0] += RESIDUAL
-        mixed.append(band)
+    mixed = [beside_stream(pattern) for pattern in parts.mean_pattern]
     return FlowGraph(
         target=target,
         first=first,
