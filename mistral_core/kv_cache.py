@@ -23,28 +23,16 @@ Source: "Mistral 7B" section 2, "Rolling Buffer Cache" and figure 3; mistral-inf
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from mistral_core.config import MistralConfig, Window
+from mistral_core.ring import slots_of
 
 EMPTY = -1
 """Position of a slot that was never written."""
-Positions = TypeVar("Positions", Tensor, np.ndarray, int)
-
-
-def slots_of(positions: Positions, n_slots: int, sinks: int = 0) -> Positions:
-    """Where positions live: round and round, behind the sinks. Of a tensor, an array or one position.
-
-    >>> slots_of(torch.arange(8), 5, 1).tolist(), slots_of(21, 16)
-    ([0, 1, 2, 3, 4, 1, 2, 3], 5)
-    """
-    turning = (positions - sinks) % (n_slots - sinks) + sinks
-    return positions * (positions < sinks) + turning * (positions >= sinks) if sinks else turning
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, get_args
 
 from mistral_core.config import MistralConfig, Window, brief
-from mistral_core.kv_cache import slots_of
+from mistral_core.ring import slots_of
 
 Part = Literal["head", "group", "mlp", "attention"]
 Span = tuple[int, int]
@@ -197,7 +197,7 @@ class Slot(Severing):
     It means the same in a dense pass as in decoding token by token, where the slot of every key is known.
 
     Attributes:
-        slot: see `kv_cache.slots_of`. step: the first position whose query is affected.
+        slot: see `ring.slots_of`. step: the first position whose query is affected.
         to: "unseen" = hidden before the softmax; "zero" = key and value are 0, so that it still takes the weight that a
             score of 0 gets, and gives nothing.
     """

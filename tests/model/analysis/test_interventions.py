@@ -11,7 +11,8 @@ import torch
 
 from mistral_core.analysis.intervention_json import from_json, to_json
 from mistral_core.analysis.interventions import Add, Column, Edge, KnockOut, Patch, Shorten, Slot
-from mistral_core.kv_cache import KVCache, slots_of
+from mistral_core.kv_cache import KVCache
+from mistral_core.ring import slots_of
 from tests.conftest import TINY
 
 ONE_OF_EACH = (
