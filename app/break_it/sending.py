@@ -12,9 +12,9 @@ from app.break_it.messages import Level
 from app.break_it.payload import Changed, Mapped, break_parts
 from app.break_it.question import Choice, first_choice
 from app.break_it.state import BreakState, RunQuestions
-from app.reach.sending import refusal
 from app.session.desk import Desk
 from app.session.progress import writing
+from app.session.rereading import refusal
 from app.session.sentence import sentence
 from app.session.visible import Payload, VisibleRun, visible_run
 from app.session.work import Work, Workshop
@@ -46,7 +46,7 @@ def break_payload(desk: Desk) -> Payload:
     record, trace = visible.record, visible.trace
     page = desk.page_state(BreakState)
     questions = page.of(record.name)
-    problem = refusal(trace).replace("only theory is shown", "nothing can be changed in it")
+    problem = refusal(trace, "nothing can be changed in it")
     reply = _reply(desk, visible, questions, page, can_measure=not problem)
     running = [work for work in (reply.mapping, reply.changing) if work is not None]
     parts = break_parts(

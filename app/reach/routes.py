@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app import compute
 from app.session.desk import Desk
 from app.session.progress import trace_of
+from app.session.rereading import writer_of
 from mistral_core.analysis.progress import Report
 from mistral_core.trace.trace import Trace
 
@@ -35,32 +35,35 @@ def readable(desk: Desk) -> Trace | None:
     return trace if trace is not None and len(trace) >= 2 else None
 
 
-def routed(name: str, ids: tuple[int, ...], target: int, report: Report) -> Routed:
+def read_for(trace: Trace, target: int) -> tuple[int, ...]:
+    """What a prediction's routes depend on: the tokens up to the one that follows it; later ones change nothing."""
+    return tuple(trace.token_ids[: target + 2].tolist())
+
+
+def routed(trace: Trace, target: int, report: Report) -> Routed:
     """Measures the flow to the prediction at `target`.
 
     Raises:
-        ValueError: no such model or position.
+        ValueError: the model here has other weights, or there is no such position.
     """
     from mistral_core.analysis.route_check import agreement
     from mistral_core.analysis.routes import flow_graph
 
-    model = compute.engine().model(name).model
+    model, ids = writer_of(trace).model, read_for(trace, target)
     graph = flow_graph(model, ids, target, report)
     following = agreement(model, ids, graph, report=report) if target + 1 < len(ids) else None
     return Routed(graph=graph, agreement=following)
 
 
-def checked(
-    name: str, ids: tuple[int, ...], source: int, target: int, route: tuple[RouteEdge, ...], report: Report
-) -> RouteCheck:
+def checked(trace: Trace, source: int, target: int, route: tuple[RouteEdge, ...], report: Report) -> RouteCheck:
     """Cuts a route, and random ones of equal size.
 
     Raises:
-        ValueError: no such model or route.
+        ValueError: the model here has other weights, or no such route.
     """
     from mistral_core.analysis.route_check import check_route
 
-    model = compute.engine().model(name).model
+    model, ids = writer_of(trace).model, read_for(trace, target)
     return check_route(model, ids, source, target, route, n_random=RANDOM_ROUTES, report=report)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
 
 from app.theme import THEMES, figure_axis, figure_style, mix
+
+if TYPE_CHECKING:
+    from mistral_core.analysis.routes import RouteEdge
 
 COLUMNS = 48
 """Positions that are drawn, up to the prediction."""
@@ -16,21 +19,12 @@ WORDS = 24
 """So many columns have room for words."""
 
 
-class Line(NamedTuple):
-    """An edge of the grid: from (layer, source) to (layer + 1, target)."""
-
-    layer: int
-    source: int
-    target: int
-    share: float
-
-
 def routes_figure(
     flow: np.ndarray,
     first: int,
     labels: Sequence[str],
-    lines: Sequence[Line],
-    route: Sequence[Line],
+    edges: Sequence[RouteEdge],
+    route: Sequence[RouteEdge],
     theme: str = "light",
 ) -> go.Figure:
     """The last columns of the grid before the prediction.
@@ -38,7 +32,7 @@ def routes_figure(
     Args:
         flow: `[rows, pos]`, share of every cell in the prediction; rows sum to 1.
         first: position of column 0. labels: of all positions of the text.
-        lines: edges over the threshold. route: those of them on the way from the chosen token.
+        edges: over the threshold. route: those of them on the way from the chosen token.
     """
     colours = THEMES[theme]
     rows, length = flow.shape
@@ -60,7 +54,7 @@ def routes_figure(
     )
     chosen = set(route)
     for name, colour, width, group in (
-        ("edges over the threshold", colours["graphic"], 1.2, [one for one in lines if one not in chosen]),
+        ("edges over the threshold", colours["graphic"], 1.2, [one for one in edges if one not in chosen]),
         ("route from the chosen token", colours["query"], 3.5, list(route)),
     ):
         xs, ys = _path(group, positions[0])
@@ -91,12 +85,12 @@ def routes_figure(
     return figure
 
 
-def _path(lines: Sequence[Line], leftmost: int) -> tuple[list[float | None], list[float | None]]:
+def _path(edges: Sequence[RouteEdge], leftmost: int) -> tuple[list[float | None], list[float | None]]:
     """Pieces of line with gaps between them; what begins before the picture is left out."""
     xs: list[float | None] = []
     ys: list[float | None] = []
-    for line in lines:
-        if line.source >= leftmost:
-            xs += [line.source, line.target, None]
-            ys += [line.layer, line.layer + 1, None]
+    for edge in edges:
+        if edge.source >= leftmost:
+            xs += [edge.source, edge.target, None]
+            ys += [edge.layer, edge.layer + 1, None]
     return xs, ys

@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from app.reach.routes import MAX_TOKENS, RANDOM_ROUTES, THRESHOLDS, Routed, checked, looked_at_first, readable, routed
-from app.reach.routes_figure import Line, routes_figure
+from app.reach.routes import (
+    MAX_TOKENS,
+    RANDOM_ROUTES,
+    THRESHOLDS,
+    Routed,
+    checked,
+    looked_at_first,
+    read_for,
+    readable,
+    routed,
+)
+from app.reach.routes_figure import routes_figure
 from app.reach.state import ReachState
 from app.session import state
 from app.session.desk import Desk
@@ -49,12 +59,11 @@ def routes(desk: Desk) -> None:
         "state sum to 1. Walked back from a prediction, they are the routes that it came on."
     )
     target = _target(desk, trace)
-    ids = tuple(trace.token_ids[: target + 2].tolist())  # what comes later changes nothing
-    name = f"{trace.model_name} {hash(ids)} {target}"
+    name = f"{trace.model_hash} {hash(read_for(trace, target))} {target}"
     result = work_panel(
         desk.page_state(ReachState).routes,
         name,
-        lambda report: routed(trace.model_name, ids, target, report),
+        lambda report: routed(trace, target, report),
         key=state.ROUTES,
         label="Find the routes",
         icon=":material/route:",
@@ -101,7 +110,7 @@ def _result(desk: Desk, trace: Trace, result: Routed, name: str) -> None:
         )
     edges, route = graph.above(threshold), graph.route(source, threshold)
     chart(
-        lambda theme: routes_figure(graph.flow, graph.first, trace.token_labels, _lines(edges), _lines(route), theme),
+        lambda theme: routes_figure(graph.flow, graph.first, trace.token_labels, edges, route, theme),
         key=state.ROUTES_FIGURE,
         alt=f"State grid with {len(edges)} edges over {percent(threshold)}, {len(route)} of them on a route from "
         f"position {source} to the prediction after {graph.target}",
@@ -141,11 +150,10 @@ def _words(
 
 
 def _check(desk: Desk, trace: Trace, route: tuple[RouteEdge, ...], source: int, target: int, name: str) -> None:
-    ids = tuple(trace.token_ids[: target + 2].tolist())
     result = work_panel(
         desk.page_state(ReachState).route_checks,
         name,
-        lambda report: checked(trace.model_name, ids, source, target, route, report),
+        lambda report: checked(trace, source, target, route, report),
         key=state.ROUTE_CHECK,
         label="Cut this route, and random ones",
         icon=":material/content_cut:",
@@ -174,7 +182,7 @@ def _checked(result: RouteCheck, word: str) -> None:
 
 
 def _agreement(agreement: Agreement) -> None:
-    names = [MEASURES[one] for one in MEASURES]
+    names = list(MEASURES.values())
     rows = [
         {"": name, **{other: f"{value:.2f}" for other, value in zip(names, row, strict=True)}}
         for name, row in zip(names, agreement.correlation.tolist(), strict=True)
@@ -185,7 +193,3 @@ def _agreement(agreement: Agreement) -> None:
         "derived: rank correlation (Spearman's) over all tokens that can be reached; 1 = the same order, 0 = none in "
         "common. Gradient and replacement are measured influence; flow and rollout are read off attention and states."
     )
-
-
-def _lines(edges: tuple[RouteEdge, ...]) -> list[Line]:
-    return [Line(edge.layer, edge.source, edge.target, edge.share) for edge in edges]

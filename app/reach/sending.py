@@ -14,6 +14,7 @@ from app.reach.question import Choice, first_choice
 from app.reach.state import Answer, Measuring, ReachState, RunQuestions
 from app.session.desk import Desk
 from app.session.progress import writing
+from app.session.rereading import refusal
 from app.session.runs import Record
 from app.session.sentence import sentence
 from app.session.visible import Payload, VisibleRun, visible_run
@@ -22,6 +23,8 @@ from mistral_core.trace.trace import Trace
 
 OPTIONS = 24
 """Words that are offered in the place of the source."""
+THEORY = "only theory is shown"
+"""Where the model that wrote a text is not here."""
 PATIENCE = 1.0
 """Seconds that a picture waits for its measurement; after them theory is shown, and how far the work is."""
 
@@ -44,7 +47,7 @@ def reach_payload(desk: Desk) -> Payload:
     questions = page.of(record.name)
     reply = _reply(desk, visible, questions, page.answers)
     place = desk.at.get(record.name)
-    problem = refusal(trace)
+    problem = refusal(trace, THEORY)
     parts = reach_parts(
         trace,
         reply.choice,
@@ -88,11 +91,11 @@ def _reply(desk: Desk, visible: VisibleRun, questions: RunQuestions, answers: Wo
             continue
         try:
             choice.inside(trace.config, len(trace))
-            reply = Reply(choice) if refusal(trace) else _measured(visible, choice, questions, answers)
+            reply = Reply(choice) if refusal(trace, THEORY) else _measured(visible, choice, questions, answers)
         except ValueError as error:
             questions.message = questions.message or sentence(error)
             continue
-        if not unread and (reply.measured is not None or refusal(trace)):
+        if not unread and (reply.measured is not None or refusal(trace, THEORY)):
             questions.answered = choice
         if not later:
             questions.choice = choice
@@ -146,20 +149,6 @@ def _serves(measuring: Measuring, choice: Choice, length: int, growing: bool) ->
     if measuring.choice != choice or measuring.work.cancelled:
         return False
     return measuring.length == length or (growing and measuring.work.running)
-
-
-def refusal(trace: Trace) -> str:
-    """Why nothing can be measured on this run; "" if it can."""
-    name = trace.model_name
-    if not compute.registry.offered(name):
-        return f"The model that wrote this text ({name}) is not here: only theory is shown."
-    try:
-        loaded = compute.engine().model(name)
-    except (ImportError, ValueError) as error:
-        return sentence(error)
-    if trace.model_hash != loaded.model_hash:
-        return f"This text was written by other weights than those of {name} here: only theory is shown."
-    return ""
 
 
 def options(trace: Trace, source: int) -> list[tuple[int, str]]:

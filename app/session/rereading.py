@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app import compute
+from app.session.sentence import sentence
 from mistral_core.analysis.progress import Report
+from mistral_core.checkpoint import registry
 from mistral_core.trace.trace import RecordingPlan, Trace
 
 if TYPE_CHECKING:
@@ -22,6 +24,24 @@ def writer_of(trace: Trace) -> LoadedModel:
     if loaded.model_hash != trace.model_hash:
         raise ValueError(f"The model {trace.model_name} here has other weights than the one that wrote this run.")
     return loaded
+
+
+def refusal(trace: Trace, so: str) -> str:
+    """Why nothing can be measured on a run; "" if it can.
+
+    Args:
+        so: what follows from it on the page.
+    """
+    name = trace.model_name
+    if not registry.offered(name):
+        return f"The model that wrote this text ({name}) is not here: {so}."
+    try:
+        loaded = compute.engine().model(name)
+    except (ImportError, ValueError) as error:
+        return sentence(error)
+    if trace.model_hash != loaded.model_hash:
+        return f"This text was written by other weights than those of {name} here: {so}."
+    return ""
 
 
 def read_again(trace: Trace, plan: RecordingPlan, report: Report) -> Trace:

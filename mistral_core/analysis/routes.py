@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -106,24 +107,12 @@ class FlowGraph:
         Raises:
             ValueError: a source that is not read.
         """
-        return self._best(source, np.multiply)
-
-    def last_threshold(self, source: int) -> float:
-        """The highest threshold at which there is a route from the token: the weakest edge of its widest path; or 0.
-
-        Raises:
-            ValueError: a source that is not read.
-        """
-        return min((edge.share for edge in self._best(source, np.minimum)), default=0.0)
-
-    def _best(self, source: int, join: np.ufunc) -> tuple[RouteEdge, ...]:
-        """The path with the best weight, if the weight of a path is `join` of its edges'."""
         self._check(source)
         weight = np.zeros(self.flow.shape[1])
         weight[source - self.first] = 1.0
         came = []
         for band in self.edges:
-            candidates = join(band, _shifted(weight, band.shape[1]))
+            candidates = band * _shifted(weight, band.shape[1])
             came.append(candidates.argmax(1))
             weight = candidates.max(1)
         query, path = self.target - self.first, []
@@ -134,6 +123,20 @@ class FlowGraph:
             path.append(self._edge(layer, query, offset))
             query -= offset
         return tuple(reversed(path))
+
+    @cached_property
+    def last_thresholds(self) -> Float[np.ndarray, " pos"]:
+        """For each token the highest threshold at which it has a route: the weakest edge of its widest path; or 0."""
+        return walked_back(self.edges, self.target - self.first, np.minimum, np.maximum)[0]
+
+    def last_threshold(self, source: int) -> float:
+        """That of one token.
+
+        Raises:
+            ValueError: a source that is not read.
+        """
+        self._check(source)
+        return float(self.last_thresholds[source - self.first])
 
     def _edge(self, layer: int, query: int, offset: int) -> RouteEdge:
         return RouteEdge(
@@ -173,15 +176,22 @@ def flow_graph(model: Transformer, token_ids: Sequence[int], target: int, report
     )
 
 
-def walked_back(edges: Sequence[Band], target: int) -> Float[np.ndarray, "rows pos"]:
-    """Sum of the weights of all paths from every cell to the last row at `target`."""
+def walked_back(
+    edges: Sequence[Band], target: int, join: np.ufunc = np.multiply, gather: np.ufunc = np.add
+) -> Float[np.ndarray, "rows pos"]:
+    """All paths from every cell to the last row at `target`: by default the sum of their weights.
+
+    Args:
+        join: what the weight of a path is of its edges. gather: what is taken of all paths.
+    """
     length = len(edges[0])
     rows = [np.zeros(length)]
     rows[0][target] = 1.0
     for band in reversed(edges):
         below = np.zeros(length)
         for offset in range(min(band.shape[1], length)):
-            below[: length - offset] += band[offset:, offset] * rows[-1][offset:]
+            arriving = join(band[offset:, offset], rows[-1][offset:])
+            below[: length - offset] = gather(below[: length - offset], arriving)
         rows.append(below)
     return np.array(rows[::-1])
 

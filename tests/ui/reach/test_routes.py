@@ -7,11 +7,12 @@ import torch
 
 from app import compute
 from app.reach.routes import THRESHOLDS, looked_at_first, routed
-from app.reach.routes_figure import Line, routes_figure
+from app.reach.routes_figure import routes_figure
 from app.session import state
 from app.session.progress import trace_of
-from mistral_core.analysis.routes import flow_graph
+from mistral_core.analysis.routes import RouteEdge, flow_graph
 from mistral_core.checkpoint.registry import DEFAULT_MODEL
+from mistral_core.generation import GenerationRequest, ModelCard, Run
 from tests.ui.test_pages import ROOT, app, kept, length, press, wait
 
 
@@ -67,7 +68,8 @@ def test_the_routes_of_a_written_text_are_drawn_said_and_cut():
 def test_the_picture_has_the_edges_the_route_and_the_words():
     flow = np.zeros((3, 5))
     flow[:, 1:3] = 0.5
-    edge, way = Line(0, 11, 13, 0.2), Line(1, 13, 14, 0.4)
+    edge = RouteEdge(layer=0, source=11, target=13, share=0.2)
+    way = RouteEdge(layer=1, source=13, target=14, share=0.4)
     labels = [f"w{i}" for i in range(20)]
     for theme in ("light", "dark"):
         figure = routes_figure(flow, 10, labels, [edge, way], [way], theme)
@@ -81,7 +83,12 @@ def test_the_picture_has_the_edges_the_route_and_the_words():
 
 def test_the_first_token_that_is_looked_at_has_a_route():
     ids = tuple(torch.randint(3, 4096, (30,), generator=torch.Generator().manual_seed(1)).tolist())
-    result = routed(DEFAULT_MODEL, ids, 28, lambda done, total, what: None)
+    loaded = compute.engine().model(DEFAULT_MODEL)
+    request = GenerationRequest(prompt_ids=ids, max_new_tokens=0)
+    run = Run(loaded.model, loaded.tokenizer, request, card=ModelCard(DEFAULT_MODEL, loaded.model_hash))
+    list(run.prefill())
+    trace = run.trace()
+    result = routed(trace, 28, lambda done, total, what: None)
     assert result.agreement is not None and np.allclose(result.graph.flow.sum(1), 1)
     for threshold in THRESHOLDS:
         source = looked_at_first(result.graph, 16, threshold)
@@ -89,5 +96,5 @@ def test_the_first_token_that_is_looked_at_has_a_route():
         others = [one for one in range(graph.first, graph.target) if graph.route(one, threshold)]
         far = [one for one in others if graph.target - one >= 16] or others
         assert source == max(far, key=lambda one: graph.flow[0, one - graph.first], default=graph.target - 1)
-    last = routed(DEFAULT_MODEL, ids, 29, lambda done, total, what: None)
+    last = routed(trace, 29, lambda done, total, what: None)
     assert last.agreement is None, "no token follows whose probability could be followed"
