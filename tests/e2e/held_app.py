@@ -1,7 +1,7 @@
 """The application with one thing changed: a measurement on `reach` or `break_it` waits until a file exists.
 
 On a quick machine a measurement is over before anybody could cancel it; so a test of the click holds it. Started by
-`test_reach_cancel.py` and `test_break_it_cancel.py` in place of `app/server.py`; `HELD_UNTIL` names the file.
+`test_cancel.py` in place of `app/server.py`; `HELD_UNTIL` names the file.
 """
 
 import os
