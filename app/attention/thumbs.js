@@ -118,9 +118,10 @@ export class ThumbPanel {
     const w = Math.max(1, Math.round(box.wide * ratio));
     const h = Math.max(1, Math.round(box.high * ratio));
     for (let layer = 0; layer < run.layers; layer++) {
+      const seen = this.seen(layer); // the same for all heads
       for (let head = 0; head < box.heads; head++) {
         g.putImageData(
-          this.paint(this.cells(layer, head, w, h), w, h),
+          this.paint(this.cells(layer, head, w, h, seen), w, h),
           Math.round(box.x(head) * ratio),
           Math.round(box.y(layer) * ratio),
         );
@@ -128,13 +129,29 @@ export class ThumbPanel {
     }
   }
 
+  /** Keys of a query, itself included, that a layer's heads are drawn with.
+   * @param {number} layer */
+  width(layer) {
+    const { run } = this.player;
+    return Math.min(run.windows[layer], run.width, run.count);
+  }
+
+  /** How far back the keys are that each query of the pictures sees in a layer.
+   * @param {number} layer */
+  seen(layer) {
+    const { run } = this.player;
+    const { from, to } = this.queries();
+    return Array.from({ length: to - from }, (_, i) => run.offsets(from + i, this.width(layer)));
+  }
+
   /** Rows = query, columns = offset (band) or key (triangle); a pixel holds the largest weight of its bin, -1 = masked.
-   * @param {number} layer @param {number} head @param {number} w @param {number} h pixels */
-  cells(layer, head, w, h) {
+   * @param {number} layer @param {number} head @param {number} w @param {number} h pixels
+   * @param {number[][]} seen  offsets, by query */
+  cells(layer, head, w, h, seen) {
     const { run, shape, values } = this.player;
     const { from, to } = this.queries();
     const n = to - from;
-    const width = Math.min(run.windows[layer], run.width, run.count);
+    const width = this.width(layer);
     const band = shape === "band";
     const firstKey = Math.max(0, from - width + 1);
     const kept = Math.min(run.sinks, band ? Math.max(0, to - width) : firstKey); // columns of their own, at the edge
@@ -143,7 +160,7 @@ export class ThumbPanel {
     for (let query = from; query < to; query++) {
       const top = Math.floor(((query - from) * h) / n);
       const bottom = Math.max(top + 1, Math.floor(((query - from + 1) * h) / n));
-      for (const offset of values.offsets(query, width)) {
+      for (const offset of seen[query - from]) {
         const weight = values.weight(query, layer, head, offset);
         const key = query - offset;
         const column = band ? (offset < width ? offset : width + key) : key < firstKey ? key : kept + key - firstKey;

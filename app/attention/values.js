@@ -63,9 +63,7 @@ export class Values {
    * @param {number} query @param {number} width
    * @returns {number[]} */
   offsets(query, width = this.width()) {
-    const { run } = this.choice;
-    const kept = run.outside(query, width).map((p) => query - p);
-    return [...Array(Math.min(width, query + 1)).keys(), ...kept.reverse()];
+    return this.choice.run.offsets(query, width);
   }
 
   /** Whether a query of the picture can look at what is so far back.

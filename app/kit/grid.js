@@ -207,9 +207,9 @@ export class GridPanel {
       g.fillStyle = blend(colour.card, colour.attention, shade(top));
       g.fillRect(bin, y, Math.max(1, box.wide - (box.wide >= 3 ? 0.5 : 0)), high);
     };
-    const offsets = run.missing.has(row) ? [] : Array.from({ length: Math.max(reach, 0) }, (_, i) => reach - 1 - i);
-    const kept = run.missing.has(row) ? [] : run.outside(t, run.windows[row]).map((p) => t - p);
-    for (const offset of [...kept, ...offsets]) {
+    const kept = run.outside(t, run.windows[row]).map((p) => t - p);
+    const near = Array.from({ length: Math.max(reach, 0) }, (_, i) => reach - 1 - i);
+    for (const offset of run.missing.has(row) ? [] : [...kept, ...near]) {
       if (box.x(t - offset) < box.left) continue;
       const at = box.wide >= 1 && !box.byHops ? box.x(t - offset) : Math.floor(box.x(t - offset));
       const weight = run.weight(t, row, head, offset);

@@ -8,7 +8,6 @@ import { term } from "./terms.js";
 import { clamp, percent, quoted, shorten } from "./format.js";
 import { fit, fitSmaller, labelFont } from "./measure.js";
 import { calm } from "./timing.js";
-import { slotOf } from "./windows.js";
 
 /** @typedef {import("./playhead.js").Playhead} Player */
 /** @typedef {{ slot: number, position: number, lost: number }} Slot  where made, what it lost; -1 = none */
@@ -81,7 +80,7 @@ export class RingPanel {
       return list;
     }
     const { run, layer } = this.player;
-    const pointer = slotOf(t, window, run.sinks);
+    const pointer = run.slot(t, window);
     const all = window <= RING_MAX;
     const from = all ? 0 : pointer - NEAR_POINTER / 2;
     for (let i = 0; i < (all ? slots : NEAR_POINTER); i++) {
@@ -311,9 +310,8 @@ export class RingPanel {
     const { run, t, layer, head, colour } = this.player;
     const size = Number.isFinite(window) ? window : Math.max(16, t + 1);
     const bins = new Float64Array(Math.ceil(pen.width));
-    const seen = Math.min(run.windows[layer], t + 1);
-    for (const offset of [...Array(seen).keys(), ...run.outside(t, run.windows[layer]).map((p) => t - p)]) {
-      const at = Math.floor((slotOf(t - offset, size, run.sinks) / size) * bins.length);
+    for (const offset of run.offsets(t, run.windows[layer])) {
+      const at = Math.floor((run.slot(t - offset, size) / size) * bins.length);
       const weight = run.weight(t, layer, head, offset);
       if (weight > bins[at]) bins[at] = weight;
     }
@@ -325,7 +323,7 @@ export class RingPanel {
       pen.g.fillRect(i, 0, Math.max(1, pen.width / size), pen.height);
     });
     pen.g.fillStyle = colour.query;
-    pen.g.fillRect(Math.min((slotOf(t, size, run.sinks) / size) * pen.width, pen.width - 3), 0, 3, pen.height);
+    pen.g.fillRect(Math.min((run.slot(t, size) / size) * pen.width, pen.width - 3), 0, 3, pen.height);
   }
 
   sentence() {
@@ -336,7 +334,7 @@ export class RingPanel {
     const gone = run.overwrites(t, layer);
     const lost = gone >= 0 ? ` It overwrote the key and value made at ${run.labels[gone]}, position ${gone}.` : "";
     const use = `${held} of ${window} slots in use`;
-    return `Layer ${layer + 1}, ${use}; position ${t} was written into slot ${slotOf(t, window, run.sinks)}.${lost}`;
+    return `Layer ${layer + 1}, ${use}; position ${t} was written into slot ${run.slot(t, window)}.${lost}`;
   }
 
   /**

@@ -18,16 +18,6 @@ export function lastIn(slot, t, slots, sinks = 0) {
   return position < sinks ? -1 : position;
 }
 
-/**
- * Slot of a position: round and round, behind the kept ones.
- *
- * @param {number} position
- * @param {number} slots  of the ring, those of the kept positions included
- * @param {number} sinks
- */
-export const slotOf = (position, slots, sinks = 0) =>
-  position < sinks ? position : sinks + ((position - sinks) % (slots - sinks));
-
 export class Windows {
   constructor() {
     /** @type {number[]} keys that a query sees, itself included, by layer; Infinity = all */
@@ -91,6 +81,32 @@ export class Windows {
    */
   outside(t, window) {
     return Array.from({ length: clamp(t - window + 1, 0, this.sinks) }, (_, p) => p);
+  }
+
+  /**
+   * How far back each key is that a query of a window sees, nearest first; kept positions before the window come last.
+   *
+   * @param {number} t
+   * @param {number} window
+   */
+  offsets(t, window) {
+    return [
+      ...Array(Math.min(window, t + 1)).keys(),
+      ...this.outside(t, window)
+        .reverse()
+        .map((p) => t - p),
+    ];
+  }
+
+  /**
+   * Slot of a position: round and round, behind the kept ones.
+   *
+   * @param {number} position
+   * @param {number} slots  of the ring, those of the kept positions included
+   */
+  slot(position, slots) {
+    const { sinks } = this;
+    return position < sinks ? position : sinks + ((position - sinks) % (slots - sinks));
   }
 
   /**

@@ -5,7 +5,6 @@ import { el } from "../kit/dom.js";
 import { grouped, percent, plural, shorten } from "../kit/format.js";
 import { term } from "../kit/terms.js";
 import { throttled } from "../kit/timing.js";
-import { slotOf } from "../kit/windows.js";
 
 /** @typedef {import("./page.js").default} Page */
 /** @typedef {import("./types.js").Sliders} Sliders */
@@ -144,7 +143,7 @@ export class SidePanels {
     if (note) lines.push([note]);
     lines.push(
       ring
-        ? ["its key and value went to slot ", number(slotOf(t, run.slotsOf(layer), run.sinks)), run.slotSum(t, window)]
+        ? ["its key and value went to slot ", number(run.slot(t, run.slotsOf(layer))), run.slotSum(t, window)]
         : ["stored its key and value; no window"],
     );
     const gone = run.overwrites(t, layer);

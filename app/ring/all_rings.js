@@ -5,7 +5,6 @@ import { onCells } from "../kit/cells.js";
 import { blend, inkOn, shade } from "../kit/colour.js";
 import { clamp, percent } from "../kit/format.js";
 import { fitSmaller, labelFont } from "../kit/measure.js";
-import { slotOf } from "../kit/windows.js";
 
 /** @import RingPage from "./page.js" */
 /** @typedef {ReturnType<AllRings["layout"]>} Box  where the rows and cells lie, css pixels */
@@ -45,7 +44,7 @@ export class AllRings {
    * @param {number} layer */
   pointer(layer) {
     const { run, t } = this.player;
-    return slotOf(t, this.slots(layer), run.sinks);
+    return run.slot(t, this.slots(layer));
   }
 
   /** @param {number} width @param {number} height */
@@ -142,9 +141,8 @@ export class AllRings {
     const pitch = box.pitch(layer);
     const each = Math.max(1, pitch);
     const bins = new Float32Array(Math.ceil((slots * pitch) / each)).fill(-1);
-    const seen = Math.min(run.windows[layer], t + 1);
-    for (const offset of [...run.outside(t, run.windows[layer]).map((p) => t - p), ...Array(seen).keys()]) {
-      const slot = slotOf(t - offset, slots, run.sinks);
+    for (const offset of run.offsets(t, run.windows[layer])) {
+      const slot = run.slot(t - offset, slots);
       const bin = Math.min(Math.floor((slot * pitch) / each + 1e-6), bins.length - 1);
       bins[bin] = Math.max(bins[bin], run.pattern ? run.weight(t, layer, head, offset) : 0);
     }

@@ -13,7 +13,6 @@ import { span } from "./plans.js";
 import { el, legend, segmented } from "../kit/dom.js";
 import { term } from "../kit/terms.js";
 import { coming, firstStep, keepPlace, placeOf, takePlace } from "../kit/places.js";
-import { slotOf } from "../kit/windows.js";
 
 /** @import { RingPayload } from "./run.js" */
 /** @import { Events, RingHeader } from "./types.js" */
@@ -157,9 +156,7 @@ export default class RingPage extends Playhead {
     return this.all.slots(this.layer);
   }
   slot() {
-    return this.chosenSlot === null
-      ? slotOf(this.t, this.slots(), this.run.sinks)
-      : Math.min(this.chosenSlot, this.slots() - 1);
+    return this.chosenSlot === null ? this.run.slot(this.t, this.slots()) : Math.min(this.chosenSlot, this.slots() - 1);
   }
   held() {
     return this.run.held(this.slot(), this.t, this.slots());
@@ -273,7 +270,7 @@ export default class RingPage extends Playhead {
     const window = run.windows[layer];
     const ring = Number.isFinite(window);
     /** @param {number} p */
-    const slot = (p) => slotOf(p, run.slotsOf(layer), run.sinks);
+    const slot = (p) => run.slot(p, run.slotsOf(layer));
     /** @param {number} p */
     const word = (p) => el("b", { class: "mx-serif" }, shorten(run.labels[p] ?? "", 14));
     /** @type {(Node | string)[][]} */

@@ -6,7 +6,6 @@ import { Timeline } from "../kit/timeline.js";
 import { tokenNote } from "../kit/bytes.js";
 import { closest, el } from "../kit/dom.js";
 import { plural } from "../kit/format.js";
-import { slotOf } from "../kit/windows.js";
 
 /** @import RingPage from "./page.js" */
 /** @import { Cell } from "../kit/playhead.js" */
@@ -59,7 +58,7 @@ export class OpenableRing extends RingPanel {
       (event) => {
         const slot = closest(event, "[data-p]");
         event.stopPropagation(); // here a click opens the slot; in the player it goes to the position
-        if (slot) player.pickSlot(slotOf(Number(slot.dataset.p), player.slots(), player.run.sinks));
+        if (slot) player.pickSlot(player.run.slot(Number(slot.dataset.p), player.slots()));
       },
       true,
     );

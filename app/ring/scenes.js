@@ -5,7 +5,6 @@ import { clamp, grouped, plural, shorten } from "../kit/format.js";
 import { closest, el } from "../kit/dom.js";
 import { chunkPlan, firstLoss, rewindPlan, span } from "./plans.js";
 import { term } from "../kit/terms.js";
-import { slotOf } from "../kit/windows.js";
 
 /** @import RingPage from "./page.js" */
 /** @import { ChunkPlan } from "./plans.js" */
@@ -101,7 +100,7 @@ export class Scenes {
   slotsShown(plan) {
     const slots = plan.after.length;
     if (slots <= CELLS_MAX) return span(0, slots);
-    return [...new Set(plan.writes.slice(-CELLS_MAX / 2).map((p) => slotOf(p, slots, this.player.run.sinks)))];
+    return [...new Set(plan.writes.slice(-CELLS_MAX / 2).map((p) => this.player.run.slot(p, slots)))];
   }
 
   drawChunks() {

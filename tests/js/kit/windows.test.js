@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { slotOf, Windows } from "../../../app/kit/windows.js";
+import { Windows } from "../../../app/kit/windows.js";
 
 /** @param {(number | null)[]} windows */
 function of(windows) {
@@ -75,7 +75,7 @@ test("kept first positions are seen by every query, lie in slots of their own an
       made.setReach([window, window], sinks);
       const slots = new Array(window + sinks).fill(-1);
       for (let t = 0, next = 0; t < 3 * window + 9; t++, next = next + 1 < slots.length ? next + 1 : sinks) {
-        assert.equal(slotOf(t, made.slotsOf(0), sinks), next);
+        assert.equal(made.slot(t, made.slotsOf(0)), next);
         assert.equal(made.overwrites(t, 0), slots[next]);
         if (slots[next] >= 0) assert.equal(made.leaves(slots[next], window), t);
         slots[next] = t;
@@ -83,6 +83,11 @@ test("kept first positions are seen by every query, lie in slots of their own an
           assert.equal(made.held(slot, t, slots.length), position);
           if (position >= 0) assert.ok(made.sees(0, t, position));
         });
+        const nearest = slots.filter((position) => position >= 0).map((position) => t - position);
+        assert.deepEqual(
+          made.offsets(t, window),
+          nearest.sort((a, b) => a - b),
+        );
         for (let key = 0; key <= t; key++) {
           assert.equal(made.sees(0, t, key), slots.includes(key));
           const column = made.column(window, t, t - key);
