@@ -158,6 +158,14 @@ class Sinks:
         return value
 
 
+@contextmanager
+def watching_first(sink: Sink) -> Iterator[None]:
+    """Sends the tensors of the calls inside to `sink`, and on to whoever watches already: that one sees the changes."""
+    others = _SINK.get()
+    with watching(sink if others is None else Sinks(sink, others)):
+        yield
+
+
 class RowSinks:
     """One sink for each row of a batch: a row's tensors reach its own sink and no other."""
 

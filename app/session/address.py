@@ -50,7 +50,8 @@ def _open_address(desk: Desk, query: Mapping[str, str]) -> None:
     if spec.name in desk.records:
         choose(desk, spec.name)
     elif write(desk, spec):
-        desk.model, desk.length, desk.chat = spec.model, spec.new_tokens, spec.turns is not None
+        desk.model = registry.unchanged(spec.model)  # what is written next is written by the whole network
+        desk.length, desk.chat = spec.new_tokens, spec.turns is not None
         desk.prompt = "" if desk.chat else spec.text
         desk.seed = spec.seed if spec.seed <= MAX_SEED_ON_SCREEN else desk.seed
         widgets = {state.CHAT: desk.chat, state.PROMPT: desk.prompt, state.LENGTH: desk.length, state.SEED: desk.seed}
@@ -65,7 +66,7 @@ def choose_model(desk: Desk, name: str) -> None:
     """Makes new runs be written by the model that a URL names; a name that is none changes nothing."""
     models = registry.browser_models()
     if registry.offered(name):
-        desk.model = name
+        desk.model = registry.unchanged(name)
     else:
         desk.notice = (
             f"The address says model={short(name)}, but there is no such model; there are {', '.join(models)}."

@@ -49,6 +49,10 @@ class Intervening:
             self.edits.setdefault(name, []).append(edit)
         self._positions: Tensor | None = None
 
+    def anew(self) -> Intervening:
+        """The same edits for another call, which has positions of its own."""
+        return Intervening((name, edit) for name, edits in self.edits.items() for edit in edits)
+
     def wants(self, name: str) -> bool:
         return name in self.edits or (name == BEGIN and bool(self.edits))
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from mistral_core.analysis.spelled_changes import interventions_of
 
 DEFAULT_MODEL = "storyteller"
 MODELS_VARIABLE = "MISTRAL_MODELS_DIR"
@@ -20,6 +23,7 @@ WIDEST_IMPOSED = 4096
 """The widest window that can be imposed on a model by its name."""
 MOST_SINKS = 4
 """How many first positions a name can keep beside that window."""
+_CHANGED = re.compile(r"(?P<model>.+)~(?P<changes>[a-z0-9:,]{1,400})", re.DOTALL)
 _IMPOSED = re.compile(r"(?P<model>.+)@(?P<window>[1-9][0-9]{0,3})(,(?P<sinks>[1-9]))?", re.DOTALL)
 
 
@@ -84,30 +88,53 @@ class Named(NamedTuple):
     Attributes:
         model: whose weights. window: imposed on all its layers; `None` = as it was trained.
         sinks: first positions that are kept beside that window.
+        changes: what is broken in it, as `analysis.spelled_changes` spells it.
     """
 
     model: str
     window: int | None = None
     sinks: int = 0
+    changes: tuple[str, ...] = ()
 
 
-def imposed(name: str, window: int | None, sinks: int = 0) -> str:
-    """The name of a model in all of whose layers this window is imposed; `None` = as it was trained.
+def imposed(name: str, window: int | None, sinks: int = 0, changes: Sequence[str] = ()) -> str:
+    """The name of a model in all of whose layers this window is imposed (`None` = as it was trained), and that is
+    changed so.
 
     >>> imposed("storyteller", 64), imposed("storyteller", 63, 1), imposed("storyteller", None, 1)
     ('storyteller@64', 'storyteller@63,1', 'storyteller')
+    >>> imposed("storyteller", 64, 0, ["head:5:3", "mlp:2"])
+    'storyteller@64~head:5:3,mlp:2'
     """
+    broken = f"~{','.join(changes)}" if changes else ""
     if window is None:
-        return name
-    return f"{name}@{window},{sinks}" if sinks else f"{name}@{window}"
+        return name + broken
+    return f"{name}@{window}{f',{sinks}' if sinks else ''}{broken}"
 
 
 def parts_of(name: str) -> Named:
-    """What a name means. A folder whose own name looks like an imposed window is the model that it is.
+    """What a name means. A folder whose own name looks like an imposed window or a change is the model that it is.
 
-    >>> tuple(parts_of("storyteller@64")), tuple(parts_of("storyteller@63,1")), tuple(parts_of("storyteller@9999"))
-    (('storyteller', 64, 0), ('storyteller', 63, 1), ('storyteller@9999', None, 0))
+    >>> tuple(parts_of("storyteller@64")), tuple(parts_of("storyteller@9999"))
+    (('storyteller', 64, 0, ()), ('storyteller@9999', None, 0, ()))
+    >>> tuple(parts_of("storyteller@63,1~mlp:2"))
+    ('storyteller', 63, 1, ('mlp:2',))
     """
+    if name in available_models():
+        return Named(name)
+    broken = _CHANGED.fullmatch(name)
+    if broken is None:
+        return _windowed(name)
+    changes = tuple(broken["changes"].split(","))
+    try:
+        interventions_of(changes)
+    except ValueError:
+        return Named(name)
+    return _windowed(broken["model"])._replace(changes=changes)
+
+
+def _windowed(name: str) -> Named:
+    """What a name without changes means."""
     said = _IMPOSED.fullmatch(name)
     if said is None or name in available_models():
         return Named(name)
@@ -115,13 +142,23 @@ def parts_of(name: str) -> Named:
     return Named(name) if window > WIDEST_IMPOSED or sinks > MOST_SINKS else Named(said["model"], window, sinks)
 
 
+def unchanged(name: str) -> str:
+    """The name of the same model with nothing broken in it.
+
+    >>> unchanged("storyteller@64~mlp:2")
+    'storyteller@64'
+    """
+    model, window, sinks, _ = parts_of(name)
+    return imposed(model, window, sinks)
+
+
 def offered(name: str) -> bool:
-    """Whether a browser may choose the model of this name, with a window imposed or without."""
+    """Whether a browser may choose the model of this name, with a window imposed or without, changed or not."""
     return parts_of(name).model in browser_models()
 
 
 def resolve_browser(name: str) -> Path:
-    """The folder of a name that came from a browser, whatever window it imposes.
+    """The folder of a name that came from a browser, whatever window it imposes and whatever is changed.
 
     Raises:
         ValueError: not a listed name, or one whose files lie elsewhere.

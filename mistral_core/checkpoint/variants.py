@@ -1,4 +1,4 @@
-"""The same weights in another shape: another window, fewer layers, another dtype.
+"""The same weights in another shape: another window, fewer layers, another dtype, a part knocked out.
 
 Windows have no weights, and a network's first layers are a network, so a variant shares the
 memory of the model it is taken from; only another dtype makes a copy. The model itself is
@@ -7,10 +7,13 @@ never changed: it may be serving somebody else.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 
+from mistral_core.analysis.interventions import Intervention
+from mistral_core.checkpoint.changed import change, changes_of, kind_of
 from mistral_core.checkpoint.fast import FastTransformer
 from mistral_core.checkpoint.narrow import NARROW, widened
 from mistral_core.config import Window
@@ -41,8 +44,17 @@ def in_dtype(model: Transformer, dtype: torch.dtype) -> Transformer:
 
     Of weights kept in fewer bytes (`narrow.py`) another dtype takes the numbers that they stand for.
     """
-    same = type(model) in NARROW.values() and dtype == model.dtype
+    same = kind_of(model) in NARROW.values() and dtype == model.dtype
     return _variant(model, model.config.n_layers, model.config.sliding_window, None if same else dtype)
+
+
+def with_changes(model: Transformer, changes: Sequence[Intervention]) -> Transformer:
+    """The model in which these interventions are made in every call; the weights are shared.
+
+    Raises:
+        ValueError: an intervention that this model cannot have, or one that needs a text (a mean).
+    """
+    return change(_variant(model, model.config.n_layers, model.config.sliding_window, None), changes)
 
 
 def _variant(
@@ -54,11 +66,11 @@ def _variant(
 ) -> Transformer:
     sinks = model.config.sinks if sinks is None else sinks
     config = replace(model.config, n_layers=n_layers, sliding_window=window, sinks=sinks)
-    kind, weights = type(model), model.state_dict()  # a fast model's variant is fast
+    kind, weights = kind_of(model), model.state_dict()  # a fast model's variant is fast
     if dtype is not None and kind in NARROW.values():
         kind, weights = FastTransformer, widened(weights, dtype)
     with torch.device("meta"):
         variant = kind(config)
     state = {name: weights[name] if dtype is None else weights[name].to(dtype) for name in variant.state_dict()}
     variant.load_state_dict(state, assign=True)
-    return variant.eval().requires_grad_(False)
+    return change(variant.eval().requires_grad_(False), changes_of(model))

@@ -70,8 +70,8 @@ def test_a_browser_cannot_name_a_path(user_root, name):
 def test_a_name_may_impose_a_window_and_a_folder_of_that_name_comes_first(user_root):
     assert registry.imposed("small", 8) == "small@8" and registry.imposed("small", None) == "small"
     assert registry.imposed("small", 8, 2) == "small@8,2" and registry.imposed("small", None, 2) == "small"
-    assert registry.parts_of("small@8") == ("small", 8, 0) and registry.offered("small@4096")
-    assert registry.parts_of("small@8,2") == ("small", 8, 2) and registry.offered("small@1,4")
+    assert registry.parts_of("small@8") == ("small", 8, 0, ()) and registry.offered("small@4096")
+    assert registry.parts_of("small@8,2") == ("small", 8, 2, ()) and registry.offered("small@1,4")
     assert registry.resolve_browser("small@8") == registry.resolve_browser("small")
     for name in (
         "small@0",
@@ -92,8 +92,23 @@ def test_a_name_may_impose_a_window_and_a_folder_of_that_name_comes_first(user_r
             registry.resolve_browser(name)
     (user_root / "small@8").mkdir()
     (user_root / "small@8" / "params.json").write_text("{}")
-    assert registry.parts_of("small@8") == ("small@8", None, 0)
+    assert registry.parts_of("small@8") == ("small@8", None, 0, ())
     assert registry.resolve_browser("small@8") == user_root / "small@8"
+
+
+def test_a_name_may_say_what_is_broken(user_root):
+    name = registry.imposed("small", 8, 2, ["head:1:2", "near:4"])
+    assert name == "small@8,2~head:1:2,near:4" and registry.unchanged(name) == "small@8,2"
+    assert registry.parts_of(name) == ("small", 8, 2, ("head:1:2", "near:4")) and registry.offered(name)
+    assert registry.parts_of("small~mlp:3") == ("small", None, 0, ("mlp:3",))
+    assert registry.resolve_browser(name) == registry.resolve_browser("small")
+    many = ",".join(["mlp:1"] * 17)
+    for bad in ("small~", "small~head:1", "small~head:0:1", "small~x:1", "small~mlp:1,", f"small~{many}", "~mlp:1"):
+        assert not registry.offered(bad), bad
+        with pytest.raises(ValueError, match="there is no model"):
+            registry.resolve_browser(bad)
+    make(user_root / "small~mlp:1")
+    assert registry.parts_of("small~mlp:1") == ("small~mlp:1", None, 0, ())
 
 
 def test_an_absolute_path_of_a_listed_model_is_not_a_name(user_root):
