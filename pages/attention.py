@@ -14,8 +14,8 @@ from app.session import state
 from app.session.actions import settle
 from app.session.address import address, arrive
 from app.session.progress import without_window
+from app.shared.compare import compare, pictures
 from app.shared.frame import closing, notice
-from app.shared.live import live_picture
 
 SOURCE = (
     "Mistral 7B (arXiv 2310.06825), section 2, “Sliding Window Attention”; rollout: Abnar & Zuidema 2020 "
@@ -46,16 +46,16 @@ def follow(result: Any) -> None:
         go_to(REACH, **address(desk))
 
 
-live_picture(
+pictures(
     desk,
     attention_picture,
     attention_payload,
     key=state.ATTENTION_PICTURE,
     every=0.15,
     busy=busy,
-    polling=busy(desk),
-    delivery=desk.page_state(AttentionState).delivery,
+    delivery=lambda one: one.page_state(AttentionState).delivery,
     acts={"at": settle, "find": find, "cancel": cancel, "scores": read_scores},
     after=follow,
 )
+compare(desk)
 closing("attention", SOURCE)

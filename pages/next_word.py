@@ -10,8 +10,8 @@ from app.next_word.state import NextWordState
 from app.session import state
 from app.session.actions import settle
 from app.session.address import arrive
+from app.shared.compare import compare, pictures
 from app.shared.frame import closing, notice
-from app.shared.live import live_picture
 
 SOURCE = (
     "Mistral 7B (arXiv 2310.06825), section 2. Code: mistral_core/generation.py (the step), "
@@ -35,7 +35,7 @@ with right:
     controls(desk)
 notice(desk)
 
-live_picture(
+pictures(
     desk,
     next_word_picture,
     next_word_payload,
@@ -43,8 +43,9 @@ live_picture(
     every=0.08,
     busy=busy,
     polling=polling,
-    delivery=desk.page_state(NextWordState).delivery,
+    delivery=lambda one: one.page_state(NextWordState).delivery,
     acts={"at": settle, "sampling": set_sampling, "branch": branch, "open": choose},
 )
+compare(desk)
 file_popover(desk)
 closing("next_word", SOURCE)

@@ -12,8 +12,8 @@ from app.reach.theory import another_shape
 from app.session import state
 from app.session.address import arrive
 from app.session.progress import without_window
+from app.shared.compare import compare, pictures
 from app.shared.frame import closing, notice, part
-from app.shared.live import live_picture
 
 SOURCE = (
     "Theory: Mistral 7B (arXiv 2310.06825), section 2; the paper writes k × W, the exact edge is k × (W − 1), "
@@ -36,17 +36,17 @@ st.caption(
     "layer. How far does one word reach: where can it be felt, and where is it?"
 )
 notice(desk)
-live_picture(
+pictures(
     desk,
     reach_picture,
     reach_payload,
     key=state.REACH_PICTURE,
     every=1.0,
     busy=busy,
-    polling=busy(desk),
     acts={"ask": ask, "act": act},
     more_address=question_address,
 )
+compare(desk)
 with part("push back"):
     push_it_back(desk)
 with part("routes"):

@@ -12,8 +12,8 @@ from app.session import state
 from app.session.actions import settle, write_recorded
 from app.session.address import arrive
 from app.session.progress import trace_of, without_window
+from app.shared.compare import compare, pictures
 from app.shared.frame import closing, notice
-from app.shared.live import live_picture
 
 SOURCE = (
     "Mistral 7B (arXiv 2310.06825), section 2, “Rolling Buffer Cache” (figure 2) and “Pre-fill and Chunking” "
@@ -35,17 +35,17 @@ st.caption(
 )
 notice(desk)
 
-live_picture(
+pictures(
     desk,
     ring_picture,
     ring_payload,
     key=state.RING_PICTURE,
     every=0.1,
     busy=busy,
-    polling=busy(desk),
-    delivery=desk.page_state(RingState).delivery,
+    delivery=lambda one: one.page_state(RingState).delivery,
     acts={"at": settle, "measure": measure, "cancel": cancel, "slot": ask_slot, "live": write_recorded},
 )
+compare(desk)
 trace = trace_of(desk.record)
 if trace is not None:
     with st.expander("What the ring saves: bytes with it, without the window, without grouped queries"):

@@ -3,6 +3,7 @@
 import { FindingPanel } from "./finding.js";
 import { LargePanel } from "./large.js";
 import { AttentionRun } from "./run.js";
+import { movedWeight } from "./beside.js";
 import { Memory } from "../kit/memory.js";
 import { Playhead } from "../kit/playhead.js";
 import { TablePanel } from "./table.js";
@@ -13,6 +14,7 @@ import { WordPanel } from "./words.js";
 import { clamp, grouped, percent, plural, quoted, shorten } from "../kit/format.js";
 import { el, legend, segmented } from "../kit/dom.js";
 import { term } from "../kit/terms.js";
+import { lead } from "../kit/together.js";
 import { coming, firstStep, keepPlace, placeOf, takePlace } from "../kit/places.js";
 
 /** @import { AttentionPayload, Extras } from "./run.js" */
@@ -145,6 +147,19 @@ export default class AttentionPage extends Playhead {
   set(changes) {
     Object.assign(this, changes);
     this.draw();
+    lead(this);
+  }
+
+  shared() {
+    const { shape, picture, hidden } = this;
+    return { ...super.shared(), shape, picture, hidden };
+  }
+
+  /** How much of the weight lies elsewhere than in the run beside: half the sum of all differences.
+   * @param {AttentionPage} other */
+  apart(other) {
+    const moved = movedWeight(this.values, other.values, this.t);
+    return other.t === this.t && Number.isFinite(moved) ? `${percent(moved)} of the weight lies elsewhere` : "";
   }
 
   /** @param {number} layer @param {number} head */

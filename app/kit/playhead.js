@@ -1,14 +1,15 @@
-// What the pictures that step through a run share: they take payloads, own the playhead, and let every panel draw the
-// same moment. A picture names its panels (`text` and `timeline` always) and draws the others in `drawPictures`.
+// What the pictures that step through a run share: they take payloads, own the playhead, and let every panel draw one
+// moment. A picture names its panels (`text` and `timeline` always) and draws the others in `drawPictures`.
 
 import { el } from "./dom.js";
-import { clamp, grouped } from "./format.js";
+import { drawChips } from "./chips.js";
+import { clamp } from "./format.js";
 import { later } from "./later.js";
 import { explainByte, showPopover } from "./popover.js";
 import { reportedPlace } from "./places.js";
 import { Surface } from "./surface.js";
-import { term } from "./terms.js";
 import { settled, throttled } from "./timing.js";
+import { begin, join, lead, part, tellApart } from "./together.js";
 
 /** @typedef {import("./run.js").RunPayload} RunPayload */
 /** @typedef {import("./types.js").Ack} Ack */
@@ -55,6 +56,7 @@ export class Playhead extends Surface {
     this.saying = undefined;
     this.settle = settled(() => this.emitAt(), 400);
     this.acknowledge = throttled(() => this.emitAck(), 300);
+    join(this);
   }
 
   /** @param {Record<string, (button: HTMLButtonElement) => void>} acts  beside those of the timeline */
@@ -93,7 +95,10 @@ export class Playhead extends Surface {
     if (rewritten && this.run === run) this.rewritten = true;
     if (gap) this.askAgain(run);
     if (!run.count) return this.wait(header);
-    if (this.run !== run) this.open(run, header);
+    if (this.run !== run) {
+      this.open(run, header);
+      begin(this);
+    }
     // follows the growing text; a place that a link asked for is the end of that
     else if (grew && wasLast && !this.timeline.playing) this.t = Math.min(run.count - 1, this.target ?? Infinity);
     if (this.rewritten) this.text.reset();
@@ -209,6 +214,7 @@ export class Playhead extends Surface {
     this.moved = true;
     this.t = clamp(position, 0, this.run.count - 1);
     this.draw();
+    lead(this);
     if (!this.timeline.playing) this.settle();
   }
 
@@ -231,7 +237,31 @@ export class Playhead extends Surface {
     this.head = clamp(head, Math.min(...known), Math.max(...known));
     this.moved = true;
     this.draw();
+    lead(this);
     this.settle();
+  }
+
+  /** How this run is looked at, as far as another one can be looked at so; each picture adds its own. */
+  shared() {
+    return { t: this.t, layer: this.layer, head: this.head };
+  }
+
+  /** Looks at this run as the picture beside looks at its own.
+   * @param {{ t: number, layer: number, head: number }} shared */
+  follow({ t, layer, head, ...rest }) {
+    if (!this.run?.count) return;
+    if (this.timeline.playing) this.timeline.pause();
+    Object.assign(this, rest);
+    this.target = null;
+    this.goQuietly(t, layer, head);
+    this.draw();
+  }
+
+  /** What differs between this run and the one beside it, here; each picture says it of what it draws.
+   * @param {any} _other  a picture of this kind
+   * @returns {string} */
+  apart(_other) {
+    return "";
   }
 
   headName() {
@@ -262,6 +292,7 @@ export class Playhead extends Surface {
     if (!run?.count || !this.root.isConnected) return;
     const began = performance.now();
     this.t = Math.min(this.t, run.count - 1);
+    tellApart(this);
     this.prepare();
     // Canvases first: a font is set there only once the browser knows all styles, and words and titles change theirs.
     this.drawPictures();
@@ -285,41 +316,9 @@ export class Playhead extends Surface {
     this.say();
   }
 
-  /**
-   * The chips and the pickers.
-   *
-   * @param {string} read  how much of the text has been read
-   */
+  /** @param {string} read  how much of the text has been read */
   drawChips(read) {
-    const { run, t } = this;
-    const { model, status, tokens_per_second: speed, message } = run.meta;
-    const named = `${model.name} ${run.windowName()}`;
-    if (this.named !== named) {
-      this.named = named;
-      this.part("model").replaceChildren(
-        el("b", {}, model.name),
-        ` ${model.n_layers} layers · `,
-        term("head", `${model.n_heads} heads`),
-        ", ",
-        term("KV", `${model.n_kv_heads} KV`),
-        " · ",
-        term("window", run.windowName()),
-      );
-    }
-    this.part("where").replaceChildren("position ", el("b", {}, String(t)), ` · ${read}`);
-    const state = this.part("status");
-    state.hidden = status !== "running" && status !== "paused";
-    state.textContent =
-      status === "paused"
-        ? "paused"
-        : `writing${speed !== null && Number.isFinite(speed) ? ` · ${speed.toFixed(0)} tokens/s` : ""}`;
-    const news = this.button("end");
-    const behind = run.count - 1 - t;
-    news.hidden = status !== "running" || behind <= 0 || this.timeline.playing;
-    news.textContent = `live: ${grouped(behind)} new →`;
-    this.part("layer", HTMLSelectElement).value = String(this.layer);
-    this.part("head", HTMLSelectElement).value = String(this.head);
-    this.message(status === "failed" ? message || "The run failed; what was written stays." : message);
+    drawChips(this, read);
   }
 
   /** The moment in one sentence, for those who do not see it. */
@@ -384,6 +383,7 @@ export class Playhead extends Surface {
   }
 
   dispose() {
+    part(this);
     this.timeline.dispose();
     this.settle.cancel();
     this.leave();

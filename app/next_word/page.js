@@ -202,6 +202,14 @@ export default class NextWordPage extends Playhead {
     this.trigger("branch", { run: this.run.id, position: this.t + 1, token_id: id, n: this.run.count });
   }
 
+  /** How open the next word is, here and in the run beside.
+   * @param {NextWordPage} other */
+  apart(other) {
+    const [mine, theirs] = [this.run.bits(this.t), other.run.bits(other.t)];
+    if (other.t !== this.t || !Number.isFinite(mine) || !Number.isFinite(theirs)) return "";
+    return `next word: ${mine.toFixed(1)} bits open, there ${theirs.toFixed(1)}`;
+  }
+
   drawPictures() {
     this.grid.draw();
     this.ring.draw();

@@ -3,6 +3,7 @@
 import { byteNote } from "../kit/bytes.js";
 import { el } from "../kit/dom.js";
 import { grouped, percent, plural, shorten } from "../kit/format.js";
+import { parting } from "../kit/together.js";
 import { term } from "../kit/terms.js";
 import { throttled } from "../kit/timing.js";
 
@@ -251,8 +252,7 @@ export class SidePanels {
     const other = this.player.memory.runs.get(choice.value);
     if (!other?.count)
       return host.append(el("p", { class: "mx-note" }, "Open that branch once, then it can be compared."));
-    let split = 0;
-    while (split < Math.min(run.count, other.count) && run.ids[split] === other.ids[split]) split++;
+    const split = parting(run, other);
     if (split === run.count && split === other.count) {
       return host.append(el("p", { class: "mx-note" }, `They are the same so far: ${plural(split, "token")}.`));
     }

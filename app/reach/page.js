@@ -15,6 +15,8 @@ import { explainBelow } from "./explain.js";
 import { settled } from "../kit/timing.js";
 import { showPopover } from "../kit/popover.js";
 import { spot, unreported } from "../kit/places.js";
+import { companion, join, lead, part } from "../kit/together.js";
+import { followed, sharedOf, tellReadingsApart } from "./beside.js";
 
 /**
  * @typedef {import("./types.js").ChoiceHeader} Choice
@@ -74,6 +76,7 @@ export default class ReachPage extends Surface {
     this.strip = new Strip(this);
     this.side = new Side(this);
     this.send = settled(() => this.question(), 180);
+    join(this);
     this.bind({
       predict: () => this.predict(!this.predicting),
       narrower: () => this.narrow(),
@@ -147,6 +150,9 @@ export default class ReachPage extends Surface {
     const place = first ? unreported(run.id) : null;
     if (place) this.comeFrom(place, reading);
     this.draw();
+    const other = companion(this);
+    if (first && other && !place) this.follow(other.shared());
+    other?.draw();
   }
 
   /** From now on this is what is drawn.
@@ -193,6 +199,24 @@ export default class ReachPage extends Surface {
     this.row = clamp(this.row + by, 0, this.reading.network.layers);
     this.send();
     this.draw();
+    lead(this);
+  }
+
+  /** How it is looked at, which asks nothing of the model.
+   * @param {Partial<Pick<ReachPage, "zoom" | "centre" | "stripBy" | "scaleName" | "end">>} changes */
+  look(changes) {
+    Object.assign(this, changes);
+    this.draw();
+    lead(this);
+  }
+
+  shared() {
+    return sharedOf(this);
+  }
+
+  /** @param {ReturnType<typeof sharedOf>} shared */
+  follow(shared) {
+    followed(this, shared);
   }
 
   /** A click on a word or a cell, or an arrow key.
@@ -230,6 +254,13 @@ export default class ReachPage extends Surface {
 
   /** @param {Partial<Choice>} change */
   ask(change) {
+    this.askAlone(change);
+    lead(this);
+  }
+
+  /** The picture beside is not asked.
+   * @param {Partial<Choice>} change */
+  askAlone(change) {
     if (!this.reading) return;
     this.centre = null;
     this.show(this.reading.asking(change));
@@ -254,6 +285,12 @@ export default class ReachPage extends Surface {
   /** An own word goes to Python as text: what it is as a token only the tokenizer knows.
    * @param {string} word */
   askWord(word) {
+    this.askWordAlone(word);
+    companion(this)?.askWordAlone(word);
+  }
+
+  /** @param {string} word */
+  askWordAlone(word) {
     if (!this.reading) return;
     this.send.cancel();
     this.reading = this.reading.asking({});
@@ -312,6 +349,7 @@ export default class ReachPage extends Surface {
     const { reading, root } = this;
     if (!reading) return;
     const began = performance.now();
+    tellReadingsApart(this);
     this.side.draw(reading);
     this.picture.draw(reading);
     this.strip.draw();
@@ -342,6 +380,7 @@ export default class ReachPage extends Surface {
   }
 
   dispose() {
+    part(this);
     this.send.cancel();
     this.leave();
   }

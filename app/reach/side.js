@@ -69,22 +69,11 @@ export class Side {
     page.part("status").textContent = `being written, ${grouped(run.count)} tokens`;
     segmented(page.part("reading"), READINGS, choice.reading, (reading) => page.read(reading));
     const zooms = ZOOMS.filter(([zoom]) => zoom !== "hops" || (network.large && !network.sinks));
-    segmented(page.part("zoom"), zooms, page.zoom, (zoom) => {
-      page.zoom = zoom;
-      page.centre = null;
-      page.draw();
-    });
-    segmented(page.part("end"), choice.reading === "corridor" ? ENDS : [], page.end, (end) => {
-      page.end = end;
-      page.draw();
-    });
-    segmented(page.part("scale"), DRAWN, page.scaleName, (scale) => {
-      page.scaleName = scale;
-      page.draw();
-    });
-    segmented(page.part("strip-by"), choice.reading === "backward" ? [] : STRIPS, page.stripBy, (stripBy) => {
-      page.stripBy = stripBy;
-      page.draw();
-    });
+    segmented(page.part("zoom"), zooms, page.zoom, (zoom) => page.look({ zoom, centre: null }));
+    segmented(page.part("end"), choice.reading === "corridor" ? ENDS : [], page.end, (end) => page.look({ end }));
+    segmented(page.part("scale"), DRAWN, page.scaleName, (scaleName) => page.look({ scaleName }));
+    segmented(page.part("strip-by"), choice.reading === "backward" ? [] : STRIPS, page.stripBy, (stripBy) =>
+      page.look({ stripBy }),
+    );
   }
 }

@@ -12,6 +12,7 @@ import { clamp, grouped, plural, quoted, shorten } from "../kit/format.js";
 import { span } from "./plans.js";
 import { el, legend, segmented } from "../kit/dom.js";
 import { term } from "../kit/terms.js";
+import { lead } from "../kit/together.js";
 import { coming, firstStep, keepPlace, placeOf, takePlace } from "../kit/places.js";
 
 /** @import { RingPayload } from "./run.js" */
@@ -149,6 +150,27 @@ export default class RingPage extends Playhead {
   pickSlot(slot) {
     this.chosenSlot = slot;
     this.draw();
+    lead(this);
+  }
+
+  shared() {
+    const { scene, chosenSlot } = this;
+    return { ...super.shared(), scene, chosenSlot };
+  }
+
+  /** How many slots of this layer hold another token than in the run beside.
+   * @param {RingPage} other */
+  apart(other) {
+    const { t } = this;
+    const [slots, beside] = [this.slots(), other.slots()];
+    if (other.t !== t) return "";
+    if (slots !== beside) return `${plural(slots, "slot")} here, ${grouped(beside)} there`;
+    const token = (/** @type {RingPage} */ page, /** @type {number} */ slot) => {
+      const position = page.run.held(slot, t, slots);
+      return position < 0 ? -1 : page.run.ids[position];
+    };
+    const different = span(0, slots).filter((slot) => token(this, slot) !== token(other, slot)).length;
+    return `${grouped(different)} of ${plural(slots, "slot")} hold another token`;
   }
 
   /** Slots of the chosen layer; the one that is open, and the position it holds. */
@@ -225,6 +247,7 @@ export default class RingPage extends Playhead {
     segmented(this.part("scene"), SCENES, this.scene, (value) => {
       this.scene = value;
       this.draw();
+      lead(this);
     });
     segmented(this.part("click-mode"), CLICKS, this.clickMode, (value) => {
       this.clickMode = value;

@@ -57,8 +57,27 @@ def _submit(
     return True
 
 
-def _started(desk: Desk, spec: RunSpec, shared: Trace | None, *, pace: float, paused: bool = False) -> Job | None:
-    """A job of the engine; `None`, with a notice, where it refuses."""
+def write_beside(desk: Desk, spec: RunSpec) -> bool:
+    """Starts a run, unless it is here, and lays it beside the shown one, which goes on."""
+    if problem := check_prompt(spec):
+        desk.notice = problem
+        return False
+    if spec.name == desk.current:
+        desk.notice = "That is the text itself; change its model, its window or its words to compare it with another."
+        return False
+    if spec.name not in desk.records:
+        job = _started(desk, spec, None, pace=0.0, alone=False)
+        if job is None:
+            return False
+        desk.add(Record(name=spec.name, label=_label(spec), spec=spec, job=job), show=False)
+    desk.lay_beside(spec.name)
+    return True
+
+
+def _started(
+    desk: Desk, spec: RunSpec, shared: Trace | None, *, pace: float, paused: bool = False, alone: bool = True
+) -> Job | None:
+    """A job of the engine; `None`, with a notice, where it refuses. `alone`: what else is being written is paused."""
     from mistral_core.serving.engine import RefusalError
 
     engine = compute.engine()
@@ -67,7 +86,8 @@ def _started(desk: Desk, spec: RunSpec, shared: Trace | None, *, pace: float, pa
         if problem := budget.refusal(desk, spec, len(request.prompt_ids)):
             desk.notice = problem
             return None
-        pause_others(desk)
+        if alone:
+            pause_others(desk)
         return engine.submit(desk.session, spec.model, request, parent=shared, pace=pace or math.inf, paused=paused)
     except (RefusalError, ValueError) as error:
         desk.notice = sentence(error)

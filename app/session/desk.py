@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, TypeVar
 
 from app.session.runs import DEFAULT_NEW_TOKENS, DEFAULT_SAMPLING, Record
@@ -64,6 +64,7 @@ class Desk:
         opened: the URL parameters that were acted on, so that they are acted on once.
         notice: a sentence to show once.
         follow: grows when the eye should go to the end of the text.
+        wanted: what an address wants beside the shown run, until that is written.
     """
 
     session: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -80,12 +81,26 @@ class Desk:
     opened: dict[str, str] | None = None
     notice: str = ""
     follow: int = 0
+    wanted: str = ""
     _pages: dict[str, PageState] = field(default_factory=dict)
+    _beside: Desk | None = None
 
     @property
     def record(self) -> Record | None:
         """The run that is shown."""
         return self.records.get(self.current) if self.current else None
+
+    @property
+    def beside(self) -> Desk | None:
+        """Another run that is compared with the shown one: the same runs and places, and what pages remember of it."""
+        other = self._beside
+        return None if other is None or other.record is None or other.current == self.current else other
+
+    def lay_beside(self, run: str | None) -> None:
+        """Compares another run with the shown one; `None` = none."""
+        if self._beside is not None:
+            self._beside.end()
+        self._beside = None if run is None else replace(self, current=run, notice="", _pages={}, _beside=None)
 
     def page_state(self, kind: type[State]) -> State:
         """What a page remembers; made when it is first asked for."""
@@ -96,24 +111,31 @@ class Desk:
             raise ValueError(f"the page {kind.page} is remembered by {type(state).__name__}, not by {kind.__name__}")
         return state
 
-    def add(self, record: Record) -> None:
-        """Shows a run, and lets the oldest one go that is neither shown nor being written."""
+    def add(self, record: Record, *, show: bool = True) -> None:
+        """Shows a run, and lets the oldest one go that is neither on screen nor being written."""
         if self.records.get(record.name, record) is not record:
             self.forget(record.name)
         self.records[record.name] = record
         self.records.move_to_end(record.name)
-        self.current = record.name
+        if show:
+            self.current = record.name
+        on_screen = {record.name, self.current, self._beside.current if self._beside is not None else None}
         for name, old in list(self.records.items()):
             if len(self.records) <= MAX_RECORDS:
                 break
             writing = old.job is not None and old.job.status not in ("done", "failed", "expired")
-            if name != self.current and not writing:
+            if name not in on_screen and not writing:
                 self.forget(name)
 
     def clear(self) -> None:
         """The visitor has left: nothing is held any more, and what is under way ends."""
         for name in list(self.records):
             self.forget(name)
+        self.end()
+        self.lay_beside(None)
+
+    def end(self) -> None:
+        """Ends the work of all pages, and what they remember."""
         for state in self._pages.values():
             state.end()
         self._pages.clear()
@@ -124,5 +146,5 @@ class Desk:
         if record is not None and record.job is not None:
             record.job.leave()
         self.at.pop(run, None)
-        for state in self._pages.values():
+        for state in (*self._pages.values(), *(self._beside._pages.values() if self._beside is not None else ())):
             state.forget(run)

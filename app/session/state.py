@@ -52,6 +52,15 @@ ROUTES_FIGURE = "routes figure"
 EXPERIMENT = "experiment"
 EXPERIMENT_FORM = "experiment form"
 
+COMPARE_WAY = "compare way"
+COMPARE_MODEL = "compare model"
+COMPARE_PROMPT = "compare prompt"
+COMPARE_RUN = "compare run"
+COMPARE_READ = "compare read"
+COMPARE_WRITE = "compare write"
+COMPARE_LAY = "compare lay"
+COMPARE_STOP = "compare stop"
+
 KV_BYTES_FIGURE = "kv bytes"
 PUSH_FIGURE = "push figure"
 PROFILE_FIGURE = "profile figure"
@@ -68,6 +77,16 @@ def button(name: str) -> str:
 def example(name: str) -> str:
     """The key of the button that takes an example over."""
     return f"example {name}"
+
+
+def beside(picture: str) -> str:
+    """The key of the picture of the run that is compared, beside that of the shown one."""
+    return f"{picture} beside"
+
+
+def compare_window(model: str) -> str:
+    """The key of the window of the network that a text is compared on: each model has its own."""
+    return f"compare window {model}"
 
 
 def window_of(model: str) -> str:

@@ -19,6 +19,9 @@ def notice(desk: Desk) -> None:
     if desk.notice:
         st.warning(desk.notice)
         desk.notice = ""
+    if desk.beside is not None and desk.beside.notice:
+        st.warning(desk.beside.notice)
+        desk.beside.notice = ""
     trace = trace_of(desk.record)
     if trace is not None and (said := imposed_sentence(trace.model_name)):
         st.caption(said)

@@ -31,7 +31,7 @@ def live_picture(
     polling: bool,
     acts: Mapping[str, Act],
     delivery: Delivery | None = None,
-    more_address: Callable[[Desk], dict[str, str]] = lambda desk: {},
+    more_address: Callable[[Desk], dict[str, str]] | None = lambda desk: {},
     after: Callable[[Any], None] = lambda result: None,
 ) -> None:
     """Shows the run, looks again while there is something to wait for, and stops looking when that has ended.
@@ -42,7 +42,8 @@ def live_picture(
             the rest of the page is drawn anew when that is no longer so.
         acts: by event of the picture, what is done about it.
         delivery: where what the browser holds is noted, for a run that goes by growth.
-        more_address: what the page adds to the address. after: is given the picture's result.
+        more_address: what the page adds to the address; `None` = the address is not this picture's.
+        after: is given the picture's result.
     """
     run = desk.current
     if delivery is not None:
@@ -60,7 +61,8 @@ def live_picture(
         if data.waiting:
             status.caption(data.waiting)
         after(picture.show(pack(data.parts), key=key, **callbacks(desk, picture.name, key, acts)))
-        keep_address(desk, st.query_params, **more_address(desk))
+        if more_address is not None:
+            keep_address(desk, st.query_params, **more_address(desk))
         if (unfinished or data.unfinished) != polling or desk.notice or desk.current != run:
             st.rerun()
 

@@ -16,11 +16,12 @@ from app.models.state import ModelsState
 from app.navigation import ENTRIES
 from app.next_word.sending import next_word_payload
 from app.session import actions, state
-from app.session.address import address, position_from_query, spec_from_query
+from app.session.address import address
 from app.session.desk import Desk
 from app.session.files import RECORDING_NAME, open_file, trace_bytes
 from app.session.progress import trace_of
 from app.session.runs import Record, RunSpec
+from app.session.spelled_run import position_from_query, spec_from_query
 from mistral_core.checkpoint import registry
 from mistral_core.sampling import SamplingSettings
 from mistral_core.unsaid import holds_unsaid

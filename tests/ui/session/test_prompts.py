@@ -5,9 +5,9 @@ import json
 import pytest
 
 from app import compute
-from app.session.address import spec_from_query
 from app.session.prompts import can_chat, check_prompt, prompt_ids
 from app.session.runs import RunSpec
+from app.session.spelled_run import spec_from_query
 from mistral_core.checkpoint.registry import DEFAULT_MODEL, MODELS_VARIABLE
 from tests.model.checkpoint.gguf_files import pretrained
 

@@ -1,0 +1,74 @@
+// Two readings beside each other: the same question is asked of both runs, and what comes of it is compared.
+
+import { clamp } from "../kit/format.js";
+import { companion } from "../kit/together.js";
+import { tiny } from "./decades.js";
+
+/** @typedef {import("./page.js").default} Page */
+
+/**
+ * How a run is looked at and what it is asked.
+ *
+ * @param {Page} page
+ */
+export function sharedOf({ reading, row, zoom, stripBy, scaleName, end }) {
+  return {
+    choice: reading?.choice ?? null,
+    model: reading?.run.meta.model.name ?? "",
+    row,
+    zoom,
+    stripBy,
+    scaleName,
+    end,
+  };
+}
+
+/** The weights behind a model's name, whatever window is imposed on it and whatever is broken in it.
+ * @param {string} name */
+const weightsOf = (name) => name.split(/[@~]/)[0];
+
+/**
+ * Asks a run what the one beside is asked, as far as it has such a place; another model's words are its own.
+ *
+ * @param {Page} page
+ * @param {ReturnType<typeof sharedOf>} shared
+ */
+export function followed(page, { choice, model, row, ...looks }) {
+  const { reading } = page;
+  if (!reading || !choice) return;
+  Object.assign(page, looks);
+  page.row = clamp(row, 0, reading.network.layers);
+  if (page.zoom === "hops" && (!reading.network.large || reading.network.sinks)) page.zoom = "all";
+  const last = reading.run.count - 1;
+  const asked = { ...choice, source: Math.min(choice.source, last), target: Math.min(choice.target, last) };
+  if (weightsOf(model) !== weightsOf(reading.run.meta.model.name)) asked.replacement = null;
+  if (JSON.stringify(asked) === JSON.stringify({ ...reading.choice })) page.draw();
+  else page.askAlone(asked);
+}
+
+/**
+ * How much all later predictions change together, nats; NaN = not measured, or not asked.
+ *
+ * @param {import("./reading.js").Reading | null} reading
+ */
+export function feltInAll(reading) {
+  const kl = reading?.fresh && reading.choice.reading === "forward" ? reading.arrays.kl : undefined;
+  if (!reading || !kl) return Number.NaN;
+  let sum = 0;
+  for (let position = reading.choice.source + 1; position < kl.length; position++) sum += kl[position];
+  return sum;
+}
+
+/**
+ * Says on a picture what differs between its run and the one beside it.
+ *
+ * @param {Page} page
+ */
+export function tellReadingsApart(page) {
+  const other = companion(page);
+  const chip = page.part("apart");
+  page.root.dataset.beside = other ? "1" : "0";
+  const [mine, theirs] = [feltInAll(page.reading), feltInAll(other?.reading ?? null)];
+  chip.hidden = !other || Number.isNaN(mine) || Number.isNaN(theirs);
+  chip.textContent = `all later predictions change by ${tiny(mine)} nats, there by ${tiny(theirs)}`;
+}

@@ -1,0 +1,120 @@
+"""Which run is laid beside the shown one: how it follows from that, how an address names it, what it is called.
+
+The same text is read by another model, by the same one with another window, or with a part broken, token for token:
+then the two differ in nothing but the network. Or another prompt is written on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from urllib.parse import parse_qsl, urlencode
+
+from app import compute
+from app.session.actions import write_beside
+from app.session.desk import Desk
+from app.session.files import spec_of_recording
+from app.session.numbers import short
+from app.session.progress import trace_of, writing
+from app.session.prompts import prompt_ids
+from app.session.runs import Record, RunSpec
+from app.session.sentence import sentence
+from app.session.spelled_run import spec_from_query
+from mistral_core.analysis.spelled_changes import in_words
+from mistral_core.checkpoint import registry
+from mistral_core.trace.trace import Trace
+
+
+def same_text(record: Record, trace: Trace, model: str) -> RunSpec:
+    """The request in which another model reads a text, token for token.
+
+    Raises:
+        ValueError: no such model, one with other tokens, or a text that nobody can type.
+    """
+    spec = record.spec or spec_of_recording(record)
+    if spec is None:
+        raise ValueError(
+            "This text begins with tokens that no typed text becomes, or its model is not here, so no other one can "
+            "read it; write a prompt of your own beside it."
+        )
+    if not registry.offered(model):
+        raise ValueError(f"There is no model {short(model)}; there are {', '.join(registry.browser_models())}.")
+    other = replace(spec, model=model, forced=(), new_tokens=len(trace) - trace.n_prompt)
+    mine, theirs = (compute.tokenizer(one).vocab_size for one in (spec.model, model))
+    if mine != theirs or prompt_ids(other) != tuple(trace.token_ids[: trace.n_prompt].tolist()):
+        raise ValueError(
+            f"{model} cuts texts into other tokens than {spec.model}, so it cannot read this one token for token; let "
+            f"it write the prompt."
+        )
+    written = enumerate(trace.token_ids.tolist())
+    return replace(other, forced=tuple((at, token) for at, token in written if at >= trace.n_prompt))
+
+
+def read_beside(desk: Desk, model: str) -> None:
+    """Has another model read the shown text, beside it."""
+    record, trace = desk.record, trace_of(desk.record)
+    if record is None or trace is None or not len(trace):
+        desk.notice = "There is no text yet that another model could read."
+        return
+    try:
+        write_beside(desk, same_text(record, trace, model))
+    except ValueError as error:
+        desk.notice = sentence(error)
+
+
+def spelled(desk: Desk) -> str:
+    """What stands beside the shown run, for an address; "" = nothing, or what has none.
+
+    The same text is spelled by its model alone: the rest is that of the shown run.
+    """
+    other = desk.beside
+    record = other.record if other is not None else None
+    if record is None or record.spec is None:
+        return ""
+    shown, trace = desk.record, trace_of(desk.record)
+    try:
+        same = shown is not None and trace is not None and same_text(shown, trace, record.spec.model) == record.spec
+    except ValueError:
+        same = False
+    return urlencode({"model": record.spec.model} if same else record.spec.query())
+
+
+def want(desk: Desk, query: Mapping[str, str]) -> None:
+    """An address names what is to be beside the shown run: it comes when that is written (`lay_wanted`)."""
+    if query.get("beside", "") != spelled(desk):
+        desk.lay_beside(None)
+        desk.wanted = query.get("beside", "")
+
+
+def lay_wanted(desk: Desk) -> None:
+    """Lays beside the shown run what its address wants, once there is all of it."""
+    if not desk.wanted or writing(desk):
+        return
+    asked, desk.wanted = dict(parse_qsl(desk.wanted)), ""
+    try:
+        spec = spec_from_query(asked, desk.model)
+    except ValueError as error:
+        desk.notice = sentence(error)
+        return
+    if spec is not None:
+        write_beside(desk, spec)
+    elif "model" in asked:
+        read_beside(desk, asked["model"])
+
+
+def called(record: Record, shown: Record | None = None) -> str:
+    """What a run is called over its picture, in plain words: who read what.
+
+    Args:
+        shown: the run that it is compared with; where it is of the same text, that is said.
+    """
+    trace = trace_of(record)
+    name = record.spec.model if record.spec is not None else trace.model_name if trace is not None else ""
+    model, window, sinks, changes = registry.parts_of(name)
+    said = [f"a window of {window:,}{f' and the first {sinks} kept' if sinks else ''}"] if window is not None else []
+    said += [in_words(change) for change in changes]
+    who = f"**{model}**" + (f", {', '.join(said)}" if said else ", as trained")
+    other = trace_of(shown)
+    if trace is not None and other is not None and trace.token_ids[:64].tolist() == other.token_ids[:64].tolist():
+        return f"{who}: the same text"
+    return f"{who}: {record.label}"
