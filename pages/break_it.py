@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.break_it.asking import act, ask, opening, question_address
+from app.break_it.inside import look_inside
 from app.break_it.picture import break_picture
 from app.break_it.sending import break_payload, busy
 from app.session import state
@@ -38,4 +39,5 @@ live_picture(
     acts={"ask": ask, "act": act},
     more_address=question_address,
 )
+look_inside(desk)
 closing("break_it", SOURCE)

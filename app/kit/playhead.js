@@ -6,10 +6,10 @@ import { drawChips } from "./chips.js";
 import { clamp } from "./format.js";
 import { later } from "./later.js";
 import { explainByte, showPopover } from "./popover.js";
-import { reportedPlace } from "./places.js";
+import { coming, reportedPlace } from "./places.js";
 import { Surface } from "./surface.js";
 import { settled, throttled } from "./timing.js";
-import { begin, join, lead, part, tellApart } from "./together.js";
+import { begin, grown, heading, join, lead, part, tellApart } from "./together.js";
 
 /** @typedef {import("./run.js").RunPayload} RunPayload */
 /** @typedef {import("./types.js").Ack} Ack */
@@ -105,6 +105,7 @@ export class Playhead extends Surface {
     this.rewritten = false;
     this.arrived(payload);
     this.draw();
+    grown(this);
     this.answer(header);
   }
 
@@ -243,7 +244,7 @@ export class Playhead extends Surface {
 
   /** How this run is looked at, as far as another one can be looked at so; each picture adds its own. */
   shared() {
-    return { t: this.t, layer: this.layer, head: this.head };
+    return { t: heading(this), layer: this.layer, head: this.head };
   }
 
   /** Looks at this run as the picture beside looks at its own.
@@ -252,7 +253,7 @@ export class Playhead extends Surface {
     if (!this.run?.count) return;
     if (this.timeline.playing) this.timeline.pause();
     Object.assign(this, rest);
-    this.target = null;
+    this.target = Number.isFinite(t) ? coming(this.run, t) : null;
     this.goQuietly(t, layer, head);
     this.draw();
   }

@@ -1,4 +1,5 @@
-// Two pictures of one kind beside each other on a page, each of its own run: what a hand does in one, the other does too.
+// Two pictures of one kind beside each other on a page, each of its own run: what a hand does in one is done in the
+// other too.
 
 /**
  * A picture that can stand beside another one.
@@ -63,6 +64,26 @@ export function parting(one, other) {
 }
 
 /**
+ * The step that a picture is at or on its way to; Infinity = it goes along with the end of a growing text.
+ *
+ * @param {import("./playhead.js").Playhead} picture
+ */
+export function heading({ run, t, target }) {
+  if (target !== null) return target;
+  return run.meta.status === "running" && t >= run.count - 1 ? Infinity : t;
+}
+
+/**
+ * More of a run has come: the one beside says anew what differs.
+ *
+ * @param {import("./playhead.js").Playhead} picture
+ */
+export function grown(picture) {
+  const other = companion(picture);
+  if (other) tellApart(other);
+}
+
+/**
  * A run has come on a picture: it is looked at as the one beside it is, unless a hand or a link put it somewhere.
  *
  * @param {Companion & { moved: boolean }} picture
@@ -82,13 +103,14 @@ export function begin(picture) {
 export function tellApart(picture) {
   const { run, t } = picture;
   const other = companion(picture);
-  const chip = picture.part("apart");
+  const line = picture.part("apart");
   picture.root.dataset.beside = other ? "1" : "0";
-  chip.hidden = !other;
+  line.hidden = !other;
   if (!other) return;
   const from = parting(run, other.run);
-  const alike = from === run.count && from === other.run.count;
-  const texts = alike ? "the same text" : t < from ? `the same words up to ${from - 1}` : `other words since ${from}`;
+  const begins = from === Math.min(run.count, other.run.count); // one may still be on its way
+  const same = run.count === other.run.count ? "the same text" : "the same words so far";
+  const texts = begins ? same : t < from ? `the same words up to ${from - 1}` : `other words since ${from}`;
   const said = picture.apart(other);
-  chip.textContent = said ? `${said} · ${texts}` : texts;
+  line.textContent = said ? `${said} · ${texts}` : texts;
 }

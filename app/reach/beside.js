@@ -66,9 +66,13 @@ export function feltInAll(reading) {
  */
 export function tellReadingsApart(page) {
   const other = companion(page);
-  const chip = page.part("apart");
+  const line = page.part("apart");
   page.root.dataset.beside = other ? "1" : "0";
-  const [mine, theirs] = [feltInAll(page.reading), feltInAll(other?.reading ?? null)];
-  chip.hidden = !other || Number.isNaN(mine) || Number.isNaN(theirs);
-  chip.textContent = `all later predictions change by ${tiny(mine)} nats, there by ${tiny(theirs)}`;
+  const alike = page.run?.count === other?.run.count && page.reading?.choice.source === other?.reading?.choice.source;
+  const [mine, theirs] = [page, other].map((one) => (alike ? feltInAll(one?.reading ?? null) : Number.NaN));
+  line.hidden = !other;
+  line.textContent =
+    Number.isNaN(mine) || Number.isNaN(theirs)
+      ? "the same question, asked of both runs"
+      : `all later predictions together change by ${tiny(mine)} nats, there by ${tiny(theirs)}`;
 }

@@ -20,7 +20,7 @@ from app.session.prompts import prompt_ids
 from app.session.runs import Record, RunSpec
 from app.session.sentence import sentence
 from app.session.spelled_run import spec_from_query
-from mistral_core.analysis.spelled_changes import in_words
+from mistral_core.analysis.spelled_changes import change_in_words
 from mistral_core.checkpoint import registry
 from mistral_core.trace.trace import Trace
 
@@ -71,9 +71,9 @@ def spelled(desk: Desk) -> str:
     record = other.record if other is not None else None
     if record is None or record.spec is None:
         return ""
-    shown, trace = desk.record, trace_of(desk.record)
+    mine, trace = desk.record, trace_of(desk.record)
     try:
-        same = shown is not None and trace is not None and same_text(shown, trace, record.spec.model) == record.spec
+        same = mine is not None and trace is not None and same_text(mine, trace, record.spec.model) == record.spec
     except ValueError:
         same = False
     return urlencode({"model": record.spec.model} if same else record.spec.query())
@@ -102,19 +102,19 @@ def lay_wanted(desk: Desk) -> None:
         read_beside(desk, asked["model"])
 
 
-def called(record: Record, shown: Record | None = None) -> str:
+def called(record: Record, whole: Record | None = None) -> str:
     """What a run is called over its picture, in plain words: who read what.
 
     Args:
-        shown: the run that it is compared with; where it is of the same text, that is said.
+        whole: the run that it is compared with; where it is of the same text, that is said.
     """
     trace = trace_of(record)
     name = record.spec.model if record.spec is not None else trace.model_name if trace is not None else ""
     model, window, sinks, changes = registry.parts_of(name)
     said = [f"a window of {window:,}{f' and the first {sinks} kept' if sinks else ''}"] if window is not None else []
-    said += [in_words(change) for change in changes]
+    said += [change_in_words(change) for change in changes]
     who = f"**{model}**" + (f", {', '.join(said)}" if said else ", as trained")
-    other = trace_of(shown)
+    other = trace_of(whole)
     if trace is not None and other is not None and trace.token_ids[:64].tolist() == other.token_ids[:64].tolist():
         return f"{who}: the same text"
     return f"{who}: {record.label}"

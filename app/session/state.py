@@ -84,6 +84,11 @@ def beside(picture: str) -> str:
     return f"{picture} beside"
 
 
+def inside(page: str) -> str:
+    """The key of the button that opens a broken run on another page."""
+    return f"inside {page}"
+
+
 def compare_window(model: str) -> str:
     """The key of the window of the network that a text is compared on: each model has its own."""
     return f"compare window {model}"

@@ -18,9 +18,9 @@ from app.session.beside import called, lay_wanted, read_beside
 from app.session.delivery import Delivery
 from app.session.desk import Desk
 from app.session.files import spec_of_recording
-from app.session.progress import trace_of, writing
+from app.session.progress import progress_of, trace_of, writing
 from app.session.runs import RunSpec
-from app.session.visible import Payload
+from app.session.visible import WAITING, Payload
 from app.shared.frame import part
 from app.shared.live import Act, live_picture
 from app.shared.picture import Picture
@@ -69,15 +69,42 @@ def pictures(
     if other is None or desk.record is None or other.record is None:
         draw(desk, key, more_address=more_address, after=after)
         return
-    sides = st.columns(2, gap="small")
-    with sides[0]:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption("Two runs, stepped together: what is chosen in one is chosen in the other.", width="stretch")
+        st.button("Stop comparing", key=state.COMPARE_STOP, on_click=desk.lay_beside, args=(None,))
+    left, right = st.columns(2, gap="small")
+    with left:
         st.caption(called(desk.record))
         draw(desk, key, more_address=more_address, after=after)
-    with sides[1]:
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.caption(called(other.record, desk.record))
-            st.button("Stop comparing", key=state.COMPARE_STOP, type="tertiary", on_click=desk.lay_beside, args=(None,))
-        draw(other, state.beside(key), more_address=None)
+    with right:
+        st.caption(called(other.record, desk.record))
+        if _is_there(other):
+            draw(other, state.beside(key), more_address=None)
+        elif _failed(other):
+            st.warning(_failed(other))
+        else:
+            _wait(other)
+
+
+def _is_there(desk: Desk) -> bool:
+    """Whether a picture of the run can be drawn: every one needs two tokens at least."""
+    trace = trace_of(desk.record)
+    return trace is not None and len(trace) > 1
+
+
+def _failed(desk: Desk) -> str:
+    """Why there will be nothing to show; "" while there may be."""
+    progress = progress_of(desk.record)
+    return (progress.message or "The run failed.") if progress is not None and progress.status == "failed" else ""
+
+
+@st.fragment(run_every=0.3)
+def _wait(desk: Desk) -> None:
+    """Until the run has something to show."""
+    if _is_there(desk) or _failed(desk):
+        st.rerun()
+    progress = progress_of(desk.record)
+    st.caption((progress.message if progress is not None else "") or WAITING)
 
 
 def compare(desk: Desk) -> None:
@@ -98,9 +125,9 @@ def compare(desk: Desk) -> None:
 
 
 def _same_text(desk: Desk) -> None:
-    shown = _model_of(desk)
-    name = _network(desk, shown)
-    same = name == shown
+    own = _model_of(desk)
+    name = _network(desk, own)
+    same = name == own
     st.button(
         "Read it beside",
         key=state.COMPARE_READ,
@@ -143,9 +170,9 @@ def _another_run(desk: Desk) -> None:
     st.button("Lay it beside", key=state.COMPARE_LAY, type="primary", on_click=desk.lay_beside, args=(chosen,))
 
 
-def _network(desk: Desk, shown: str) -> str:
+def _network(desk: Desk, own: str) -> str:
     """The name of a model with a window, as two fields say it."""
-    base, window, _, _ = registry.parts_of(shown)
+    base, window, _, _ = registry.parts_of(own)
     models = list(registry.browser_models())
     with st.container(horizontal=True, gap="small"):
         model = st.selectbox(

@@ -7,9 +7,8 @@ import streamlit as st
 from app import compute
 from app.session import state
 from app.session.desk import Desk
-from app.shared.windows import in_words as windows_in_words
-from app.shared.windows import window_options
-from mistral_core.analysis.spelled_changes import in_words
+from app.shared.windows import in_words, window_options
+from mistral_core.analysis.spelled_changes import change_in_words
 from mistral_core.checkpoint import registry
 
 HELP = (
@@ -42,7 +41,7 @@ def window_choice(desk: Desk) -> None:
         "window",
         options,
         index=options.index(now),
-        format_func=lambda option: f"{option:,}" if option else f"as trained, {windows_in_words(trained.windows)}",
+        format_func=lambda option: f"{option:,}" if option else f"as trained, {in_words(trained.windows)}",
         key=state.window_of(desk.model),
         on_change=take_choice,
         args=(desk,),
@@ -63,7 +62,7 @@ def window_choice(desk: Desk) -> None:
 def imposed_sentence(model: str) -> str:
     """What a page says of a text by a changed network, or with a window of its own; "" = as it was trained."""
     named = registry.parts_of(model)
-    broken = "; ".join(in_words(change) for change in named.changes)
+    broken = "; ".join(change_in_words(change) for change in named.changes)
     sentences = [f"{named.model} is broken: {broken}." if broken else "", _window_sentence(named)]
     return " ".join(sentence for sentence in sentences if sentence)
 
@@ -78,7 +77,7 @@ def _window_sentence(named: registry.Named) -> str:
         return ""
     less = any(own is None or window < own for own in trained)
     what = "it misses what it learned to look at" if less else "it has never looked that far"
-    sentence = f"A window of {window:,} is imposed on {base}, which was trained {windows_in_words(trained)}: {what}."
+    sentence = f"A window of {window:,} is imposed on {base}, which was trained {in_words(trained)}: {what}."
     if not sinks:
         return sentence
     return f"{sentence} The first {'token stays' if sinks == 1 else f'{sinks} tokens stay'} in sight."

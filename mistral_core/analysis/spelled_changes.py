@@ -58,10 +58,10 @@ def interventions_of(changes: Sequence[str], level: Literal["zero", "mean"] = "z
     return tuple(intervention_of(change, level) for change in changes)
 
 
-def in_words(change: str) -> str:
+def change_in_words(change: str) -> str:
     """How a change is said.
 
-    >>> in_words("head:5:3"), in_words("near:1"), in_words("hide:17")
+    >>> change_in_words("head:5:3"), change_in_words("near:1"), change_in_words("hide:17")
     ('head 3 of layer 5 is silent', 'no layer looks back more than 1 token', 'no later token sees position 17')
     """
     kind, first, *second = change.split(":")
