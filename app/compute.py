@@ -20,7 +20,6 @@ from app.start.payload import start_parts
 from app.test_the_paper.queue import Queue
 from app.wire import pack
 from mistral_core.analysis.progress import Report, silent
-from mistral_core.analysis.spelled_changes import interventions_of
 from mistral_core.checkpoint import registry
 from mistral_core.checkpoint.tokenizers import load_tokenizer
 from mistral_core.config import MistralConfig
@@ -56,12 +55,13 @@ def load(name: str, report: Report = silent) -> LoadedModel:
     import torch
 
     from mistral_core.checkpoint.load import load_model
+    from mistral_core.checkpoint.variants import as_named
 
     torch.set_num_threads(1)
     named = registry.parts_of(name)
     if named.model != name:  # the same weights in memory, with another window, or something broken
         trained = engine().model(named.model)
-        model = _as_named(trained.model, named)
+        model = as_named(trained.model, named)
         return replace(trained, model=model, config=model.config, name=name)
     loaded = load_model(registry.resolve_browser(name), weights=weights_that_fit(config(name)), report=report)
     if not _frozen.is_set():
@@ -69,19 +69,6 @@ def load(name: str, report: Report = silent) -> LoadedModel:
         gc.collect()
         gc.freeze()
     return loaded
-
-
-def _as_named(model: Transformer, named: registry.Named) -> Transformer:
-    """A model with the window and the changes that a name says; the weights are shared.
-
-    Raises:
-        ValueError: a change that this model cannot have.
-    """
-    from mistral_core.checkpoint.variants import with_changes, with_windows
-
-    if named.window is not None:
-        model = with_windows(model, named.window, named.sinks)
-    return with_changes(model, interventions_of(named.changes)) if named.changes else model
 
 
 def weights_that_fit(shape: MistralConfig) -> Weights:
@@ -206,8 +193,10 @@ def exact_model(name: str) -> Transformer:
     Raises:
         ValueError: no such model, its files are damaged, or memory has no room for it.
     """
+    from mistral_core.checkpoint.variants import as_named
+
     named = registry.parts_of(name)
-    return _as_named(_exact(named.model), named)
+    return as_named(_exact(named.model), named)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)

@@ -13,9 +13,11 @@ from dataclasses import replace
 import torch
 
 from mistral_core.analysis.interventions import Intervention
+from mistral_core.analysis.spelled_changes import interventions_of
 from mistral_core.checkpoint.changed import change, changes_of, kind_of
 from mistral_core.checkpoint.fast import FastTransformer
 from mistral_core.checkpoint.narrow import NARROW, widened
+from mistral_core.checkpoint.registry import Named
 from mistral_core.config import Window
 from mistral_core.model import Transformer
 
@@ -55,6 +57,17 @@ def with_changes(model: Transformer, changes: Sequence[Intervention]) -> Transfo
         ValueError: an intervention that this model cannot have, or one that needs a text (a mean).
     """
     return change(_variant(model, model.config.n_layers, model.config.sliding_window, None), changes)
+
+
+def as_named(model: Transformer, named: Named) -> Transformer:
+    """The model with the window and the changes that a name says (`registry.parts_of`); the weights are shared.
+
+    Raises:
+        ValueError: a change that this model cannot have.
+    """
+    if named.window is not None:
+        model = with_windows(model, named.window, named.sinks)
+    return with_changes(model, interventions_of(named.changes)) if named.changes else model
 
 
 def _variant(

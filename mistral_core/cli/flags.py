@@ -11,7 +11,13 @@ WRITE, LOOK, CHECK = "Write", "Look inside", "Check"
 """Panels of the list of commands."""
 _SAMPLING, _RUNNING, OUTPUT = "Sampling", "Running", "Output"
 
-Model = Annotated[str, typer.Option(help="A folder, or the name of a bundled model or one in MISTRAL_MODELS_DIR.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        help="A folder, or the name of a bundled model or one in MISTRAL_MODELS_DIR; behind it @8 for a window of 8, "
+        "~head:5:3,mlp:2 for what is broken."
+    ),
+]
 Prompt = Annotated[str | None, typer.Option(help="The text to go on from.", show_default=False)]
 PromptFile = Annotated[Path | None, typer.Option(help="A file with it, in UTF-8.", show_default=False)]
 MaxNewTokens = Annotated[int, typer.Option(help="How many to write at most; 0 = only read.")]

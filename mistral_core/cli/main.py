@@ -24,6 +24,7 @@ from typer.exceptions import TyperException
 
 from mistral_core.checkpoint.registry import DEFAULT_MODEL
 from mistral_core.cli.average import register as register_average
+from mistral_core.cli.breaking import register as register_breaking
 from mistral_core.cli.example import register as register_example
 from mistral_core.cli.experiment import register as register_experiment
 from mistral_core.cli.family import register as register_family
@@ -343,6 +344,7 @@ def golden(model: Model = DEFAULT_MODEL) -> None:
 
 
 register_influence(app)
+register_breaking(app)
 register_train(app)
 register_average(app)
 register_family(app)

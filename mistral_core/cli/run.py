@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mistral_core.checkpoint.folder import MISTRAL, refuse_pickle
 from mistral_core.checkpoint.published import MOST_CHARACTERS, Published
-from mistral_core.checkpoint.registry import available_models, is_bundled, resolve_command_line
+from mistral_core.checkpoint.registry import (
+    Named,
+    available_models,
+    imposed,
+    is_bundled,
+    parts_of,
+    resolve_command_line,
+)
 from mistral_core.config import MISTRAL_7B, Window
 
 if TYPE_CHECKING:
@@ -45,15 +52,22 @@ def load(model: str, dtype: str, device: str, weights: Weights = "float32") -> L
     Raises:
         ValueError: no such model or device, or a folder that cannot be loaded.
     """
-    folder = resolve_command_line(model)
+    named = parts_of(model)  # a path that looks like a change is the path that it is
+    named = Named(model) if Path(model).exists() else named
+    folder = resolve_command_line(named.model)
     import torch
 
     from mistral_core.checkpoint.load import load_model
+    from mistral_core.checkpoint.variants import as_named
 
     loaded = load_model(folder, dtype=getattr(torch, dtype), device=_device(device), weights=weights)
     for notice in (*loaded.notices, *([loaded.computes] if weights != "float32" else [])):
         print(f"note: {notice}", file=sys.stderr)
-    return loaded
+    if named == Named(named.model):
+        return loaded
+    network = as_named(loaded.model, named)
+    name = imposed(loaded.name, named.window, named.sinks, named.changes)
+    return replace(loaded, model=network, config=network.config, name=name)
 
 
 def _device(name: str) -> torch.device:
@@ -128,9 +142,9 @@ def rounding_against(
     from mistral_core.analysis.evaluation import read_documents
     from mistral_core.analysis.rounding import compare
     from mistral_core.checkpoint.load import load_model
-    from mistral_core.checkpoint.variants import with_windows
+    from mistral_core.checkpoint.variants import as_named, with_windows
 
-    models = load_model(loaded.folder, weights=other).model, loaded.model
+    models = as_named(load_model(loaded.folder, weights=other).model, parts_of(loaded.name)), loaded.model
     if windows != "own":
         models = with_windows(models[0], windows, sinks), with_windows(models[1], windows, sinks)
     return compare(*models, loaded.tokenizer, read_documents(text))
