@@ -1,5 +1,5 @@
-// Words of the text: runs of tokens of letters and digits; any other token stands alone. The same rule as `word_span`
-// of mistral_core/analysis/other_word.py.
+// Words of the text: runs of tokens of letters and digits; any other character stands alone, with all tokens that it is
+// made of. The same rule as `word_span` of mistral_core/analysis/other_word.py.
 
 import { quoted } from "../kit/format.js";
 
@@ -14,7 +14,13 @@ const BEGINS = /^[\p{L}\p{M}\p{N}]/u;
  * @returns {[number, number]}
  */
 export function wordSpan(texts, position) {
-  const goesOn = (/** @type {number} */ at) => ENDS.test(texts[at - 1]) && BEGINS.test(texts[at]);
+  const goesOn = (/** @type {number} */ at) => {
+    if (!texts[at - 1]) return at > 1; // inside a longer character; the first is the begin
+    if (!ENDS.test(texts[at - 1])) return false;
+    let next = at;
+    while (next < texts.length && !texts[next]) next++;
+    return BEGINS.test(texts[next] ?? "");
+  };
   let [first, end] = [position, position + 1];
   while (first > 0 && goesOn(first)) first--;
   while (end < texts.length && goesOn(end)) end++;

@@ -1,9 +1,9 @@
 """The same text with another word in it, token for token: what a patch takes the activations of.
 
-A word is a run of tokens of letters and digits; any other token stands alone. The word that takes its place must have
-as many tokens, so that every position means the same in both texts. It is cut as it would be where it stands: with the
-space before it that the old one has. The rest of the text keeps its own tokens, which a drawn text may have otherwise
-than a tokenizer would cut them.
+A word is a run of tokens of letters and digits; any other character stands alone, with all tokens that it is made of.
+The word that takes its place must have as many tokens, so that every position means the same in both texts. It is cut
+as it would be where it stands: with the space before it that the old one has. The rest of the text keeps its own
+tokens, which a drawn text may have otherwise than a tokenizer would cut them.
 
 Asks for no torch. Source: "corrupted" runs: Meng et al. 2022 (arXiv 2202.05262), Vig et al. 2020 (arXiv 2004.12265).
 """
@@ -33,9 +33,9 @@ def word_span(texts: Sequence[str], position: int) -> Span:
     if not 0 <= position < len(texts):
         raise ValueError(f"position {position} is not in the text; positions are 0 to {len(texts) - 1}")
     first, end = position, position + 1
-    while first > 0 and _goes_on(texts[first - 1], texts[first]):
+    while first > 0 and _goes_on(texts, first):
         first -= 1
-    while end < len(texts) and _goes_on(texts[end - 1], texts[end]):
+    while end < len(texts) and _goes_on(texts, end):
         end += 1
     return first, end
 
@@ -52,7 +52,7 @@ def with_word(
         ValueError: no such position, no word, or one of another number of tokens.
     """
     first, end = word_span(texts, position)
-    pieces = _cut(tokenizer, texts, first, word.strip()) if word.strip() else []
+    pieces = _cut(tokenizer, texts, (first, end), word.strip()) if word.strip() else []
     if len(pieces) != end - first:
         cut = "|".join(map(tokenizer.label, pieces)) or "nothing"
         old = "".join(texts[first:end]).strip() or tokenizer.label(token_ids[first])
@@ -73,17 +73,22 @@ def patch_row(row: int, positions: Span, token_ids: Sequence[int]) -> Patch:
     return Patch(hook=hook, layers=(layer,), positions=positions, token_ids=tuple(token_ids))
 
 
-def _goes_on(before: str, text: str) -> bool:
-    return bool(before and text) and _in_word(before[-1]) and _in_word(text[0])
+def _goes_on(texts: Sequence[str], position: int) -> bool:
+    """Whether a token belongs to the word of the one before it; one without text is inside a longer character."""
+    before = texts[position - 1]
+    if not before:
+        return position > 1  # the first is the begin
+    text = next((text for text in texts[position:] if text), "")
+    return bool(text) and _in_word(before[-1]) and _in_word(text[0])
 
 
 def _in_word(character: str) -> bool:
     return unicodedata.category(character)[0] in "LMN"
 
 
-def _cut(tokenizer: Tokenizer, texts: Sequence[str], first: int, word: str) -> list[int]:
-    """The tokens of a word where a text has the token `first`."""
-    text = texts[first]
+def _cut(tokenizer: Tokenizer, texts: Sequence[str], span: Span, word: str) -> list[int]:
+    """The tokens of a word in the place of another one."""
+    first, text = span[0], "".join(texts[slice(*span)])
     space = text[: len(text) - len(text.lstrip())]
     if not tokenizer.prefixes_space:
         return tokenizer.encode(space + word, bos=False)

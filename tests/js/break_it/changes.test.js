@@ -36,9 +36,9 @@ test("an edge, a slot and what another text lends are said with their words", ()
 });
 
 test("a word is a run of letters and digits, as in Python", () => {
-  const texts = ["", "The", " eleph", "ant", "s", " ran", ".", "\n", "2", "3", " é", "", "t"];
+  const texts = ["", "The", " eleph", "ant", "s", " ran", ".", "\n", "2", "3", " th", "", "é", "", "—", ""];
   const spans = new Set(texts.map((_, position) => wordSpan(texts, position).join("-")));
-  assert.deepEqual([...spans], ["0-1", "1-2", "2-5", "5-6", "6-7", "7-8", "8-10", "10-11", "11-12", "12-13"]);
+  assert.deepEqual([...spans], ["0-1", "1-2", "2-5", "5-6", "6-7", "7-8", "8-10", "10-13", "13-15", "15-16"]);
   assert.equal(wordAround(texts, texts, 3), "“elephants”");
   assert.equal(wordAround(texts, ["<s>"], 0), "“<s>”");
   assert.equal(wordAround(texts, texts, 7), "“␣”");

@@ -9,8 +9,12 @@ from mistral_core.analysis.influence import read
 from mistral_core.analysis.intervening import direction, effect
 from mistral_core.analysis.interventions import Add
 from mistral_core.analysis.other_word import patch_row, with_word, word_span
+from mistral_core.checkpoint.gguf_header import read_header
+from mistral_core.checkpoint.gguf_tokenizer import tokenizer_from_gguf
 from mistral_core.checkpoint.load import load_model
 from mistral_core.tokenizer import token_texts
+from tests.conftest import ByteTokenizer
+from tests.model.checkpoint.gguf_files import write
 from tests.model.swaps import BUNDLED
 
 TEXT = 'Once there was a girl who had a lantern. "Come," said the fox, "come with me."'
@@ -36,11 +40,11 @@ def place(texts, word):
 
 
 def test_a_word_is_a_run_of_letters_and_anything_else_stands_alone():
-    texts = ["", "The", " eleph", "ant", "s", " ran", ".", "\n", "2", "3", " é", "", "t"]
+    texts = ["", "The", " eleph", "ant", "s", " ran", ".", "\n", "2", "3", " th", "", "é", "", "—", ""]
     spans = {word_span(texts, position) for position in range(len(texts))}
-    assert spans == {(0, 1), (1, 2), (2, 5), (5, 6), (6, 7), (7, 8), (8, 10), (10, 11), (11, 12), (12, 13)}
+    assert spans == {(0, 1), (1, 2), (2, 5), (5, 6), (6, 7), (7, 8), (8, 10), (10, 13), (13, 15), (15, 16)}
     for bad in (-1, len(texts)):
-        with pytest.raises(ValueError, match=f"position {bad} is not in the text; positions are 0 to 12"):
+        with pytest.raises(ValueError, match=f"position {bad} is not in the text; positions are 0 to 15"):
             word_span(texts, bad)
 
 
@@ -98,3 +102,30 @@ def test_a_direction_outside_of_the_grid_is_refused(loaded, ids):
     for row, position in ((9, 0), (-1, 0), (0, len(ids)), (0, -1)):
         with pytest.raises(ValueError, match="is not in both grids; rows are 0 to 8"):
             direction(loaded.model, ids, ids, row, position)
+
+
+def test_a_byte_level_vocabulary_cuts_a_word_with_the_space_that_stands_there(tmp_path):
+    write(tmp_path)
+    tokenizer = tokenizer_from_gguf(read_header(tmp_path / "model.gguf"))
+    text = "the hand and the thé"
+    ids = tokenizer.encode(text, bos=False)
+    texts, _ = token_texts(tokenizer, ids)
+    for position in range(len(ids)):
+        first, end = word_span(texts, position)
+        own = "".join(texts[first:end]).strip()
+        if own:
+            assert with_word(tokenizer, ids, texts, position, own) == tuple(ids), own
+    at = place(texts, "h")
+    other = with_word(tokenizer, ids, texts, at, "land")
+    assert tokenizer.decode(other) == text.replace("hand", "land", 1)
+
+
+def test_a_word_that_melts_into_what_stands_before_it_is_refused():
+    class Melting(ByteTokenizer):
+        """Every text is one token."""
+
+        def encode(self, text, bos=True, eos=False):
+            return [len(text)]
+
+    with pytest.raises(ValueError, match=r"'x' makes one token with '\(' before it; choose a word of the text that"):
+        with_word(Melting(), (1, 2, 3), ("", "(", "y"), 2, "x")
