@@ -14,7 +14,8 @@ from app.shared.live import live_picture
 SOURCE = (
     "Knocking out heads: Michel et al. 2019 (arXiv 1905.10650); parts that stand in for each other: Wang et al. 2022 "
     "(arXiv 2211.00593), McGrath et al. 2023 (arXiv 2307.15771); attention that is cut: Geva et al. 2023 "
-    "(arXiv 2304.14767). Code: mistral_core/analysis/interventions.py, intervening.py, knock_out_map.py."
+    "(arXiv 2304.14767); states of another text: Meng et al. 2022 (arXiv 2202.05262); directions: Turner et al. 2023 "
+    "(arXiv 2308.10248). Code: mistral_core/analysis/interventions.py, intervening.py, other_word.py, knock_out_map.py."
 )
 
 desk = state.desk()
@@ -24,7 +25,7 @@ if arrive(desk, query):
 
 st.title("Break it: what if it were wrong?")
 st.caption(
-    "Silence a head, a whole layer’s feed-forward part, or all that is far away, and read the same text again. "
+    "Silence a head, cut off all that is far away, put in a state of another text, and read the same text again. "
     "Which part does this next word need? Point at a cell; choose another word in the text."
 )
 notice(desk)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
 
+from app.break_it.making import check_words
 from app.break_it.messages import Act, Ask, AskFrom
 from app.break_it.question import Choice, choice_from_query
 from app.break_it.state import BreakState, RunQuestions
@@ -63,6 +64,7 @@ def ask(desk: Desk, event: Ask | AskFrom) -> None:
             changes=None if changes is None else tuple(changes),
             writing=event["writing"],
         ).inside(trace.config, len(trace))
+        check_words(trace, choice)
     except ValueError as error:
         questions.message = sentence(error)
         return

@@ -2,7 +2,7 @@
 
 import { apart, el, segmented } from "../kit/dom.js";
 import { grouped, percent, plural, quoted } from "../kit/format.js";
-import { exactly, nats } from "./changes.js";
+import { exactly, lent, nats } from "./changes.js";
 
 /**
  * @typedef {import("./run.js").BreakRun} BreakRun
@@ -15,6 +15,7 @@ const WRITING = [
   ["greedy", "greedy"],
   ["seeded", "as drawn"],
 ];
+const LITTLE = 0.01; // nats: of a smaller difference no share is worth saying
 
 export class Both {
   /** @param {import("./page.js").default} page */
@@ -121,6 +122,8 @@ export class Both {
         " nats a token.",
       ],
     ];
+    const other = this.other(changed);
+    if (other) lines.splice(1, 0, [other]);
     if (untouched === run.count) lines.push(["No prediction changes, to the last bit."]);
     else if (allowed > 0)
       lines.push([
@@ -129,6 +132,17 @@ export class Both {
         " are the same bit for bit.",
       ]);
     return lines;
+  }
+
+  /** What the text that lends something would have predicted, and how far there the change goes.
+   * @param {ChangedFacts} changed */
+  other({ before, after, lending }) {
+    const other = (this.page.choice.changes ?? []).map(lent).find(Boolean);
+    if (lending === null || !other) return "";
+    const share = (after - before) / (lending - before);
+    const far = share < 0 ? "the other way" : `${Math.round(100 * share)} % of the way`;
+    const none = Math.abs(lending - before) < LITTLE;
+    return `In the text with ${quoted(other.word)} it is ${exactly(lending)}${none ? "" : `: the change goes ${far}`}.`;
   }
 
   /** @param {ChangedFacts} changed */

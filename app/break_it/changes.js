@@ -1,16 +1,20 @@
-// Changes as they are spelled for Python and in addresses, and as they are said: head:5:3, group:5:1, mlp:5,
-// attention:5, near:4, hide:17. Layers, heads and groups count from 1, positions and distances from 0.
+// Changes as they are spelled for Python and in addresses (app/break_it/spelling.py says how), and as they are said.
+// Layers, heads and groups count from 1, positions, steps, slots and distances from 0; row 0 is the embedding.
 
 import { plural, quoted } from "../kit/format.js";
+import { wordAround } from "./words.js";
 
 /**
  * How a change is said.
  *
  * @param {string} change
  * @param {string[]} labels  of the text
+ * @param {string[]} [texts]  what each token contributes to it; default: the labels
  */
-export function said(change, labels) {
-  const [kind, first, second] = change.split(":");
+export function said(change, labels, texts = labels) {
+  const [kind, ...parts] = change.split(":");
+  const [first, second, third] = parts;
+  const word = (/** @type {string} */ at) => `${quoted((labels[Number(at)] ?? "").trim() || "␣")} at ${at}`;
   if (kind === "head") return `head ${second} of layer ${first} is silent`;
   if (kind === "group") return `K/V head ${second} of layer ${first} is silent`;
   if (kind === "mlp") return `the MLP of layer ${first} is silent`;
@@ -19,7 +23,36 @@ export function said(change, labels) {
     if (first === "0") return "every token sees itself alone";
     return `no layer looks back more than ${plural(Number(first), "token")}`;
   }
-  return `no later token sees ${quoted((labels[Number(first)] ?? "").trim() || "␣")} at ${first}`;
+  if (kind === "edge") return `${word(second)} does not see ${word(first)}${third ? ` in layer ${third}` : ""}`;
+  if (kind === "slot") return `slot ${first} is ${third ? "zero" : "not seen"} from step ${second} on`;
+  const other = lent(change);
+  if (!other) return `no later token sees ${word(first)}`;
+  const [from, to] = second.split("-");
+  const place = `${to ? `from ${from} to ${to}` : `at ${from}`}, ${rowName(Number(first))}`;
+  const old = wordAround(texts, labels, other.source);
+  if (kind === "patch")
+    return `${place}: the state of the text with ${quoted(other.word)} for ${old} at ${other.source}`;
+  return `${place}: + ${third.replace("-", "−")} × (${quoted(other.word)} − ${old} at ${other.source})`;
+}
+
+/**
+ * Where a row of the state grid lies.
+ *
+ * @param {number} row
+ */
+export const rowName = (row) => (row ? `after layer ${row}` : "embedding");
+
+/**
+ * The word that another text has in the place of one of this, if a change takes something from such a text.
+ *
+ * @param {string} change
+ * @returns {{ source: number, word: string } | null}
+ */
+export function lent(change) {
+  const [kind, ...parts] = change.split(":");
+  if (kind !== "patch" && kind !== "add") return null;
+  const [source, word] = parts.slice(-2);
+  return { source: Number(source), word: decodeURIComponent(word) };
 }
 
 /**

@@ -55,7 +55,7 @@ export class Choosing {
           title: "take it back",
           onclick: () => page.ask({ changes: toggled(changes, change, true) }),
         },
-        `${said(change, run.labels)} ✕`,
+        `${said(change, run.labels, run.texts)} ✕`,
       ),
     );
     const note = run.meta.chosen_for && page.fresh ? "chosen for you: the head that helps most" : "";

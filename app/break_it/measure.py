@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.break_it.making import interventions_of, lending_text, while_writing
 from app.break_it.messages import Candidate, Level
 from app.break_it.payload import Changed, Mapped
 from app.break_it.question import Choice
@@ -58,12 +59,12 @@ def change(trace: Trace, choice: Choice, report: Report) -> Changed:
 
     report(0, 1, "loading the model")
     loaded, ids = writer_of(trace), _ids(trace)
-    changes, target = choice.interventions(), choice.target
+    changes, target = interventions_of(loaded, trace, choice), choice.target
     measured = effect(loaded.model, ids, changes, report=report)
     sampling, seed = _sampling(trace) if choice.writing == "seeded" else (SamplingSettings(temperature=0.0), 0)
     unsaid = is_bundled(resolve_browser(trace.model_name))
     written = []
-    for made in ((), changes):
+    for made in ((), while_writing(changes, target)):
         run = write_on(
             loaded.model,
             loaded.tokenizer,
@@ -85,6 +86,7 @@ def change(trace: Trace, choice: Choice, report: Report) -> Changed:
             "kl": float(measured.kl[target]),
             "before": float(before[token]),
             "after": float(after[token]),
+            "lending": _lending(loaded, lending_text(loaded, trace, choice), target, token),
             "surprise": (float(-measured.before[:-1].mean()), float(-measured.after[:-1].mean())),
             "untouched": _leading(measured.state[-1] == 0),
             "allowed": _leading(~can_change),
@@ -118,6 +120,14 @@ def _log_probs(measured: Effect, target: int) -> tuple[np.ndarray, np.ndarray]:
     both = (log_probs(one.logits[target]).cpu().numpy() for one in (measured.original, measured.changed))
     before, after = both
     return before, after
+
+
+def _lending(loaded: LoadedModel, other: tuple[int, ...] | None, target: int, token: int) -> float | None:
+    """Log-probability of the token in the text that lends, in nats."""
+    from mistral_core.analysis.gradients import log_probs
+    from mistral_core.analysis.influence import read
+
+    return None if other is None else float(log_probs(read(loaded.model, other).logits[target])[token])
 
 
 def _candidates(loaded: LoadedModel, before: np.ndarray, after: np.ndarray, token: int) -> list[Candidate]:

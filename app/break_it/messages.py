@@ -21,7 +21,7 @@ class ChoiceHeader(TypedDict):
     target: Annotated[int, "position whose prediction is meant"]
     level: Annotated[Level, "what parts are knocked out to"]
     changes: Annotated[
-        list[str] | None, "head:5:3, group:5:1, mlp:5, attention:5, near:4, hide:17; null = nothing was chosen yet"
+        list[str] | None, "head:5:3, hide:17, ..., as `spelling.py` has them; null = nothing was chosen yet"
     ]
     writing: Annotated[Writing, "how the text is gone on with"]
 
@@ -41,6 +41,9 @@ class ChangedFacts(TypedDict):
     kl: Annotated[float, "of the prediction that is meant, nats"]
     before: Annotated[float, "log-probability of its token, nats"]
     after: Annotated[float, "the same with the changes"]
+    lending: Annotated[
+        float | None, "the same in the one other text that lends something; null = none does, or several"
+    ]
     surprise: Annotated[tuple[float, float], "mean -ln p of all tokens that follow, as it is and changed, nats"]
     untouched: Annotated[int, "first tokens whose predictions are the same bit for bit"]
     allowed: Annotated[int, "first tokens that the changes cannot reach, by theory"]

@@ -1,6 +1,7 @@
 // One text, its map of knock-outs and its changed copy: takes payloads, owns what is asked, lets every part draw the
 // same moment.
 
+import { Another } from "./another.js";
 import { Both } from "./both.js";
 import { BreakRun } from "./run.js";
 import { Choosing } from "./choosing.js";
@@ -8,6 +9,7 @@ import { PartMap } from "./map.js";
 import { Story } from "./story.js";
 import { Strip } from "./strip.js";
 import { Surface } from "../kit/surface.js";
+import { Windows } from "../kit/windows.js";
 import { el } from "../kit/dom.js";
 import { grouped, quoted } from "../kit/format.js";
 import { nats, toggled } from "./changes.js";
@@ -46,7 +48,17 @@ export default class BreakPage extends Surface {
     /** From then to the first picture, ms.
      * @type {number | null} */
     this.openMs = null;
-    this.panels = [new PartMap(this), new Story(this), new Strip(this), new Both(this), new Choosing(this)];
+    /** Who sees whom. */
+    this.windows = new Windows();
+    this.another = new Another(this);
+    this.panels = [
+      new PartMap(this),
+      new Story(this),
+      new Strip(this),
+      new Both(this),
+      new Choosing(this),
+      this.another,
+    ];
     this.send = settled(() => this.question(), 150);
     this.bind({ stop: (button) => this.press("stop", button), again: (button) => this.press("again", button) });
   }
@@ -91,6 +103,7 @@ export default class BreakPage extends Surface {
     const first = this.run?.id !== header.run;
     const grown = first || this.run.count !== header.tokens.length;
     this.run = new BreakRun(header, arrays);
+    this.windows.setReach(header.model.windows, header.model.sinks);
     if (first || header.asked >= this.asked) {
       this.asked = header.asked;
       this.choice = { ...header.choice };
@@ -115,7 +128,16 @@ export default class BreakPage extends Surface {
    * @param {number} position */
   pick(position) {
     if (this.clicks === "target") this.choose(position);
+    else if (this.clicks === "edge") this.toggle(this.another.edge(position));
+    else if (this.clicks === "source") this.another.replace(position);
     else if (position < this.run.count - 1) this.toggle(`hide:${position}`);
+  }
+
+  /** Whether the chosen word sees another one, in any layer.
+   * @param {number} position */
+  sees(position) {
+    const { target } = this.choice;
+    return position < target && this.windows.windows.some((_, layer) => this.windows.sees(layer, target, position));
   }
 
   /** Another prediction.
@@ -168,6 +190,7 @@ export default class BreakPage extends Surface {
     const { kl, moved } = run.arrays;
     const word = el("b", { class: "mx-serif" }, run.labels[position]);
     const lines = [el("p", { class: "mx-pop-title" }, word, ` position ${position}`)];
+    if (this.clicks === "edge" && !this.sees(position)) lines.push(el("p", {}, this.another.unseen(position)));
     if (this.laid && kl && moved) {
       lines.push(el("p", {}, kl[position] === 0 ? "same prediction, bit for bit" : `KL ${nats(kl[position])} nats`));
       if (Number.isFinite(moved[position])) {

@@ -1,14 +1,4 @@
-"""What is asked of the page break_it: which prediction, what is changed, and to what.
-
-A change is spelled in a few letters, so that it can stand in a URL; layers, heads and groups count from 1, as on
-screen, positions and distances from 0, as everywhere:
-
-    head:5:3  group:5:1  mlp:5  attention:5      that part of that layer is knocked out
-    near:4                                       no layer looks further back than 4 tokens
-    hide:17                                      no later token sees position 17
-
-Source: the interventions are those of `mistral_core.analysis.interventions`.
-"""
+"""What is asked of the page break_it: which prediction, what is changed (`spelling`), and to what."""
 
 from __future__ import annotations
 
@@ -17,13 +7,12 @@ from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
 from app.break_it.messages import Level, Writing
+from app.break_it.spelling import Asked, asked_of, check
 from app.session.numbers import short, whole
-from mistral_core.analysis.interventions import Column, Intervention, KnockOut, Part, Shorten
 from mistral_core.config import MistralConfig
 
 MOST_CHANGES = 16
 """At one time: more is a slip of the hand, and no picture of anything."""
-PARTS = get_args(Part)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +22,7 @@ class Choice:
     Attributes:
         target: position whose prediction is meant.
         level: what parts are knocked out to: "zero", or "mean" over the text.
-        changes: as spelled above; `None` = nothing was chosen: the head that matters most, once that is known.
+        changes: as `spelling` says; `None` = nothing was chosen: the head that matters most, once that is known.
         writing: how the text is gone on with: "greedy" = always the likeliest, "seeded" = drawn as the run was.
     """
 
@@ -57,21 +46,17 @@ class Choice:
             raise ValueError(
                 f"{len(self.changes or ())} changes are asked for; at most {MOST_CHANGES} are made at once"
             )
-        for change, one in zip(self.changes or (), self.interventions(), strict=True):
-            one.check(config)
-            if isinstance(one, Column) and one.position >= length - 1:
-                raise ValueError(
-                    f"nothing comes after position {one.position} ({change}); choose one before {length - 1}"
-                )
+        for change, asked in zip(self.changes or (), self.asked(), strict=True):
+            check(asked, change, config, length)
         return self
 
-    def interventions(self) -> tuple[Intervention, ...]:
-        """The changes, for the core.
+    def asked(self) -> tuple[Asked, ...]:
+        """The changes, as what they are.
 
         Raises:
             ValueError: a change that is spelled otherwise.
         """
-        return tuple(intervention_of(change, cast(Level, self.level)) for change in self.changes or ())
+        return tuple(asked_of(change, cast(Level, self.level)) for change in self.changes or ())
 
     def query(self) -> dict[str, str]:
         """As the parameters of a URL; what has its default is left out."""
@@ -81,30 +66,6 @@ class Choice:
         if self.level != "zero":
             query["level"] = self.level
         return query | ({"write": self.writing} if self.writing != "greedy" else {})
-
-
-def intervention_of(change: str, level: Level) -> Intervention:
-    """One change as it is spelled.
-
-    Raises:
-        ValueError: it is spelled otherwise.
-    """
-    kind, *numbers = change.split(":")
-    wanted = 2 if kind in ("head", "group") else 1
-    fine = all(number.isascii() and number.isdigit() and len(number) < 9 for number in numbers)
-    if kind not in (*PARTS, "near", "hide") or len(numbers) != wanted or not fine:
-        raise ValueError(
-            f"a change is {short(change)}; write head:LAYER:HEAD, group:LAYER:GROUP, mlp:LAYER, attention:LAYER, "
-            f"near:DISTANCE or hide:POSITION"
-        )
-    if kind == "near":
-        return Shorten(distance=int(numbers[0]))
-    if kind == "hide":
-        return Column(position=int(numbers[0]))
-    layer, *index = (int(number) - 1 for number in numbers)
-    if min(layer, *index, 0) < 0:
-        raise ValueError(f"a change is {short(change)}; layers, heads and groups count from 1")
-    return KnockOut(part=cast(Part, kind), layer=layer, index=index[0] if index else None, to=level)
 
 
 def spelled(part: Literal["head", "group", "mlp"], layer: int, index: int = 0) -> str:

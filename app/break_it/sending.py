@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
 from app import compute
+from app.break_it.making import check_words
 from app.break_it.measure import change, map_of
 from app.break_it.messages import Level
 from app.break_it.payload import Changed, Mapped, break_parts
@@ -81,7 +82,10 @@ def _reply(desk: Desk, visible: VisibleRun, questions: RunQuestions, page: Break
     start = first_choice(len(trace), trace.n_prompt, place["t"] if place else None)
     if questions.choice is not None:
         try:
-            start = questions.choice.inside(trace.config, len(trace))
+            asked = questions.choice.inside(trace.config, len(trace))
+            if can_measure:
+                check_words(trace, asked)
+            start = asked
         except ValueError as error:
             if visible.growing:  # a link may ask for a place that is still being written
                 return Reply(start)

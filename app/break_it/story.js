@@ -1,12 +1,15 @@
-// The text, coloured by how much each prediction changes; a click on a word chooses a prediction, or hides the word.
+// The text, coloured by how much each prediction changes; a click on a word chooses a prediction, hides the word, cuts
+// the edge from it to the chosen one, or says that it is the one to replace.
 
 import { closest, segmented } from "../kit/dom.js";
 import { Passage } from "../kit/passage.js";
+import { lent } from "./changes.js";
+import { wordSpan } from "./words.js";
 
 /**
  * @typedef {import("../kit/passage.js").Token} Token
  * @typedef {import("./run.js").BreakRun} BreakRun
- * @typedef {"target" | "hide"} Clicks
+ * @typedef {"target" | "hide" | "edge" | "source"} Clicks
  */
 
 /** @type {[Clicks, string][]} */
@@ -14,6 +17,10 @@ const CLICKS = [
   ["target", "a prediction"],
   ["hide", "a word to hide"],
 ];
+/** @type {[Clicks, string]} */
+const EDGE = ["edge", "an edge to cut"];
+/** @type {[Clicks, string]} */
+const SOURCE = ["source", "a word to replace"];
 
 export class Story extends Passage {
   /** @param {import("./page.js").default} page */
@@ -36,31 +43,54 @@ export class Story extends Passage {
     const { page } = this;
     const { target, changes } = page.choice;
     const from = this.fill(run, target);
-    const hidden = new Set((changes ?? []).filter((one) => one.startsWith("hide:")).map((one) => Number(one.slice(5))));
+    const marks = marked(changes ?? [], target, run.texts);
     const kl = page.laid ? run.arrays.kl : undefined;
     const top = kl ? kl.reduce((most, value) => Math.max(most, value), 0) : 0;
     for (const [i, token] of this.tokens.entries()) {
       const position = from + i;
       const tint = kl && top > 0 && position !== target ? Math.round(36 * Math.sqrt(kl[position] / top)) : 0;
-      this.mark(token, position === target, hidden.has(position), tint);
+      const unseen = page.clicks === "edge" && position !== target && !page.sees(position);
+      const classes = [position === target ? "mx-now" : "", marks.get(position) ?? "", unseen ? "mx-noedge" : ""];
+      this.mark(token, classes.filter(Boolean), tint);
     }
     this.reveal(target);
-    segmented(page.part("clicks"), CLICKS, page.clicks, (clicks) => {
+    const clicks = [...CLICKS, page.another.replaces ? SOURCE : EDGE];
+    segmented(page.part("clicks"), clicks, page.clicks, (clicks) => {
       page.clicks = clicks;
       page.draw();
     });
   }
 
   /** @param {Token} token
-   * @param {boolean} chosen
-   * @param {boolean} hidden
+   * @param {string[]} classes
    * @param {number} tint  percent */
-  mark(token, chosen, hidden, tint) {
-    const marks = `${chosen}${hidden}${tint}`;
+  mark(token, classes, tint) {
+    const marks = `${classes}${tint}`;
     if (token.marks === marks) return;
     token.marks = marks;
-    token.node.classList.toggle("mx-now", chosen);
-    token.node.classList.toggle("mx-unread", hidden);
+    for (const name of MARKS) token.node.classList.toggle(name, classes.includes(name));
     this.tint(token, tint);
   }
+}
+
+const MARKS = ["mx-now", "mx-unread", "mx-cut", "mx-lent", "mx-noedge"];
+
+/** How words are marked by what is changed: hidden from all, from the chosen one, or replaced in another text.
+ * @param {string[]} changes
+ * @param {number} target
+ * @param {string[]} texts */
+function marked(changes, target, texts) {
+  /** @type {Map<number, string>} */
+  const marks = new Map();
+  for (const change of changes) {
+    const [kind, first, second] = change.split(":");
+    const other = lent(change);
+    if (kind === "hide") marks.set(Number(first), "mx-unread");
+    else if (kind === "edge" && Number(second) === target) marks.set(Number(first), "mx-cut");
+    else if (other) {
+      const [from, end] = wordSpan(texts, other.source);
+      for (let position = from; position < end; position++) marks.set(position, "mx-lent");
+    }
+  }
+  return marks;
 }

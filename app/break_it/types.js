@@ -7,7 +7,7 @@
  * @typedef {Object} ChoiceHeader
  * @property {number} target  position whose prediction is meant
  * @property {"zero" | "mean"} level  what parts are knocked out to
- * @property {string[] | null} changes  head:5:3, group:5:1, mlp:5, attention:5, near:4, hide:17; null = nothing was chosen yet
+ * @property {string[] | null} changes  head:5:3, hide:17, ..., as `spelling.py` has them; null = nothing was chosen yet
  * @property {"greedy" | "seeded"} writing  how the text is gone on with
  */
 
@@ -28,6 +28,7 @@
  * @property {number} kl  of the prediction that is meant, nats
  * @property {number} before  log-probability of its token, nats
  * @property {number} after  the same with the changes
+ * @property {number | null} lending  the same in the one other text that lends something; null = none does, or several
  * @property {[number, number]} surprise  mean -ln p of all tokens that follow, as it is and changed, nats
  * @property {number} untouched  first tokens whose predictions are the same bit for bit
  * @property {number} allowed  first tokens that the changes cannot reach, by theory
@@ -81,7 +82,7 @@
  * @typedef {Object} Ask
  * @property {number} target  position whose prediction is meant
  * @property {"zero" | "mean"} level  what parts are knocked out to
- * @property {string[] | null} changes  head:5:3, group:5:1, mlp:5, attention:5, near:4, hide:17; null = nothing was chosen yet
+ * @property {string[] | null} changes  head:5:3, hide:17, ..., as `spelling.py` has them; null = nothing was chosen yet
  * @property {"greedy" | "seeded"} writing  how the text is gone on with
  * @property {string} run  its name
  * @property {number} n  number of the question; the answer carries it

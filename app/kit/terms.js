@@ -24,6 +24,9 @@ export const TERMS = {
   states:
     "What the model knows at a position: a list of numbers that each layer changes. A layer makes its keys " +
     "and values from the states that the layer before has left.",
+  row:
+    "A row of the state grid: 0 = the embeddings, 1 = what the first layer has left, and so on. The next layer works " +
+    "with what stands in it.",
   edge:
     "Farther than this nothing can come from: a layer sees its window, which counts the token itself, so it hands on " +
     "by one token less.",

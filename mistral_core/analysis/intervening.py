@@ -165,6 +165,27 @@ def effect(
     )
 
 
+def direction(
+    model: Transformer, token_ids: Sequence[int], other_ids: Sequence[int], row: int, position: int
+) -> tuple[float, ...]:
+    """What the stream of another text has more than that of this one, at a place of the state grid: a vector for `Add`.
+
+    Both are read whole, in passes of one shape, so that equal texts give exactly 0.
+
+    Raises:
+        ValueError: a row or position that is not in the grid of both, or a text that is too long to be kept.
+    """
+    names, length = state_names(model.config.n_layers), min(len(token_ids), len(other_ids))
+    if not (0 <= row < len(names) and 0 <= position < length):
+        raise ValueError(
+            f"row {row} at position {position} is not in both grids; rows are 0 to {len(names) - 1}, positions 0 to "
+            f"{length - 1}"
+        )
+    this, other = (_kept(model, tuple(ids), names[row : row + 1]) for ids in (token_ids, other_ids))
+    difference = other[names[row]][0][position].double() - this[names[row]][0][position].double()
+    return tuple(difference.tolist())
+
+
 def write_on(
     model: Transformer,
     tokenizer: Tokenizer,

@@ -101,6 +101,15 @@ def _measured(page: Page) -> None:
     settled(page)
 
 
+def _scene_of_break_it(kind: str) -> Callable[[Page], None]:
+    def prepare(page: Page) -> None:
+        _measured(page)
+        page.locator("[data-part='kind']").select_option(kind)
+        page.locator("[data-part='another']").wait_for()
+
+    return prepare
+
+
 def _judged(page: Page) -> None:
     page.get_by_role("heading", name="Try it here").wait_for()
     page.wait_for_selector(".js-plotly-plot .main-svg")
@@ -125,6 +134,8 @@ SCENES = (
     Scene("ring, going back", "/ring", _scene_of_ring("rewind"), SOME_WIDTHS),
     Scene("reach", "/reach", _measured),
     Scene("break_it", "/break_it", _measured),
+    Scene("break_it, a slot", "/break_it", _scene_of_break_it("slot"), SOME_WIDTHS),
+    Scene("break_it, a direction", "/break_it", _scene_of_break_it("add"), SOME_WIDTHS),
     Scene("test_the_paper", "/test_the_paper?claim=window", _judged),
     Scene("models", "/models", _listed),
 )

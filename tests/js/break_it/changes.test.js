@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { exactly, limited, nats, said, signed, strength, toggled } from "../../../app/break_it/changes.js";
+import { exactly, lent, limited, nats, said, signed, strength, toggled } from "../../../app/break_it/changes.js";
+import { wordAround, wordSpan } from "../../../app/break_it/words.js";
 
 test("a change is said in words, with the word that it hides", () => {
   const labels = ["<s>", " the", " "];
@@ -13,6 +14,34 @@ test("a change is said in words, with the word that it hides", () => {
   assert.equal(said("near:0", labels), "every token sees itself alone");
   assert.equal(said("hide:1", labels), "no later token sees “the” at 1");
   assert.equal(said("hide:2", labels), "no later token sees “␣” at 2");
+});
+
+test("an edge, a slot and what another text lends are said with their words", () => {
+  const labels = ["<s>", "▁The", "▁eleph", "ant", "▁ran"];
+  const texts = ["", "The", " eleph", "ant", " ran"];
+  const say = (/** @type {string} */ change) => said(change, labels, texts);
+  assert.equal(say("edge:1:4"), "“▁ran” at 4 does not see “▁The” at 1");
+  assert.equal(say("edge:1:4:3"), "“▁ran” at 4 does not see “▁The” at 1 in layer 3");
+  assert.equal(say("slot:3:2"), "slot 3 is not seen from step 2 on");
+  assert.equal(say("slot:3:2:zero"), "slot 3 is zero from step 2 on");
+  const other = "for “elephant” at 3";
+  assert.equal(say("patch:0:4:3:a%20cat"), `at 4, embedding: the state of the text with “a cat” ${other}`);
+  assert.equal(
+    say("patch:2:2-4:3:gi%2Cr%3Aaffe"),
+    `from 2 to 4, after layer 2: the state of the text with “gi,r:affe” ${other}`,
+  );
+  assert.equal(say("add:2:4:-1.5:3:cat"), "at 4, after layer 2: + −1.5 × (“cat” − “elephant” at 3)");
+  assert.equal(lent("mlp:3"), null);
+  assert.deepEqual(lent("add:2:4:-1.5:3:c%3At"), { source: 3, word: "c:t" });
+});
+
+test("a word is a run of letters and digits, as in Python", () => {
+  const texts = ["", "The", " eleph", "ant", "s", " ran", ".", "\n", "2", "3", " th", "", "é", "", "—", ""];
+  const spans = new Set(texts.map((_, position) => wordSpan(texts, position).join("-")));
+  assert.deepEqual([...spans], ["0-1", "1-2", "2-5", "5-6", "6-7", "7-8", "8-10", "10-13", "13-15", "15-16"]);
+  assert.equal(wordAround(texts, texts, 3), "“elephants”");
+  assert.equal(wordAround(texts, ["<s>"], 0), "“<s>”");
+  assert.equal(wordAround(texts, texts, 7), "“␣”");
 });
 
 test("a click takes the place of the others, adds to them, or takes back", () => {

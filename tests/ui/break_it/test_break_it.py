@@ -12,8 +12,9 @@ from app import compute
 from app.break_it import measure, sending
 from app.break_it.asking import act, ask, opening, question_address
 from app.break_it.payload import break_parts
-from app.break_it.question import Choice, choice_from_query, first_choice, intervention_of
+from app.break_it.question import Choice, choice_from_query, first_choice
 from app.break_it.sending import break_payload, busy
+from app.break_it.spelling import asked_of
 from app.break_it.state import BreakState
 from app.session.desk import Desk
 from app.session.runs import Record
@@ -130,7 +131,7 @@ def test_after_the_last_token_the_likeliest_is_meant(desk):
 def test_a_choice_goes_into_an_address_and_back(choice):
     assert choice_from_query(choice.query()) == choice
     assert choice.inside(TINY, 17) == choice
-    assert len(choice.interventions()) == len(choice.changes or ())
+    assert len(choice.asked()) == len(choice.changes or ())
 
 
 @pytest.mark.parametrize(
@@ -161,7 +162,7 @@ def test_other_impossible_choices_are_refused():
     ):
         with pytest.raises(ValueError, match=why):
             choice.inside(TINY, 17)
-    assert intervention_of("group:2:1", "mean") == KnockOut(part="group", layer=1, index=0, to="mean")
+    assert asked_of("group:2:1", "mean") == KnockOut(part="group", layer=1, index=0, to="mean")
 
 
 def test_a_link_opens_what_it_names_and_a_bad_one_says_why(desk):
