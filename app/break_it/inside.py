@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import streamlit as st
 
 from app.break_it.question import Choice
@@ -13,6 +15,7 @@ from app.session.beside import read_beside
 from app.session.desk import Desk
 from app.session.progress import trace_of, writing
 from app.shared.frame import part
+from mistral_core.analysis.interventions import Part
 from mistral_core.analysis.spelled_changes import change_in_words, interventions_of
 from mistral_core.checkpoint import registry
 
@@ -48,9 +51,7 @@ def look_inside(desk: Desk) -> None:
 
 def _problem(choice: Choice) -> str:
     """Why a network cannot be broken so for good; "" if it can."""
-    if choice.level == "mean" and any(
-        change.split(":")[0] in ("head", "group", "mlp") for change in choice.changes or ()
-    ):
+    if choice.level == "mean" and any(change.split(":")[0] in get_args(Part) for change in choice.changes or ()):
         return "Knocked out to its mean, a part needs this one text to have a mean of; choose zero to look inside."
     try:
         interventions_of(choice.changes or ())

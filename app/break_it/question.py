@@ -9,10 +9,8 @@ from typing import Literal, cast, get_args
 from app.break_it.messages import Level, Writing
 from app.break_it.spelling import Asked, asked_of, check
 from app.session.numbers import short, whole
+from mistral_core.analysis.spelled_changes import MOST_CHANGES
 from mistral_core.config import MistralConfig
-
-MOST_CHANGES = 16
-"""At one time: more is a slip of the hand, and no picture of anything."""
 
 
 @dataclass(frozen=True, kw_only=True)

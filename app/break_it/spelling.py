@@ -1,13 +1,7 @@
-"""Changes as they are spelled in a URL, one by one.
+"""Changes as a URL spells them, one by one: those of a network (`spelled_changes`), and what another text lends.
 
-A few letters each; layers, heads and groups count from 1, as on screen; positions, steps, slots and distances from 0,
-as everywhere; a row is one of the state grid: 0 = embedding, 1 = after the first layer.
+Positions and rows count from 0; a row is one of the state grid: 0 = embedding, 1 = after the first layer.
 
-    head:5:3  group:5:1  mlp:5  attention:5      that part of that layer is knocked out
-    near:4                                       no layer looks further back than 4 tokens
-    hide:17                                      no later token sees position 17
-    edge:12:20  edge:12:20:3                     position 20 does not see position 12, in any layer or in the third
-    slot:3:20  slot:3:20:zero                    from step 20 on, slot 3 of every ring is not seen, or is zero
     patch:4:12:7:boy  patch:4:7-12:7:boy         row 4 at 12, or from 7 to 12, is that of the same text with "boy" at 7
     add:4:12:1.5:7:boy                           1.5 times the way from this text to that one, in row 4 at 7, is added
                                                  to row 4 at 12
@@ -21,18 +15,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import cast
 from urllib.parse import unquote
 
 from app.break_it.messages import Level
 from app.session.numbers import short
-from mistral_core.analysis.interventions import Column, Edge, Intervention, KnockOut, Part, Shorten, Slot, Span
+from mistral_core.analysis import spelled_changes
+from mistral_core.analysis.interventions import Column, Edge, Intervention, Slot, Span
 from mistral_core.config import MistralConfig
 
 FORMS = (
-    "head:LAYER:HEAD, group:LAYER:GROUP, mlp:LAYER, attention:LAYER, near:DISTANCE, hide:POSITION, "
-    "edge:SOURCE:TARGET, edge:SOURCE:TARGET:LAYER, slot:SLOT:STEP, slot:SLOT:STEP:zero, "
-    "patch:ROW:POSITIONS:SOURCE:WORD or add:ROW:POSITIONS:TIMES:SOURCE:WORD"
+    spelled_changes.FORMS.replace(" or ", ", ")
+    + ", patch:ROW:POSITIONS:SOURCE:WORD or add:ROW:POSITIONS:TIMES:SOURCE:WORD"
 )
 """As a refusal lists them; POSITIONS are one, or a first and a last: 7-12."""
 MOST_TIMES = 100
@@ -41,10 +34,6 @@ LONGEST_WORD = 40
 _N = "([0-9]{1,8})"
 _LENT = rf"{_N}:([^%,:\s]|%[0-9A-Fa-f]{{2}})+"
 _SPELLED = {
-    **dict.fromkeys(("head", "group"), rf"{_N}:{_N}"),
-    **dict.fromkeys(("mlp", "attention", "near", "hide"), _N),
-    "edge": rf"{_N}:{_N}(:{_N})?",
-    "slot": rf"{_N}:{_N}(:zero)?",
     "patch": rf"{_N}:{_N}(-{_N})?:{_LENT}",
     "add": rf"{_N}:{_N}(-{_N})?:-?[0-9]{{1,3}}(\.[0-9]{{1,3}})?:{_LENT}",
 }
@@ -78,22 +67,12 @@ def asked_of(change: str, level: Level) -> Asked:
         ValueError: it is spelled otherwise.
     """
     kind, _, rest = change.partition(":")
-    if kind not in _SPELLED or not re.fullmatch(_SPELLED[kind], rest):
+    if kind not in _SPELLED:
+        return spelled_changes.intervention_of(change, level, FORMS)
+    if not re.fullmatch(_SPELLED[kind], rest):
         raise ValueError(f"a change is {short(change)}; write {FORMS}")
     parts = rest.split(":")
-    if kind == "near":
-        return Shorten(distance=int(rest))
-    if kind == "hide":
-        return Column(position=int(rest))
-    if kind == "slot":
-        return Slot(slot=int(parts[0]), step=int(parts[1]), to="zero" if parts[2:] else "unseen")
-    if kind == "edge":
-        layers = (_from_1(change, parts[2]),) if parts[2:] else None
-        return Edge(source=int(parts[0]), target=int(parts[1]), layers=layers)
-    if kind in ("patch", "add"):
-        return _lent(change, parts, float(parts[2]) if kind == "add" else None)
-    layer, *index = (_from_1(change, number) for number in parts)
-    return KnockOut(part=cast(Part, kind), layer=layer, index=index[0] if index else None, to=level)
+    return _lent(change, parts, float(parts[2]) if kind == "add" else None)
 
 
 def check(asked: Asked, change: str, config: MistralConfig, length: int) -> None:
@@ -113,12 +92,6 @@ def check(asked: Asked, change: str, config: MistralConfig, length: int) -> None
         raise ValueError(f"nothing comes after position {asked.position} ({change}); choose one before {length - 1}")
     else:
         asked.check(config)
-
-
-def _from_1(change: str, number: str) -> int:
-    if int(number) < 1:
-        raise ValueError(f"a change is {short(change)}; layers, heads and groups count from 1")
-    return int(number) - 1
 
 
 def _lent(change: str, parts: list[str], times: float | None) -> Lent:
