@@ -37,7 +37,7 @@ known = claims()
 claim = known[page.claim]
 st.query_params["claim"] = page.named()
 with part("claim"):
-    stated(list(known).index(page.claim) + 1, claim)
+    stated(list(known).index(page.claim) + 1, claim, stored[page.claim])
     recorded(claim, stored[page.claim])
 with part("live"):
     live(desk, claim, stored[page.claim])

@@ -70,13 +70,12 @@ def _store(finding: Finding, folder: Path) -> None:
 
 def _in_words(finding: Finding) -> str:
     """The verdict, every criterion in a line, and the limits."""
+    from mistral_core.experiments.words import bound, spread
+
     lines = [f"{finding.claim}: {finding.verdict} ({finding.seconds:.1f} s)"]
     for one in finding.criteria:
-        bound = one.threshold
-        wanted = f"at least {bound.at_least:g}" if bound.at_least is not None else f"at most {bound.at_most:g}"
-        spread = "" if one.low is None else f" ({one.low:.4g} to {one.high:.4g})"
         lines.append(
-            f"  {'yes' if one.met else 'no '} {bound.name}: {one.measured:.4g}{spread}, {wanted} was needed"
-            f"{f', {one.repeats}' if one.repeats else ''} [{bound.role}, {one.source}]"
+            f"  {'yes' if one.met else 'no '} {one.threshold.name}: {spread(one)}, {bound(one.threshold)} was needed"
+            f"{f', {one.repeats}' if one.repeats else ''} [{one.threshold.role}, {one.source}]"
         )
     return "\n".join([*lines, *(f"  limit: {limit}" for limit in finding.limits)])

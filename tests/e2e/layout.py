@@ -11,6 +11,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
+from mistral_core.experiments.claims import MODULES
 from tests.e2e.browser import open_page, settled
 
 PROBES = tuple(Path(__file__).with_name(name) for name in ("layout_tree.js", "layout.js"))
@@ -125,7 +126,10 @@ SCENES = (
     Scene("ring, going back", "/ring", _scene_of_ring("rewind"), SOME_WIDTHS),
     Scene("reach", "/reach", _measured),
     Scene("break_it", "/break_it", _measured),
-    Scene("test_the_paper", "/test_the_paper?claim=window", _judged),
+    *(
+        Scene(f"test_the_paper, {name}", f"/test_the_paper?claim={name}", _judged, WIDTHS if first else SOME_WIDTHS)
+        for name, first in zip(MODULES, [True] + [False] * 4, strict=False)
+    ),
     Scene("models", "/models", _listed),
 )
 """All pages, opened with the recorded text; the same as a visitor meets them first."""
