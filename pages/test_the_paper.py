@@ -7,6 +7,7 @@ from app.session.address import arrive
 from app.shared.frame import closing, part
 from app.shared.larger import larger_switch
 from app.test_the_paper.board import board, claims, records
+from app.test_the_paper.own_text_panel import COMPRESSED, own_text
 from app.test_the_paper.section import live, recorded, stated
 from app.test_the_paper.state import PaperState
 
@@ -41,4 +42,7 @@ with part("claim"):
     recorded(claim, stored[page.claim])
 with part("live"):
     live(desk, claim, stored[page.claim])
+if page.claim == COMPRESSED:
+    with part("own"):
+        own_text(desk)
 closing("test_the_paper", SOURCE)

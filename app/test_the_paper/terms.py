@@ -25,7 +25,10 @@ TERMS = {
     ),
     "full-attention": (r"\bfull-attention\b", "the twin without a window: every token looks at all before it"),
     "narrow-window": (r"\bnarrow-window\b", "the twin with a smaller window than the baseline’s"),
-    "mha, mqa": (r"\bmqa\b", "the twins that share nothing (each query head has its own keys and values) and all"),
+    "mha, mqa": (
+        r"\bmqa\b",
+        "the twins in which each query head has keys and values of its own, and in which all share one",
+    ),
     "ladder": (
         r"\bladder\b",
         "networks of the baseline’s recipe that differ in their width alone; they were trained apart from the twins, "

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from mistral_core.experiments.finding import Cell, Criterion, Finding, Table, Threshold, Verdict
+from mistral_core.experiments.own_text import Compressed
 from mistral_core.experiments.words import LEAST, bound, number, spread
 
 MARKS: dict[Verdict, str] = {"holds": "✓", "holds within limits": "≈", "does not hold": "✗", "not shown here": "?"}
@@ -114,3 +115,28 @@ def _mixed(column: Sequence[Cell]) -> bool:
 
 def _vanishes(cell: Cell) -> bool:
     return isinstance(cell, float) and 0 < abs(cell) < LEAST
+
+
+def compressed_rows(made: Compressed) -> list[dict[str, str]]:
+    """A line for each model and program that coded a text."""
+    table = made.table()
+    return [{name: _cell_text(cell) for name, cell in zip(table.columns, row, strict=True)} for row in table.rows]
+
+
+def _cell_text(cell: Cell) -> str:
+    return "" if cell is None else number(cell) if isinstance(cell, int | float) else cell
+
+
+def compressed_in_words(made: Compressed) -> str:
+    """What came out, in a paragraph: the best model beside the best program, without decoders and with them."""
+    model, program = (min(codes, key=lambda one: one.nbytes) for codes in (made.models, made.programs))
+    lost = [code.by for code in (*made.models, *made.programs) if not code.back]
+    shorter = number(model.nbytes / program.nbytes)
+    counted = number(min(one.nbytes + one.decoder for one in made.models) / program.nbytes)
+    return (
+        f"{made.characters:,} characters, {made.size:,} bytes. {model.by} codes them in {model.nbytes:,} bytes, "
+        f"{program.by} in {program.nbytes:,}: {shorter} times as many. With the files that its decoder needs it is "
+        f"{counted} times as many. The probabilities of {model.by} ask for "
+        f"{number(model.asked)} bits and its code has {model.bits:,}; a decoder also has to know how long the text is. "
+        + (f"Not letter for letter came back: {', '.join(lost)}." if lost else "All came back letter for letter.")
+    )
