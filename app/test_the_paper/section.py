@@ -15,6 +15,7 @@ from app.shared.work_panel import work_panel
 from app.test_the_paper.figure import Picture, figures_of
 from app.test_the_paper.state import PaperState
 from app.test_the_paper.terms import explained
+from app.test_the_paper.weights import weights_notice
 from app.test_the_paper.words import as_csv, as_json, as_table, badge, cells, criteria_rows, needed_rows
 from mistral_core.experiments.claims import Claim
 from mistral_core.experiments.finding import Finding
@@ -38,6 +39,7 @@ def recorded(claim: Claim, record: Record | None) -> None:
         st.caption("This claim has not been measured yet. What would have to be seen:")
         st.html(as_table(needed_rows(claim.needed)))
         return
+    weights_notice(record)
     _finding(record.finding, "recorded")
     st.caption(
         f"recorded: {record.day}, {record.machine}; {record.finding.seconds:,.0f} s. Measured again by "

@@ -104,6 +104,7 @@ def _measured(page: Page) -> None:
 
 def _judged(page: Page) -> None:
     page.get_by_role("heading", name="Try it here").wait_for()
+    page.get_by_text("Comparing the weights").wait_for(state="detached")
     page.wait_for_selector(".js-plotly-plot .main-svg")
     settled(page)
 
