@@ -23,6 +23,7 @@ from mistral_core.analysis.progress import Report, silent
 from mistral_core.checkpoint import registry
 from mistral_core.checkpoint.tokenizers import load_tokenizer
 from mistral_core.config import MistralConfig
+from mistral_core.experiments.weights_here import WeightsHere
 from mistral_core.memory import free_bytes, gibibytes
 from mistral_core.tokenizer import Tokenizer
 from mistral_core.trace.trace import Trace
@@ -95,6 +96,12 @@ def engine() -> Engine:
 def experiments() -> Queue:
     """Where the experiments of all visitors are run, one at a time."""
     return Queue()
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def weights_here() -> WeightsHere:
+    """Whether what was recorded is of the weights that are here."""
+    return WeightsHere()
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

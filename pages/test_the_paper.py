@@ -7,6 +7,7 @@ from app.session.address import arrive
 from app.shared.frame import closing, part
 from app.shared.larger import larger_switch
 from app.test_the_paper.board import board, claims, records
+from app.test_the_paper.own_text_panel import COMPRESSED, own_text
 from app.test_the_paper.section import live, recorded, stated
 from app.test_the_paper.state import PaperState
 
@@ -37,8 +38,11 @@ known = claims()
 claim = known[page.claim]
 st.query_params["claim"] = page.named()
 with part("claim"):
-    stated(list(known).index(page.claim) + 1, claim)
+    stated(list(known).index(page.claim) + 1, claim, stored[page.claim])
     recorded(claim, stored[page.claim])
 with part("live"):
     live(desk, claim, stored[page.claim])
+if page.claim == COMPRESSED:
+    with part("own"):
+        own_text(desk)
 closing("test_the_paper", SOURCE)

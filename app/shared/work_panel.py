@@ -30,7 +30,7 @@ def work_panel(
         st.button(label, key=key, on_click=_start, args=(workshop, name, work), **button)
         return None
     if started.running:
-        _watch(started, key)
+        watch(started, key)
         return None
     return started.result
 
@@ -40,8 +40,8 @@ def _start(workshop: Workshop[Result], name: str, work: Callable[[Report], Resul
 
 
 @st.fragment(run_every=0.3)
-def _watch(work: Work[Any], key: str) -> None:
-    """How far it is; looked at again and again, so that its end is noticed whenever it comes."""
+def watch(work: Work[Any], key: str) -> None:
+    """How far work is, and the button that ends it; looked at again and again, so that its end is noticed."""
     running = work.running  # before it is drawn: what ends in between is noticed at the next look
     done, total, doing = work.progress
     st.progress(min(done / total, 1.0), text=f"{doing or 'loading the model'} …")

@@ -1,4 +1,4 @@
-"""All claims at a glance: what each says, the verdict, and what limits it most. One of them is open."""
+"""All claims at a glance: what each says, the verdict, and why it is that. One of them is open."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from app.session import state
 from app.test_the_paper.state import PaperState
 from app.test_the_paper.words import badge
 from mistral_core.experiments.claims import MODULES, Claim, experiment
+from mistral_core.experiments.finding import because
 from mistral_core.experiments.record import Record, read_record
 
 
@@ -46,8 +47,7 @@ def board(page: PaperState, stored: dict[str, Record | None]) -> None:
                 st.caption("not measured yet", width="content")
             else:
                 st.html(badge(record.finding.verdict), width="content")
-                met = sum(one.met for one in record.finding.criteria)
-                st.caption(f"{met} of {len(record.finding.criteria)} met", width="content")
+                st.caption(because(record.finding.criteria), width="content")
 
 
 def _open(page: PaperState, name: str) -> None:

@@ -9,10 +9,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from mistral_core.analysis.progress import Report
 from mistral_core.experiments.claims import run
 from mistral_core.experiments.finding import Finding
+
+Result = TypeVar("Result")
 
 LOOK = 0.2
 """Seconds between two looks at whose turn it is; a visitor who gives up leaves the queue within them."""
@@ -57,14 +60,22 @@ class Queue:
         Raises:
             ValueError: as `mistral_core.experiments.claims.run`.
         """
+        finding = self.in_turn(lambda: self._measure(name, quick=quick, report=report), report)
+        self._outcomes[name, quick] = Outcome(finding, time.time())
+        return finding
+
+    def in_turn(self, work: Callable[[], Result], report: Report) -> Result:
+        """Waits for its turn and does a piece of work whose result is its visitor's alone.
+
+        Args:
+            report: as of `run`.
+        """
         ticket = object()
         with self._changed:
             self._tickets.append(ticket)
         try:
             self._wait(ticket, report)
-            finding = self._measure(name, quick=quick, report=report)
-            self._outcomes[name, quick] = Outcome(finding, time.time())
-            return finding
+            return work()
         finally:
             with self._changed:
                 self._tickets.remove(ticket)

@@ -12,9 +12,11 @@ from app.session import state
 from app.session.desk import Desk
 from app.shared.chart import chart
 from app.shared.work_panel import work_panel
-from app.test_the_paper.figure import figure_of
+from app.test_the_paper.figure import Picture, figures_of
 from app.test_the_paper.state import PaperState
-from app.test_the_paper.words import as_csv, as_json, badge, cells, criteria_rows
+from app.test_the_paper.terms import explained
+from app.test_the_paper.weights import weights_notice
+from app.test_the_paper.words import as_csv, as_json, as_table, badge, cells, criteria_rows, needed_rows
 from mistral_core.experiments.claims import Claim
 from mistral_core.experiments.finding import Finding
 from mistral_core.experiments.record import Record
@@ -22,19 +24,22 @@ from mistral_core.experiments.record import Record
 FORMS = {"quick (under 10 s)": True, "long (minutes)": False}
 
 
-def stated(number: int, claim: Claim) -> None:
-    """The claim and the remark."""
+def stated(number: int, claim: Claim, record: Record | None) -> None:
+    """The claim, the remark, and the words that need a line before they are used."""
     st.subheader(f"{number}. {claim.title}")
     st.markdown(f"> {claim.statement}\n>\n> *{claim.where}*")
     st.markdown(f"**The remark.** {claim.remark}")
+    if terms := explained(claim, record.finding if record else None):
+        st.markdown("**Words used below**\n" + "\n".join(f"- *{name}*: {says}" for name, says in terms.items()))
 
 
 def recorded(claim: Claim, record: Record | None) -> None:
     """The stored finding, or what would have to be seen."""
     if record is None:
         st.caption("This claim has not been measured yet. What would have to be seen:")
-        st.table([{"": one.says, "if not": one.limit} for one in claim.needed], hide_index=True)
+        st.html(as_table(needed_rows(claim.needed)))
         return
+    weights_notice(record)
     _finding(record.finding, "recorded")
     st.caption(
         f"recorded: {record.day}, {record.machine}; {record.finding.seconds:,.0f} s. Measured again by "
@@ -96,16 +101,29 @@ def _finding(finding: Finding, kind: Literal["recorded", "live"], headed: bool =
     """Verdict, criteria, picture, limits, tables and files."""
     if headed:
         st.html(badge(finding.verdict))
-    picture = figure_of(finding, "recorded" if kind == "recorded" else "model")
-    if picture is not None:
-        chart(picture.draw, key=state.experiment_part(finding.claim, kind, "figure"), alt=picture.alt)
-        st.caption(picture.says)
-    st.table(criteria_rows(finding.criteria), hide_index=True)
+    _pictures(figures_of(finding, "recorded" if kind == "recorded" else "model"), finding.claim, kind)
+    st.html(as_table(criteria_rows(finding.criteria)))
     if finding.limits:
         st.markdown("**Limits**\n" + "\n".join(f"- {limit}" for limit in finding.limits))
     for table in finding.tables:
         with st.expander(f"{table.title} ({table.source})"):
             st.dataframe(cells(table), hide_index=True)
+    _files(finding, kind)
+
+
+def _pictures(pictures: list[Picture], claim: str, kind: str) -> None:
+    """Side by side, each with its words: what is in one is not to be held against what is in another."""
+    if not pictures:
+        return
+    for index, (place, picture) in enumerate(zip(st.columns(len(pictures), gap="large"), pictures, strict=True)):
+        with place:
+            if picture.heading:
+                st.markdown(f"**{picture.heading}**")
+            chart(picture.draw, key=state.experiment_part(claim, kind, f"figure {index}"), alt=picture.alt)
+            st.caption(picture.says)
+
+
+def _files(finding: Finding, kind: str) -> None:
     with st.container(horizontal=True, gap="small"):
         for kind_of_file, content in (("csv", as_csv), ("json", as_json)):
             st.download_button(

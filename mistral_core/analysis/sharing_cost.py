@@ -14,7 +14,6 @@ Source: Shazeer 2019 (arXiv 1911.02150) section 3.1; Ainslie et al. 2023 (arXiv 
 
 from __future__ import annotations
 
-import math
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -166,16 +165,6 @@ def promised(steps: Sequence[Step], n_kv_heads: int) -> float:
     """The same from the bytes read alone."""
     shared = next(step for step in steps if step.n_kv_heads == n_kv_heads)
     return (steps[0].weight_bytes + steps[0].kv_bytes) / (shared.weight_bytes + shared.kv_bytes)
-
-
-def crossing(measured: Sequence[Sequence[Step]], n_kv_heads: int, least: float) -> float | None:
-    """The smallest share of keys and values from which on the median gain is at least `least`; `None` = nowhere.
-
-    Args:
-        measured: by rising share.
-    """
-    first = turns.from_where_on([(steps[0].share, gains(steps, n_kv_heads)) for steps in measured], least)
-    return None if math.isnan(first) else first
 
 
 @dataclass(frozen=True, kw_only=True)

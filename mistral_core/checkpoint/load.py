@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from mistral_core.analysis.accounting import loading_bytes
@@ -29,25 +28,24 @@ from mistral_core.checkpoint.configuration import read_published
 from mistral_core.checkpoint.fast import FastTransformer, NoInitialisation, room
 from mistral_core.checkpoint.folder import (
     GGUF,
-    HUGGING_FACE,
     CheckpointError,
     detect_layout,
     one_message,
     refuse_pickle,
     weight_files,
 )
-from mistral_core.checkpoint.gguf_folder import READ, header_of, kind_of, read_tensor
+from mistral_core.checkpoint.gguf_folder import READ
 from mistral_core.checkpoint.golden import GOLDEN_FILE, load_golden
 from mistral_core.checkpoint.narrow import NARROW, Weights, computes, kept
 from mistral_core.checkpoint.registry import bundled_root
-from mistral_core.checkpoint.tensors import add_to_hash, expected_shapes, file_name, from_half_split, rotary_heads
+from mistral_core.checkpoint.stored import CHANGED, Stored, inventory, read_in_order
+from mistral_core.checkpoint.tensors import add_to_hash, expected_shapes, file_name
 from mistral_core.checkpoint.tokenizers import load_tokenizer, rewriting_notice, tokenizer_model_of
-from mistral_core.config import MistralConfig, brief, named, printable
+from mistral_core.config import MistralConfig, brief, named
 from mistral_core.memory import free_bytes, gibibytes
 from mistral_core.model import Transformer
 from mistral_core.tokenizer import Tokenizer
 
-_CHANGED = "changed while the model was being read, so its parts may be of two versions; load it again"
 _FLOATS = {"BF16", "F16", "F32", "F64"}
 
 
@@ -93,38 +91,6 @@ class LoadedModel:
         return path
 
 
-@dataclass(frozen=True)
-class _Stored:
-    """One tensor in a file: the file, its name there, and what the header says of it."""
-
-    path: Path
-    key: str
-    dtype: str
-    shape: tuple[int, ...]
-
-    def read(self) -> Tensor:
-        # The file is opened for each tensor: while it stays open, every page read of it counts as
-        # memory of this process, and the peak would be twice the weights.
-        try:
-            with safe_open(self.path, framework="pt") as file:
-                tensor = file.get_tensor(self.key)
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(
-                f"{self.key} cannot be read from {self.path}: {printable(str(error), 200)}"
-            ) from error
-        if tuple(tensor.shape) != self.shape:
-            raise CheckpointError(f"{self.path} {_CHANGED}")
-        return tensor
-
-
-class _Quantised(_Stored):
-    """A tensor of a GGUF file, read out of its blocks."""
-
-    def read(self) -> Tensor:
-        header = header_of(self.path)
-        return torch.from_numpy(read_tensor(header, header.tensors[self.key]))
-
-
 def load_model(
     folder: str | Path,
     *,
@@ -161,12 +127,12 @@ def load_model(
     tokenizer = _fitting_tokenizer(folder, config)
     files = weight_files(folder, layout)
     versions |= _versions(files)
-    stored = _gguf_inventory(files[0]) if layout == GGUF else _inventory(folder, files)
+    stored = inventory(folder, files, layout)
     _check(stored, config, folder)
     _refuse_too_large(config, dtype, device, folder, weights)
     state, model_hash = _read_weights(stored, config, layout, _Place(config, dtype, device, weights), report)
     if changed := [path for path, version in versions.items() if _versions([path]) != {path: version}]:
-        raise CheckpointError(f"{changed[0]} {_CHANGED}")
+        raise CheckpointError(f"{changed[0]} {CHANGED}")
     _refuse_exchanged_bundle(folder, model_hash)
     model = _network_without_memory(config, weights)
     model.load_state_dict(state, assign=True)
@@ -276,7 +242,7 @@ class _Place:
 
 
 def _read_weights(
-    stored: Mapping[str, _Stored], config: MistralConfig, layout: str, place: _Place, report: Report
+    stored: Mapping[str, Stored], config: MistralConfig, layout: str, place: _Place, report: Report
 ) -> tuple[dict[str, Any], str]:
     """All tensors by Mistral's names, converted one at a time, and the hash of what the file has."""
     state: dict[str, Any] = {}
@@ -284,10 +250,7 @@ def _read_weights(
     names = sorted(expected_shapes(config))
     for done, name in enumerate(names):
         report(done, len(names), name)
-        tensor = stored[file_name(name, layout)].read()
-        heads = rotary_heads(config, name) if layout == HUGGING_FACE else None
-        if heads is not None:
-            tensor = from_half_split(tensor, heads)
+        tensor = read_in_order(stored, config, layout, name)
         add_to_hash(digest, name, tensor)
         found = place.keep(name, tensor)
         if not all(_finite(part) for part in found.values()):
@@ -304,40 +267,7 @@ def _finite(part: Any) -> bool:
     return bool(numbers.amin().isfinite() and numbers.amax().isfinite())  # aminmax would copy what lies by columns
 
 
-def _inventory(folder: Path, files: Iterable[Path]) -> dict[str, _Stored]:
-    """Every tensor of a folder by its name in the file, from the headers alone.
-
-    Raises:
-        CheckpointError: weights missing, unreadable, or stored twice.
-    """
-    stored: dict[str, _Stored] = {}
-    problems = []
-    for path in files:
-        try:
-            with safe_open(path, framework="pt") as file:
-                keys = file.keys()
-                for key in keys:
-                    if key in stored:
-                        problems.append(f"{named([key])} is both in {stored[key].path.name} and in {path.name}")
-                    header = file.get_slice(key)
-                    stored[key] = _Stored(path, key, header.get_dtype(), tuple(header.get_shape()))
-        except (SafetensorError, OSError) as error:
-            problems.append(
-                f"{path.name} is not a complete safetensors file ({printable(str(error), 200)}); copy it again"
-            )
-    if problems:
-        raise CheckpointError(one_message(f"the weights in {folder} cannot be read", problems))
-    return stored
-
-
-def _gguf_inventory(path: Path) -> dict[str, _Stored]:
-    """Every tensor of a GGUF file by its name there, from the header alone."""
-    return {
-        name: _Quantised(path, name, kind_of(tensor), tensor.shape) for name, tensor in header_of(path).tensors.items()
-    }
-
-
-def _check(stored: dict[str, _Stored], config: MistralConfig, folder: Path) -> None:
+def _check(stored: dict[str, Stored], config: MistralConfig, folder: Path) -> None:
     """Compares the headers with the network; drops what is derived from the configuration.
 
     Raises:

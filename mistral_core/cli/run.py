@@ -116,6 +116,27 @@ def _text_of(raw: bytes, source: str) -> str:
         ) from error
 
 
+def read_text(source: str, most: int) -> str:
+    """A text as it is, line ends and all: of a file, or of a pipe where the source is `-`.
+
+    Args:
+        most: characters that may be used of it; not much more than these is read.
+
+    Raises:
+        OSError: the file cannot be read. ValueError: it is not in UTF-8.
+    """
+    room = 4 * (most + 1)  # bytes: the longest characters of UTF-8, and one more to see that there are more
+    if source == "-":
+        raw, source = sys.stdin.buffer.read(room), "standard input"
+    else:
+        with Path(source).open("rb") as file:
+            raw = file.read(room)
+    try:
+        return raw.decode("utf-8", errors="ignore" if len(raw) == room else "strict")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{source} is not text in UTF-8 ({error.reason}); convert it first") from error
+
+
 def read_prompt(prompt: str | None, prompt_file: Path | None) -> str:
     """The prompt of the two flags, of which exactly one must be given.
 

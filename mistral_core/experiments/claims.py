@@ -10,7 +10,7 @@ import importlib
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, cast, runtime_checkable
 
 from mistral_core.analysis.progress import Report, silent
@@ -130,3 +130,23 @@ def concluded(claim: Claim, measured: Measured, *, quick: bool, seconds: Number)
         models=measured.models,
         seconds=round(seconds, 2),
     )
+
+
+def restated(finding: Finding) -> Finding:
+    """The same numbers in the words that the code has now: a record has those of the day on which it was made.
+
+    A threshold that the code has no more, or with another bound or role, keeps its words: it was held against these.
+    """
+    if finding.claim not in MODULES:
+        return finding
+    claim = experiment(finding.claim).CLAIM
+    known = {(one.name, one.role, one.at_least, one.at_most): one for one in claim.needed}
+
+    def said_now(one: Criterion) -> Criterion:
+        old = one.threshold
+        return replace(one, threshold=known.get((old.name, old.role, old.at_least, old.at_most), old))
+
+    criteria = tuple(said_now(one) for one in finding.criteria)
+    _, limits = judged(criteria)
+    always = tuple(limit for limit in claim.limits if limit not in limits)
+    return replace(finding, criteria=criteria, limits=limits + always)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import lzma
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import zstandard
@@ -24,6 +24,15 @@ LONG = ("narrow-window", "mqa", "mha", "full-attention", *QUICK, "smollm2")
 """The models that code; one that is not there is left out."""
 QUICK_TEXTS = 4
 LADDER = ("dim-32", "dim-64", "dim-128", "dim-256")
+PROGRAMS: dict[str, tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]] = {
+    "gzip": (lambda plain: gzip.compress(plain, 9), gzip.decompress),
+    "xz": (lambda plain: lzma.compress(plain, preset=9 | lzma.PRESET_EXTREME), lzma.decompress),
+    "zstd": (
+        lambda plain: zstandard.ZstdCompressor(level=22).compress(plain),
+        lambda code: zstandard.ZstdDecompressor().decompress(code),
+    ),
+}
+"""General formats at their highest settings: to code, and back."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,11 +47,7 @@ class ByModel:
 
 def general(text: bytes) -> dict[str, int]:
     """Bytes of a text in each of three general formats, at their highest settings."""
-    return {
-        "gzip": len(gzip.compress(text, 9)),
-        "xz": len(lzma.compress(text, preset=9 | lzma.PRESET_EXTREME)),
-        "zstd": len(zstandard.ZstdCompressor(level=22).compress(text)),
-    }
+    return {name: len(compress(text)) for name, (compress, _) in PROGRAMS.items()}
 
 
 def decoder_bytes(loaded: LoadedModel) -> int:

@@ -108,6 +108,8 @@ CLAIM = Claim(
 
 CONTEXTS = (4096, 8192, 16_384, 32_768, 65_536, 131_072)
 """Tokens, 4k to 128k."""
+SHORTER = (512, 1024, 2048)
+"""Tokens: what the table begins with, so that the place where a window stops the growth is inside it."""
 LARGE = 13.1e9
 """Parameters; a row of table 2 with more is larger than a 13B."""
 
@@ -206,7 +208,8 @@ def _by_length(configs: Mapping[str, MistralConfig]) -> Table:
         source="theory",
         columns=("tokens", *configs),
         rows=tuple(
-            (context, *(kv_cache_bytes(config, context) / 2**30 for config in configs.values())) for context in CONTEXTS
+            (context, *(kv_cache_bytes(config, context) / 2**30 for config in configs.values()))
+            for context in (*SHORTER, *CONTEXTS)
         ),
     )
 

@@ -7,8 +7,8 @@ Without torch, so that a page can show a recorded finding before any model is lo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Verdict = Literal["holds", "holds within limits", "does not hold", "not shown here"]
@@ -31,6 +31,7 @@ class Threshold:
             shown yet; "limit" = the claim holds only within limits without it; "control" = nothing can be said without
             it (a positive control, enough repeats).
         limit: the sentence that is said where it is not met.
+        limit_of: the same sentence from what was measured, where it says a number. It is no part of a file.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Threshold:
     limit: str
     at_least: Number | None = None
     at_most: Number | None = None
+    limit_of: Callable[[Value], str] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if (self.at_least is None) == (self.at_most is None):
@@ -79,6 +81,21 @@ class Criterion(Value):
     def met(self) -> bool:
         """Whether the threshold is met."""
         return self.threshold.met(self.measured)
+
+    @property
+    def limit(self) -> str:
+        """The sentence that is said where it is not met."""
+        say = self.threshold.limit_of
+        return self.threshold.limit if say is None else say(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        content = asdict(self) | {"met": self.met}
+        content["threshold"] = {
+            **{key: value for key, value in content["threshold"].items() if key != "limit_of"},
+            "limit": self.limit,
+        }
+        return content
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +161,7 @@ class Finding:
                 "quick": self.quick,
                 "seconds": self.seconds,
                 "models": dict(self.models),
-                "criteria": [asdict(one) | {"met": one.met} for one in self.criteria],
+                "criteria": [one.to_json() for one in self.criteria],
                 "tables": [asdict(table) for table in self.tables],
             }
         )
@@ -192,9 +209,9 @@ def judged(criteria: Sequence[Criterion]) -> tuple[Verdict, tuple[str, ...]]:
     hold. Else nothing that tests the claim: not shown here, however much is consistent with it. Else a limit that
     fails: holds within limits.
     """
-    failed = [one.threshold for one in criteria if not one.met]
-    limits = tuple(threshold.limit for threshold in failed)
-    roles = {threshold.role for threshold in failed}
+    failed = [one for one in criteria if not one.met]
+    limits = tuple(one.limit for one in failed)
+    roles = {one.threshold.role for one in failed}
     if "control" in roles:
         return "not shown here", limits
     if roles & {"claim", "necessary"}:
@@ -202,6 +219,18 @@ def judged(criteria: Sequence[Criterion]) -> tuple[Verdict, tuple[str, ...]]:
     if not any(one.threshold.role == "claim" for one in criteria):
         return "not shown here", limits
     return ("holds within limits" if roles else "holds"), limits
+
+
+def because(criteria: Sequence[Criterion]) -> str:
+    """Why the verdict of `judged` is what it is, in a few words."""
+    roles = [one.threshold.role for one in criteria if not one.met]
+    if "control" in roles:
+        return "a control failed, so nothing can be said"
+    if missing := sum(role in ("claim", "necessary") for role in roles):
+        return f"{missing} of what the claim needs {'was' if missing == 1 else 'were'} not seen"
+    if not any(one.threshold.role == "claim" for one in criteria):
+        return "what it needs was seen; what would show it cannot be measured here"
+    return f"with {len(roles)} limit{'s' if len(roles) > 1 else ''}" if roles else "all that it needs was seen"
 
 
 def _json_ready(value: Any) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from mistral_core.experiments.claims import restated
 from mistral_core.experiments.finding import Finding
 from mistral_core.writing import write_whole
 
@@ -69,7 +70,7 @@ def write_record(finding: Finding, machine: str, folder: Path | None = None) -> 
 
 
 def read_record(name: str, folder: Path | None = None) -> Record | None:
-    """The stored finding of a claim; `None` = there is none.
+    """The stored finding of a claim, in the words of today (`restated`); `None` = there is none.
 
     Raises:
         ValueError: the file is damaged.
@@ -81,7 +82,7 @@ def read_record(name: str, folder: Path | None = None) -> Record | None:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
             raise ValueError(f"format is {content['format']!r}, not {FORMAT!r}")
-        finding = Finding.from_json(content["finding"])
+        finding = restated(Finding.from_json(content["finding"]))
         return Record(finding=finding, day=content["day"], machine=content["machine"], command=content["command"])
     except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(

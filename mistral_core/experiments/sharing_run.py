@@ -11,7 +11,6 @@ from mistral_core.analysis.sharing_cost import (
     KV_HEADS,
     Batch,
     Step,
-    crossing,
     gains,
     largest_batches,
     measure_steps,
@@ -20,12 +19,10 @@ from mistral_core.analysis.sharing_cost import (
 )
 from mistral_core.experiments.claims import Measured, Value
 from mistral_core.experiments.finding import Cell, Table
-from mistral_core.experiments.sharing import CLAIM
+from mistral_core.experiments.sharing import SHARED
 from mistral_core.kv_cache import KVCache
 from mistral_core.training.family_results import Reached, reached, recorded_results
 
-SHARED = 2
-"""Of eight: four queries to a key, as in Mistral 7B."""
 QUICK = ((1, 16), (128, 2048), 9, 1.0)
 LONG = ((1, 4, 16), (64, 256, 1024, 4096), 21, 4.0)
 """Batches, contexts, least repeats, seconds for each shape.
@@ -58,8 +55,6 @@ def judged_values(
     far, near = measured[-1], measured[0]
     by_heads = {fit.n_kv_heads: fit for fit in fits}
     repeats = min(len(steps[0].seconds) for steps in measured)
-    meets = crossing(measured, SHARED, CLAIM.threshold("below the crossing").at_least or 1.0)
-    where = "" if meets is None else f"; pays from {meets:.2g} on"
     return {
         "repeats": Value(measured=repeats, source="model"),
         "far enough": Value(measured=far[0].share, source="derived"),
@@ -70,16 +65,16 @@ def judged_values(
             repeats=f"a budget of {BUDGET // 2**20} MiB, texts of {BUDGET_CONTEXT:,} tokens",
         ),
         "time": _gain(far),
-        "below the crossing": _gain(near, where),
+        "below the crossing": _gain(near),
         "quality": _cost(rows),
     }
 
 
-def _gain(steps: Sequence[Step], where: str = "") -> Value:
+def _gain(steps: Sequence[Step]) -> Value:
     """Median of the gain; the middle half of the repeats is its spread."""
     each = gains(steps, SHARED)
     low, _, high = statistics.quantiles(each, n=4)
-    repeats = f"{len(each)} steps of each, in turns{where}"
+    repeats = f"{len(each)} steps of each, in turns"
     return Value(measured=statistics.median(each), source="model", low=low, high=high, repeats=repeats)
 
 

@@ -12,6 +12,27 @@ from dataclasses import dataclass
 
 from mistral_core.experiments.claims import Value
 from mistral_core.experiments.finding import Threshold
+from mistral_core.experiments.words import between, number
+
+CLEAR = 0.02
+"""Nats: two hundredths are the least that seeds of one model would not give by chance."""
+
+
+def price_in_words(value: Value) -> str:
+    """What a window that was trained with costs, where it is less than the threshold; from the range alone."""
+    where = "with a window that was trained with, on words of stories last mentioned outside it:"
+    if value.low is None or value.high is None:
+        return f"{where} nothing could be measured"
+    kind = "no difference was detected"
+    if value.high < 0:
+        kind = "less was lost than without a window"
+    elif value.low > 0:
+        kind = "a small loss, under the threshold"
+    return (
+        f"{where} {kind} ({between(value)} nats; at least {number(CLEAR)} was needed); stories may be local, or "
+        "the twins trained too little to use more"
+    )
+
 
 SCORES = Threshold(
     name="scores counted",
@@ -72,12 +93,12 @@ RESCUE = Threshold(
 )
 PRICE = Threshold(
     name="price out of sight",
-    says="how much more the windowed twin loses than the full-attention twin on words last mentioned out of its "
-    "sight, less the same on words in sight, nats; mean less two standard errors over pieces",
+    says="what the window costs on words last mentioned outside it, nats (windowed less full-attention twin, less the "
+    "same on words inside it; the lower end of the range counts)",
     role="limit",
-    limit="a window that was trained with costs nothing that can be seen on stories, not even on words that were "
-    "last mentioned outside it: stories are local, or the twins were trained too little to use more",
-    at_least=0.02,  # two hundredths of a nat are the least that seeds of one model would not give by chance
+    limit="with a window that was trained with no clear loss is seen on words last mentioned outside it",
+    limit_of=price_in_words,
+    at_least=CLEAR,
 )
 CAN_RECALL = Threshold(
     name="recall in sight",

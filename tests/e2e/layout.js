@@ -3,7 +3,7 @@
   const LEAST_FONT = 12;
   const LEAST_TEXT = 4.5;
   const LEAST_MARK = 3;
-  const CARDS = ".mx-card, [data-testid='stPlotlyChart'], [data-testid='stMetric'], [data-testid='stTable']";
+  const CARDS = ".mx-card, [data-testid='stPlotlyChart'], [data-testid='stMetric'], [data-testid='stTable'], .criteria";
   const PICTURES = ".mx-canvas, .mx-rails, .mx-story, .mx-list";
   const KEYS = ".mx-key, .mx-scale i, .mx-branch[aria-current]";
   const CONTROLS = ".mx button, .mx select, .mx input, .mx summary";
@@ -245,6 +245,12 @@
     for (const box of [document.documentElement, scroller()]) {
       if (box && box.scrollWidth > box.clientWidth + 1)
         faults.push(`the page is ${box.scrollWidth} px wide and shows ${box.clientWidth}`);
+    }
+    for (const table of all("table.criteria, [data-testid='stTable']").filter(seen)) {
+      // it holds sentences, which nobody should have to push sideways to read
+      const narrow = [table, ...ancestors(table)].find((one) => one.scrollWidth > one.clientWidth + 1);
+      if (narrow && /auto|scroll|hidden/.test(getComputedStyle(narrow).overflowX))
+        faults.push(`${named(table)} is ${narrow.scrollWidth} px wide and shows ${narrow.clientWidth}`);
     }
     return faults;
   };

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
+from mistral_core.experiments.claims import MODULES
 from tests.e2e.browser import open_page, settled
 
 PROBES = tuple(Path(__file__).with_name(name) for name in ("layout_tree.js", "layout.js"))
@@ -112,6 +113,7 @@ def _scene_of_break_it(kind: str) -> Callable[[Page], None]:
 
 def _judged(page: Page) -> None:
     page.get_by_role("heading", name="Try it here").wait_for()
+    page.get_by_text("Comparing the weights").wait_for(state="detached")
     page.wait_for_selector(".js-plotly-plot .main-svg")
     settled(page)
 
@@ -136,7 +138,10 @@ SCENES = (
     Scene("break_it", "/break_it", _measured),
     Scene("break_it, a slot", "/break_it", _scene_of_break_it("slot"), SOME_WIDTHS),
     Scene("break_it, a direction", "/break_it", _scene_of_break_it("add"), SOME_WIDTHS),
-    Scene("test_the_paper", "/test_the_paper?claim=window", _judged),
+    *(
+        Scene(f"test_the_paper, {name}", f"/test_the_paper?claim={name}", _judged, WIDTHS if first else SOME_WIDTHS)
+        for name, first in zip(MODULES, [True] + [False] * 4, strict=False)
+    ),
     Scene("models", "/models", _listed),
 )
 """All pages, opened with the recorded text; the same as a visitor meets them first."""

@@ -33,6 +33,7 @@ FAULTY = """
   <p style="color: #bbb">pale print</p>
   <button style="height: 24px">a small button</button>
   <canvas width="200" height="60" style="width: 200px; height: 60px"></canvas>
+  <div style="width: 200px; overflow-x: auto"><table class="criteria" style="width: 280px"><td>a sentence</td></table></div>
   <p style="width: 2500px">wide</p>
 </div><footer class="mx-time">the timeline</footer></div></main>
 """
@@ -65,6 +66,7 @@ def test_the_measure_finds_every_fault_of_a_faulty_page(chromium):
         "contrast": "“pale print” has 1.9",
     }.items():
         assert any(words in sentence for sentence in faults[kind]), (kind, faults[kind])
+    assert any("is 280 px wide and shows 200" in sentence for sentence in faults["sideways"])
     assert any("“tiny” on CANVAS has 10.0 px" in sentence for sentence in faults["small"])
     assert any("“tiny” and “over” on CANVAS" in sentence for sentence in faults["over"])
     assert any("“beyond the edge” is cut by the edge" in sentence for sentence in faults["cut"])

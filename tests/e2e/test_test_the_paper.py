@@ -51,3 +51,35 @@ def test_a_long_experiment_that_is_cancelled_leaves_the_page_usable(visit):
     expect(page.get_by_role("button", name="Measure it now")).to_be_enabled()
     page.locator(".st-key-part-board").get_by_role("button", name=experiment("window").CLAIM.title).click()
     expect(page.get_by_role("heading", name=experiment("window").CLAIM.title)).to_be_visible()
+
+
+def own(page):
+    return page.locator(".st-key-part-own")
+
+
+def test_a_text_of_ones_own_is_compressed_and_read_back(visit):
+    page = opened(visit, "compression")
+    button = own(page).get_by_role("button", name="Compress it")
+    button.click()
+    expect(own(page).get_by_text("There is no text; type or paste one")).to_be_visible()
+    text = "Once upon a time there was a king. He had a daughter — and a 🙂."
+    own(page).get_by_label("A text to be compressed").fill(text)
+    button.click()
+    expect(own(page).get_by_text("All came back letter for letter.")).to_be_visible(timeout=120_000)
+    expect(own(page).get_by_text("There is no text")).to_have_count(0)
+    rows = own(page).locator(".criteria tbody tr")
+    expect(rows).to_have_count(4)
+    expect(own(page).get_by_label("A text to be compressed")).to_have_value(text)
+
+
+def test_a_long_compression_can_be_cancelled_and_what_is_too_long_stays_in_the_field(visit):
+    page = opened(visit, "compression")
+    field = own(page).get_by_label("A text to be compressed")
+    field.fill("The fox ran to the king. " * 400)
+    own(page).get_by_role("button", name="Compress it").click()
+    own(page).get_by_role("button", name="Cancel").click(timeout=60_000)
+    expect(own(page).get_by_text("Cancelled.")).to_be_visible(timeout=60_000)
+    field.fill("x" * 20_001)
+    own(page).get_by_role("button", name="Compress it").click()
+    expect(own(page).get_by_text("at most 20,000 are compressed, so leave out 1")).to_be_visible()
+    expect(field).to_have_value("x" * 20_001)

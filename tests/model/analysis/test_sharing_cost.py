@@ -1,18 +1,9 @@
-"""Shared keys and values: bytes counted by hand, steps through the model's own code, and the crossing."""
+"""Shared keys and values: bytes counted by hand, steps through the model's own code, and gains."""
 
 import pytest
 import torch
 
-from mistral_core.analysis.sharing_cost import (
-    Step,
-    crossing,
-    full_cache,
-    gains,
-    largest_batches,
-    measure_steps,
-    promised,
-    shape,
-)
+from mistral_core.analysis.sharing_cost import Step, full_cache, gains, largest_batches, measure_steps, promised, shape
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import random_model
 
@@ -42,13 +33,11 @@ def test_a_full_cache_is_read_as_after_a_text_of_its_length():
     assert cache.rings[0].positions[0].sort().values.tolist() == list(range(1, 17))
 
 
-def test_gains_and_the_crossing_follow_from_the_seconds():
+def test_gains_follow_from_the_seconds():
     near = (step(8, 0.1, (1.0, 1.1, 1.2)), step(2, 0.025, (1.0, 1.1, 1.0)))
     far = (step(8, 8.0, (4.0, 4.0, 4.4)), step(2, 2.0, (2.0, 1.0, 2.2)))
     assert gains(far, 2) == pytest.approx([2.0, 4.0, 2.0]) and gains(near, 2) == pytest.approx([1.0, 1.0, 1.2])
     assert promised(far, 2) == pytest.approx(9 / 3)
-    assert crossing([near, far], 2, 1.5) == 8.0 and crossing([near, far], 2, 0.9) == 0.1
-    assert crossing([near, far], 2, 3.0) is None
 
 
 def test_the_largest_batch_fits_and_one_more_does_not():

@@ -51,6 +51,14 @@ def test_other_numbers_refute_it():
     assert verdict(configs=large).verdict == "does not hold"
 
 
+def test_the_bytes_by_length_begin_before_the_window_so_that_its_bend_is_inside():
+    (table,) = [table for table in verdict().tables if table.name == "cache"]
+    own = {row[0]: row[table.columns.index(MISTRAL)] for row in table.rows}
+    assert min(own) < 1024 and own[2048] == own[4096] / 2 and own[4096] == own[8192] == own[131_072]
+    other = [row[table.columns.index(SECOND)] for row in table.rows]
+    assert other == sorted(set(other)), "without a window it grows to the end"
+
+
 def test_what_is_best_depends_on_what_is_asked():
     best = {row[0]: row[1] for table in verdict().tables if table.name == "best" for row in table.rows}
     assert best["fewest parameters"] == "Llama 2 7B" and best["fewest bytes kept for a text of 128k"] == MISTRAL

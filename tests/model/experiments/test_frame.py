@@ -9,7 +9,7 @@ import pytest
 from mistral_core.cli.main import main
 from mistral_core.experiments import claims, record
 from mistral_core.experiments.claims import Claim, Measured, Value, concluded
-from mistral_core.experiments.finding import VERDICTS, Criterion, Finding, Table, Threshold, judged
+from mistral_core.experiments.finding import VERDICTS, Criterion, Finding, Table, Threshold, because, judged
 
 
 def threshold(name, role, **bound):
@@ -65,6 +65,42 @@ def test_nothing_that_tests_the_claim_shows_nothing():
     assert judged([])[0] == "not shown here"
     only = Criterion(threshold=threshold("cost", "limit", at_most=1), measured=0.0, source="model")
     assert judged([only])[0] == "not shown here"
+
+
+def test_why_a_verdict_is_what_it_is_follows_from_the_same_numbers():
+    assert because(found().criteria) == "all that it needs was seen"
+    assert because(found(cost=3).criteria) == "with 1 limit"
+    assert because(found(distance=1).criteria) == "1 of what the claim needs was not seen"
+    assert because(found(distance=1, control=0).criteria) == "a control failed, so nothing can be said"
+    only = Criterion(threshold=threshold("cost", "limit", at_most=1), measured=2.0, source="model")
+    assert because([only]) == "what it needs was seen; what would show it cannot be measured here"
+
+
+def test_a_limit_can_be_said_from_what_was_measured_and_goes_to_disk_as_a_sentence():
+    says = threshold("cost", "limit", at_most=1.0)
+    numbers = Threshold(**{**vars(says), "limit_of": lambda value: f"it costs {value.measured}"})
+    claim = Claim(**{**vars(CLAIM), "needed": (numbers,)})
+    measured = Measured(values={"cost": Value(measured=3.5, source="model")}, tables=())
+    finding = concluded(claim, measured, quick=True, seconds=0)
+    assert finding.limits == ("it costs 3.5", "only made up")
+    content = json.loads(json.dumps(finding.to_json()))
+    assert content["criteria"][0]["threshold"]["limit"] == "it costs 3.5"
+    assert Finding.from_json(content).limits == finding.limits and numbers == says
+
+
+def test_a_record_is_said_in_the_words_of_today_where_its_bounds_are_those_of_today():
+    claim = claims.experiment("sharing").CLAIM
+    measured = Measured(values={"time": Value(measured=1.6, source="model")}, tables=())
+    now = concluded(claim, measured, quick=False, seconds=1)
+    content = now.to_json()
+    for number, one in enumerate(content["criteria"]):
+        one["threshold"] |= {"says": "as it was said", "limit": f"a limit as it was said {number}"}
+    content["criteria"][0]["threshold"]["at_least"] = 9
+    content["limits"] = []
+    back = claims.restated(Finding.from_json(content))
+    assert back.criteria[0].threshold.says == "as it was said", "it was held against another bound"
+    assert [one.threshold for one in back.criteria[1:]] == list(claim.needed[1:])
+    assert back.verdict == now.verdict and back.limits[1:] == now.limits[1:]
 
 
 def test_a_value_that_is_missing_counts_as_not_measured_and_one_too_many_is_refused():

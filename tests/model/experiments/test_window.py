@@ -63,8 +63,8 @@ def test_a_trade_off_with_all_its_sides_holds():
         ({"crossing": math.nan}, "holds within limits", "below the crossing"),
         ({"loss_imposed": 2.81, "loss_rescued": 2.8}, "holds within limits", "does not need what lies outside"),
         ({"loss_rescued": 5.0}, "holds within limits", "four sinks do not rescue"),
-        ({"price": (0.1, 0.05, 90)}, "holds within limits", "stories are local"),
-        ({"price": (math.nan, math.nan, 0)}, "holds within limits", "stories are local"),
+        ({"price": (0.1, 0.05, 90)}, "holds within limits", "stories may be local"),
+        ({"price": (math.nan, math.nan, 0)}, "holds within limits", "nothing could be measured"),
         ({"recall_near": (0.5, 0.4, 0.6)}, "holds within limits", "too small to test"),
         ({"recall_windowed": (0.93, 0.9, 1.0)}, "holds within limits", "no loss of recall"),
     ],
@@ -77,6 +77,20 @@ def test_each_verdict_flips_with_its_measurement(changes, expected, said):
 def test_a_model_too_small_to_test_says_nothing_of_recall():
     measured = window_values(replace(TRADE_OFF, recall_near=(0.6, 0.5, 0.7)))
     assert math.isnan(measured["recall lost"].measured)
+
+
+@pytest.mark.parametrize(
+    ("price", "kind"),
+    [
+        ((0.071, 0.042, 90), "no difference was detected (−0.013 to 0.155 nats; at least 0.02 was needed)"),
+        ((0.03, 0.01, 90), "a small loss, under the threshold (0.01 to 0.05 nats"),
+        ((-0.3, 0.1, 90), "less was lost than without a window (−0.5 to −0.1 nats"),
+        ((math.nan, math.nan, 0), "nothing could be measured"),
+    ],
+)
+def test_what_a_trained_window_costs_is_said_from_the_numbers(price, kind):
+    said, limits = verdict(price=price)
+    assert said == "holds within limits" and kind in limits[0] and "nothing that can be seen" not in limits[0]
 
 
 def cost(length, size, seconds, needed=None):

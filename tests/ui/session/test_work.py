@@ -207,7 +207,7 @@ def test_the_panel_looks_again_until_the_end_is_noticed(monkeypatch):
 
     fake = SimpleNamespace(progress=progress, button=lambda *args, **more: None, rerun=lambda: reruns.append(1))
     monkeypatch.setattr(work_panel, "st", fake)
-    look = work_panel._watch.__wrapped__
+    look = work_panel.watch.__wrapped__
     look(work, "k")
     assert reruns == [], "it ended while it was drawn"
     look(work, "k")

@@ -4,9 +4,12 @@ import pytest
 
 from app import compute
 from app.session import state
-from app.test_the_paper.figure import SHAPES, figure_of
+from app.test_the_paper.figure import figures_of
+from app.test_the_paper.shapes import SHAPES
 from app.test_the_paper.state import PaperState
+from app.test_the_paper.words import as_table, criteria_rows
 from mistral_core.experiments.claims import MODULES, experiment
+from mistral_core.experiments.finding import because
 from mistral_core.experiments.record import read_record
 from tests.ui.test_pages import app, kept
 
@@ -27,8 +30,9 @@ def test_every_claim_has_a_recorded_finding_a_verdict_on_the_board_and_a_picture
         assert f'data-verdict=\\"{record.finding.verdict}\\"' in boards
         title = experiment(name).CLAIM.title
         assert any(button.label.endswith(title) for button in page.button)
-        picture = figure_of(record.finding, "recorded")
-        assert picture is not None and len(picture.draw("light").data) >= 1
+        pictures = figures_of(record.finding, "recorded")
+        assert pictures and all(len(picture.draw("light").data) >= 1 for picture in pictures)
+        assert any(because(record.finding.criteria) == caption.value for caption in page.caption)
     assert set(SHAPES) == set(MODULES)
 
 
@@ -42,9 +46,9 @@ def test_one_claim_after_another_is_opened_with_what_was_needed_and_its_limits(p
         assert claim.statement in said and claim.remark in said
         for limit in record.finding.limits:
             assert f"- {limit}" in said
-        rows = page.table[0].value
-        assert len(rows) == len(record.finding.criteria)
-        assert list(rows["what would have to be seen"]) == [one.threshold.says for one in record.finding.criteria]
+        rows = criteria_rows(record.finding.criteria)
+        assert [row["what would have to be seen"] for row in rows] == [one.says for one in claim.needed]
+        assert as_table(rows) in [html.proto.body for html in page.get("html")]
         assert any(record.command in caption.value for caption in page.caption)
 
 

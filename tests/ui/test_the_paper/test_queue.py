@@ -103,3 +103,19 @@ def test_one_that_fails_is_nobodys_outcome():
     with pytest.raises(ValueError, match="no model"):
         queue.run(NAMES[0], True, lambda done, total, what: None)
     assert queue.length == 0 and queue.outcome(NAMES[0], True) is None
+
+
+def test_a_visitors_own_work_waits_its_turn_and_is_nobody_elses():
+    slow = Slow()
+    queue, said = Queue(slow), []
+    first = visitor(queue, NAMES[0], [])
+    until(lambda: queue.length == 1)
+    done = []
+    own = threading.Thread(target=lambda: done.append(queue.in_turn(lambda: 7, lambda *now: said.append(now[2]))))
+    own.start()
+    until(lambda: "waiting: 1 experiment of other visitors first" in said)
+    assert not done
+    slow.go[NAMES[0]].set()
+    first.join(10)
+    own.join(10)
+    assert done == [7] and queue.length == 0
