@@ -111,6 +111,18 @@ def _scene_of_break_it(kind: str) -> Callable[[Page], None]:
     return prepare
 
 
+def _compared(page: Page) -> None:
+    page.wait_for_selector("[data-ready='1'][data-beside='1'] >> nth=1")
+    page.locator("[data-status='running']").first.wait_for(state="detached")
+    page.wait_for_function(
+        """() => {
+            const words = [...document.querySelectorAll("p")].map((one) => one.textContent);
+            return !words.some((text) => text.startsWith("Loading the model"));
+        }"""
+    )
+    settled(page)
+
+
 def _judged(page: Page) -> None:
     page.get_by_role("heading", name="Try it here").wait_for()
     page.get_by_text("Comparing the weights").wait_for(state="detached")
@@ -138,6 +150,10 @@ SCENES = (
     Scene("break_it", "/break_it", _measured),
     Scene("break_it, a slot", "/break_it", _scene_of_break_it("slot"), SOME_WIDTHS),
     Scene("break_it, a direction", "/break_it", _scene_of_break_it("add"), SOME_WIDTHS),
+    *(
+        Scene(f"{name}, compared", f"/{name}?beside=model%3Dstoryteller~near%253A4", _compared, SOME_WIDTHS)
+        for name in ("next_word", "attention", "ring", "reach")
+    ),
     *(
         Scene(f"test_the_paper, {name}", f"/test_the_paper?claim={name}", _judged, WIDTHS if first else SOME_WIDTHS)
         for name, first in zip(MODULES, [True] + [False] * 4, strict=False)

@@ -91,7 +91,7 @@ def test_it_is_chosen_by_hand_the_url_keeps_it_and_it_ends(visit):
     settled(page)
     expect(page.get_by_role("button", name="Read it beside")).to_be_disabled()
     page.get_by_role("combobox", name="window").click()
-    page.get_by_role("option", name="4", exact=True).click()
+    page.get_by_role("option", name="4", exact=True).click(timeout=20_000)
     page.get_by_role("button", name="Read it beside").click()
     left, _right = both(page, "ring")
     expect(left.locator("[data-part='apart']")).to_contain_text("16 slots here, 4 there")
