@@ -90,8 +90,11 @@ def test_it_is_chosen_by_hand_the_url_keeps_it_and_it_ends(visit):
     expect(page.locator(".page-ring")).to_have_attribute("data-status", "done", timeout=120_000)
     settled(page)
     expect(page.get_by_role("button", name="Read it beside")).to_be_disabled()
-    page.get_by_role("combobox", name="window").click()
-    page.get_by_role("option", name="4", exact=True).click(timeout=20_000)
+    box = page.get_by_role("combobox", name="window")
+    box.scroll_into_view_if_needed()
+    page.wait_for_timeout(800)  # a list closes while the page still scrolls
+    box.click()
+    page.locator("[role='listbox']").get_by_role("option", name="4", exact=True).click()
     page.get_by_role("button", name="Read it beside").click()
     left, _right = both(page, "ring")
     expect(left.locator("[data-part='apart']")).to_contain_text("16 slots here, 4 there")
