@@ -18,7 +18,7 @@ from app.test_the_paper.terms import explained
 from app.test_the_paper.weights import weights_notice
 from app.test_the_paper.words import as_csv, as_json, as_table, badge, cells, criteria_rows, needed_rows
 from mistral_core.experiments.claims import Claim
-from mistral_core.experiments.finding import Finding
+from mistral_core.experiments.finding import RULE, Finding, because
 from mistral_core.experiments.record import Record
 
 FORMS = {"quick (under 10 s)": True, "long (minutes)": False}
@@ -101,6 +101,8 @@ def _finding(finding: Finding, kind: Literal["recorded", "live"], headed: bool =
     """Verdict, criteria, picture, limits, tables and files."""
     if headed:
         st.html(badge(finding.verdict))
+        reason = because(finding.criteria)
+        st.caption(f"{reason[0].upper()}{reason[1:]}. {RULE}")
     _pictures(figures_of(finding, "recorded" if kind == "recorded" else "model"), finding.claim, kind)
     st.html(as_table(criteria_rows(finding.criteria)))
     if finding.limits:

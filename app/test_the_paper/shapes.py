@@ -86,6 +86,25 @@ def _millions(rows: Sequence[dict[str, Cell]]) -> str:
     return f"{ends[0] if ends[0] == ends[1] else ' to '.join(ends)} million tokens"
 
 
+_DISTANCE = "distance, tokens"
+_CURVES = {"relay": "the relay", "full-attention": "the twin without a window", "baseline": "the one with a window"}
+
+
+def _felt_at_the_edge(table: Table) -> str:
+    """What each network still feels of a word at the largest distance."""
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    last = max(rows, key=lambda row: _real(row[_DISTANCE]))
+    left = [
+        f"{who} {number(_real(last[column]))}"
+        for name, who in _CURVES.items()
+        if (column := f"{name}: relative change") in last
+    ]
+    return (
+        f"What is felt of one word, as a share of the state, by how far it lies back. At "
+        f"{number(_real(last[_DISTANCE]))} tokens: {', '.join(left)}."
+    )
+
+
 _KIND = "kind"
 _LADDER, _TWINS = (_KIND, "width"), (_KIND, "twin")
 
@@ -195,7 +214,7 @@ SHAPES: dict[str, tuple[Shape, ...]] = {
     "stacking": (
         Shape(
             table="curves",
-            x="distance, tokens",
+            x=_DISTANCE,
             y=(
                 "baseline: relative change",
                 "full-attention: relative change",
@@ -203,9 +222,7 @@ SHAPES: dict[str, tuple[Shape, ...]] = {
                 "theory: even average",
             ),
             y_title="relative change of the state",
-            says=_always(
-                "What is felt of one word: the relay hands its symbol on to the edge, the storytellers let words fade."
-            ),
+            says=_felt_at_the_edge,
             log_y=True,
         ),
     ),

@@ -221,6 +221,14 @@ def judged(criteria: Sequence[Criterion]) -> tuple[Verdict, tuple[str, ...]]:
     return ("holds within limits" if roles else "holds"), limits
 
 
+RULE = (
+    "How a verdict follows: where a control fails, or nothing that is measured here could show the claim, it is not "
+    "shown here; where something that the claim needs is not seen, it does not hold; where that is seen and only a "
+    "limit is not met, it holds within limits."
+)
+"""`judged` in a sentence."""
+
+
 def because(criteria: Sequence[Criterion]) -> str:
     """Why the verdict of `judged` is what it is, in a few words."""
     roles = [one.threshold.role for one in criteria if not one.met]
