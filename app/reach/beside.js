@@ -6,6 +6,9 @@ import { tiny } from "./decades.js";
 
 /** @typedef {import("./page.js").default} Page */
 
+/** Without an answer, before a question is asked once more. */
+const PATIENCE_MS = 2500;
+
 /**
  * How a run is looked at and what it is asked.
  *
@@ -75,4 +78,21 @@ export function tellReadingsApart(page) {
     Number.isNaN(mine) || Number.isNaN(theirs)
       ? "the same question, asked of both runs"
       : `all later predictions together change by ${tiny(mine)} nats, there by ${tiny(theirs)}`;
+}
+
+/**
+ * Of two pictures that ask at the same moment Streamlit may answer one alone: a question that was not heard is asked
+ * once more.
+ *
+ * @param {Page} page
+ * @param {{ word?: string }} extra
+ */
+export function askOnceMore(page, extra) {
+  clearTimeout(page.waiting);
+  if (!companion(page)) return;
+  page.waiting = setTimeout(() => {
+    if (!page.root.isConnected || page.answered >= page.asked) return;
+    page.asked += 1;
+    page.question(extra);
+  }, PATIENCE_MS);
 }

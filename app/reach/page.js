@@ -16,7 +16,7 @@ import { settled } from "../kit/timing.js";
 import { showPopover } from "../kit/popover.js";
 import { spot, unreported } from "../kit/places.js";
 import { companion, join, lead, part } from "../kit/together.js";
-import { followed, sharedOf, tellReadingsApart } from "./beside.js";
+import { askOnceMore, followed, sharedOf, tellReadingsApart } from "./beside.js";
 
 /**
  * @typedef {import("./types.js").ChoiceHeader} Choice
@@ -38,8 +38,11 @@ export default class ReachPage extends Surface {
     /** What is drawn; null = nothing has come yet.
      * @type {Reading | null} */
     this.reading = null;
-    /** Number of the last question. */
+    /** Number of the last question, and of the last one that Python has heard. */
     this.asked = 0;
+    this.answered = 0;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.waiting = undefined;
     /** Of the grid, that the visitor looks at. */
     this.row = 0;
     /** @type {Zoom} */
@@ -129,6 +132,7 @@ export default class ReachPage extends Surface {
   /** @param {{ header: ReachHeader, arrays: ReachArrays, bytes: number }} payload */
   take({ header, arrays, bytes }) {
     this.bytes = bytes;
+    this.answered = header.asked;
     const before = this.reading;
     const run = new ReachRun(header);
     const first = before?.run.id !== run.id;
@@ -280,6 +284,7 @@ export default class ReachPage extends Surface {
     if (!this.reading) return;
     const { run, choice } = this.reading;
     this.emit("ask", { run: run.id, n: this.asked, layer: this.row, ...choice, ...extra });
+    askOnceMore(this, extra);
   }
 
   /** An own word goes to Python as text: what it is as a token only the tokenizer knows.
@@ -380,6 +385,7 @@ export default class ReachPage extends Surface {
   }
 
   dispose() {
+    clearTimeout(this.waiting);
     part(this);
     this.send.cancel();
     this.leave();

@@ -131,7 +131,6 @@ def _same_text(desk: Desk) -> None:
     st.button(
         "Read it beside",
         key=state.COMPARE_READ,
-        type="primary",
         disabled=same or writing(desk),
         on_click=read_beside,
         args=(desk, name),
@@ -146,7 +145,7 @@ def _another_prompt(desk: Desk) -> None:
     state.begin(state.COMPARE_PROMPT, spec.text if spec is not None else desk.prompt)
     st.text_area("Prompt", key=state.COMPARE_PROMPT, height=84)
     name = _network(desk, _model_of(desk))
-    st.button("Write it beside", key=state.COMPARE_WRITE, type="primary", on_click=_write, args=(desk, name))
+    st.button("Write it beside", key=state.COMPARE_WRITE, on_click=_write, args=(desk, name))
 
 
 def _write(desk: Desk, model: str) -> None:
@@ -167,7 +166,7 @@ def _another_run(desk: Desk) -> None:
         return
     names = {record.name: called(record).replace("**", "") for record in others}
     chosen = st.selectbox("Run", list(names), format_func=lambda name: names.get(name, name), key=state.COMPARE_RUN)
-    st.button("Lay it beside", key=state.COMPARE_LAY, type="primary", on_click=desk.lay_beside, args=(chosen,))
+    st.button("Lay it beside", key=state.COMPARE_LAY, on_click=desk.lay_beside, args=(chosen,))
 
 
 def _network(desk: Desk, own: str) -> str:
