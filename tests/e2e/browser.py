@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 ROOT = Path(__file__).resolve().parents[2]
 ARGUMENTS = [
@@ -167,6 +168,18 @@ def settled(page: Page) -> None:
     """Waits until no script runs and nothing on the page is stale. First wait for something of the page itself."""
     page.wait_for_selector("[data-testid='stApp'][data-test-script-state='notRunning']")
     page.wait_for_function('!document.querySelector(\'[data-testid="stApp"] [data-stale="true"]\')')
+
+
+def pick(page: Page, box: str, option: str) -> None:
+    """Chooses in a list of Streamlit's; it closes where the page scrolls or is drawn anew, and is opened once more."""
+    field = page.get_by_role("combobox", name=box)
+    for _ in range(4):
+        field.scroll_into_view_if_needed()
+        field.click()
+        with contextlib.suppress(PlaywrightTimeoutError):
+            page.locator("[role='listbox']").get_by_role("option", name=option, exact=True).click(timeout=5000)
+            return
+    raise AssertionError(f"{option} could not be chosen in {box}")
 
 
 def wait_for_tokens(root: Locator, count: int) -> int:

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlencode, urlparse
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.browser import settled
+from tests.e2e.browser import pick, settled
 
 pytestmark = pytest.mark.browser
 TEXT = "Once upon a time there was a girl who lived in a little house in the wood."
@@ -90,11 +90,7 @@ def test_it_is_chosen_by_hand_the_url_keeps_it_and_it_ends(visit):
     expect(page.locator(".page-ring")).to_have_attribute("data-status", "done", timeout=120_000)
     settled(page)
     expect(page.get_by_role("button", name="Read it beside")).to_be_disabled()
-    box = page.get_by_role("combobox", name="window")
-    box.scroll_into_view_if_needed()
-    page.wait_for_timeout(800)  # a list closes while the page still scrolls
-    box.click()
-    page.locator("[role='listbox']").get_by_role("option", name="4", exact=True).click()
+    pick(page, "window", "4")
     page.get_by_role("button", name="Read it beside").click()
     left, _right = both(page, "ring")
     expect(left.locator("[data-part='apart']")).to_contain_text("16 slots here, 4 there")
