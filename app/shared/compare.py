@@ -180,7 +180,7 @@ def _network(desk: Desk, own: str) -> str:
         trained = compute.config(model)
         options: list[int | None] = [None, *window_options(trained)]
         chosen = st.selectbox(
-            "window",
+            "tokens in sight, W",
             options,
             index=options.index(window) if window in options else 0,
             format_func=lambda option: f"{option:,}" if option else f"as trained, {in_words(trained.windows)}",

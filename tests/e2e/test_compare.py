@@ -90,7 +90,7 @@ def test_it_is_chosen_by_hand_the_url_keeps_it_and_it_ends(visit):
     expect(page.locator(".page-ring")).to_have_attribute("data-status", "done", timeout=120_000)
     settled(page)
     expect(page.get_by_role("button", name="Read it beside")).to_be_disabled()
-    pick(page, "window", "4")
+    pick(page, "tokens in sight", "4")
     page.get_by_role("button", name="Read it beside").click()
     left, _right = both(page, "ring")
     expect(left.locator("[data-part='apart']")).to_contain_text("16 slots here, 4 there")
