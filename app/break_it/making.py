@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from app import compute
 from app.break_it.question import Choice
 from app.break_it.spelling import Asked, Lent
-from mistral_core.analysis.interventions import Add, Intervention, Patch, Slot
+from mistral_core.analysis.interventions import Add, Intervention, Patch
 from mistral_core.analysis.other_word import patch_row, with_word, word_span
+from mistral_core.analysis.spelled_changes import in_rings
 from mistral_core.tokenizer import Tokenizer
 from mistral_core.trace.trace import Trace
 
@@ -57,11 +58,8 @@ def lending_text(loaded: LoadedModel, trace: Trace, choice: Choice) -> tuple[int
 
 
 def _made(loaded: LoadedModel, trace: Trace, asked: Asked) -> Intervention:
-    if isinstance(asked, Slot):  # a layer without a window has no ring
-        rings = tuple(layer for layer, window in enumerate(loaded.config.windows) if window is not None)
-        return asked if len(rings) == loaded.config.n_layers else replace(asked, layers=rings)
     if not isinstance(asked, Lent):
-        return asked
+        return in_rings(asked, loaded.config)
     other = _other(loaded.tokenizer, trace, asked)
     if asked.times is None:
         return patch_row(asked.row, asked.positions, other)

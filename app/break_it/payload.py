@@ -14,9 +14,10 @@ from typing import Literal, cast
 import numpy as np
 
 from app.break_it.messages import BreakHeader, ChangedFacts, Level, Work, Writing
-from app.break_it.question import Choice, spelled
+from app.break_it.question import Choice
 from app.shared.run_payload import RunLike, model_shape
 from app.wire import Parts
+from mistral_core.analysis.spelled_changes import spelled
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

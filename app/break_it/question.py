@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import cast, get_args
 
 from app.break_it.messages import Level, Writing
 from app.break_it.spelling import Asked, asked_of, check
 from app.session.numbers import short, whole
-from mistral_core.analysis.spelled_changes import MOST_CHANGES
+from mistral_core.analysis.spelled_changes import check_count
 from mistral_core.config import MistralConfig
 
 
@@ -40,10 +40,7 @@ class Choice:
         for name, value, known in (("level", self.level, Level), ("write", self.writing, Writing)):
             if value not in get_args(known):
                 raise ValueError(f"{name} is {short(value)}; it must be one of {', '.join(get_args(known))}")
-        if len(self.changes or ()) > MOST_CHANGES:
-            raise ValueError(
-                f"{len(self.changes or ())} changes are asked for; at most {MOST_CHANGES} are made at once"
-            )
+        check_count(self.changes or ())
         for change, asked in zip(self.changes or (), self.asked(), strict=True):
             check(asked, change, config, length)
         return self
@@ -64,11 +61,6 @@ class Choice:
         if self.level != "zero":
             query["level"] = self.level
         return query | ({"write": self.writing} if self.writing != "greedy" else {})
-
-
-def spelled(part: Literal["head", "group", "mlp"], layer: int, index: int = 0) -> str:
-    """A knock-out as a URL has it; layer and index from 0."""
-    return f"{part}:{layer + 1}" + (f":{index + 1}" if part != "mlp" else "")
 
 
 def choice_from_query(query: Mapping[str, str]) -> Choice | None:

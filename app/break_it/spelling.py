@@ -23,11 +23,8 @@ from mistral_core.analysis import spelled_changes
 from mistral_core.analysis.interventions import Column, Edge, Intervention, Slot, Span
 from mistral_core.config import MistralConfig
 
-FORMS = (
-    spelled_changes.FORMS.replace(" or ", ", ")
-    + ", patch:ROW:POSITIONS:SOURCE:WORD or add:ROW:POSITIONS:TIMES:SOURCE:WORD"
-)
-"""As a refusal lists them; POSITIONS are one, or a first and a last: 7-12."""
+FORMS = (*spelled_changes.FORMS, "patch:ROW:POSITIONS:SOURCE:WORD", "add:ROW:POSITIONS:TIMES:SOURCE:WORD")
+"""POSITIONS are one, or a first and a last: 7-12."""
 MOST_TIMES = 100
 """How often a direction can be added: far more than leaves anything of a text."""
 LONGEST_WORD = 40
@@ -70,7 +67,7 @@ def asked_of(change: str, level: Level) -> Asked:
     if kind not in _SPELLED:
         return spelled_changes.intervention_of(change, level, FORMS)
     if not re.fullmatch(_SPELLED[kind], rest):
-        raise ValueError(f"a change is {short(change)}; write {FORMS}")
+        raise ValueError(f"a change is {short(change)}; write {spelled_changes.one_of(FORMS)}")
     parts = rest.split(":")
     return _lent(change, parts, float(parts[2]) if kind == "add" else None)
 

@@ -101,16 +101,36 @@ export function begin(picture) {
  * @param {import("./playhead.js").Playhead} picture
  */
 export function tellApart(picture) {
-  const { run, t } = picture;
+  say(picture, (other) => difference(picture, other));
+}
+
+/**
+ * The line that says what differs, there while another picture stands beside.
+ *
+ * @template {Companion & { part: (name: string) => HTMLElement }} Kind
+ * @param {Kind} picture
+ * @param {(other: Kind) => string} words
+ */
+export function say(picture, words) {
   const other = companion(picture);
   const line = picture.part("apart");
   picture.root.dataset.beside = other ? "1" : "0";
   line.hidden = !other;
-  if (!other) return;
+  if (other) line.textContent = words(other);
+}
+
+/**
+ * What differs between the runs of two pictures at the step of the first.
+ *
+ * @param {import("./playhead.js").Playhead} picture
+ * @param {import("./playhead.js").Playhead} other
+ */
+function difference(picture, other) {
+  const { run, t } = picture;
   const from = parting(run, other.run);
   const begins = from === Math.min(run.count, other.run.count); // one may still be on its way
   const same = run.count === other.run.count ? "the same text" : "the same words so far";
   const texts = begins ? same : t < from ? `the same words up to ${from - 1}` : `other words since ${from}`;
   const said = picture.apart(other);
-  line.textContent = said ? `${said} · ${texts}` : texts;
+  return said ? `${said} · ${texts}` : texts;
 }

@@ -155,7 +155,7 @@ def _next_run(desk: Desk) -> None:
 
 def _count(desk: Desk) -> str:
     record = desk.record
-    other = record.spec.model if record and record.spec else record.trace.model_name if record and record.trace else ""
+    other = record.model if record is not None else ""
     shown_by = f", what is shown is by {other}" if other and other != desk.model else ""
     writer = f"{desk.model} writes next{shown_by}" if shown_by else f"{desk.model} writes"
     if examples_of(desk.model) is RELAY and desk.prompt not in RELAY.values():

@@ -16,7 +16,7 @@ from app.reach.room import too_short
 from app.reach.state import ReachState, RunQuestions
 from app.session.actions import choose, press, settle, write
 from app.session.desk import Desk
-from app.session.files import spec_of_recording
+from app.session.files import spec_of
 from app.session.runs import Record, RunSpec
 from app.session.sentence import sentence
 from app.session.visible import run_named
@@ -125,7 +125,7 @@ def _write_on(desk: Desk, record: Record, trace: Trace, questions: RunQuestions)
 
 def longer(record: Record, trace: Trace, more: int) -> RunSpec | None:
     """The run that goes on for `more` tokens; `None` = its model is not here, or it has come to its own end."""
-    spec = record.spec or spec_of_recording(record)
+    spec = spec_of(record)
     if spec is not None and record.job is not None and record.job.status == "paused":
         return spec
     if spec is None or len(trace) < trace.n_prompt + spec.new_tokens:

@@ -1,7 +1,7 @@
 // Two readings beside each other: the same question is asked of both runs, and what comes of it is compared.
 
 import { clamp } from "../kit/format.js";
-import { companion } from "../kit/together.js";
+import { companion, say } from "../kit/together.js";
 import { tiny } from "./decades.js";
 
 /** @typedef {import("./page.js").default} Page */
@@ -68,16 +68,13 @@ export function feltInAll(reading) {
  * @param {Page} page
  */
 export function tellReadingsApart(page) {
-  const other = companion(page);
-  const line = page.part("apart");
-  page.root.dataset.beside = other ? "1" : "0";
-  const alike = page.run?.count === other?.run.count && page.reading?.choice.source === other?.reading?.choice.source;
-  const [mine, theirs] = [page, other].map((one) => (alike ? feltInAll(one?.reading ?? null) : Number.NaN));
-  line.hidden = !other;
-  line.textContent =
-    Number.isNaN(mine) || Number.isNaN(theirs)
+  say(page, (other) => {
+    const alike = page.run?.count === other.run.count && page.reading?.choice.source === other.reading?.choice.source;
+    const [mine, theirs] = [page, other].map(({ reading }) => (alike ? feltInAll(reading) : Number.NaN));
+    return Number.isNaN(mine) || Number.isNaN(theirs)
       ? "the same question, asked of both runs"
       : `all later predictions together change by ${tiny(mine)} nats, there by ${tiny(theirs)}`;
+  });
 }
 
 /**

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from app import compute
 from app.session import budget
 from app.session.desk import Desk
-from app.session.files import spec_of_recording
+from app.session.files import spec_of, spec_of_recording
 from app.session.progress import progress_of, trace_of
 from app.session.prompts import check_prompt, prompt_ids
 from app.session.runs import DEFAULT_NEW_TOKENS, DEFAULT_SAMPLING, SAMPLING_FIELDS, Record, RunSpec
@@ -47,13 +47,22 @@ def write(desk: Desk, spec: RunSpec, *, pace: float = 0.0, paused: bool = False)
 
 
 def _submit(
-    desk: Desk, spec: RunSpec, *, parent: Record | None, pace: float, paused: bool = False, label: str, **branch: Any
+    desk: Desk,
+    spec: RunSpec,
+    *,
+    parent: Record | None,
+    pace: float,
+    paused: bool = False,
+    label: str,
+    beside: bool = False,
+    **branch: Any,
 ) -> bool:
-    job = _started(desk, spec, trace_of(parent), pace=pace, paused=paused)
+    """Starts a run and shows it; `beside`: what is shown stays, and goes on being written."""
+    job = _started(desk, spec, trace_of(parent), pace=pace, paused=paused, alone=not beside)
     if job is None:
         return False
     name = parent.name if parent is not None else None
-    desk.add(Record(name=spec.name, label=label, spec=spec, job=job, parent=name, **branch))
+    desk.add(Record(name=spec.name, label=label, spec=spec, job=job, parent=name, **branch), show=not beside)
     return True
 
 
@@ -65,13 +74,10 @@ def write_beside(desk: Desk, spec: RunSpec) -> bool:
     if spec.name == desk.current:
         desk.notice = "That is the text itself; change its model, its window or its words to compare it with another."
         return False
-    if spec.name not in desk.records:
-        job = _started(desk, spec, None, pace=0.0, alone=False)
-        if job is None:
-            return False
-        desk.add(Record(name=spec.name, label=_label(spec), spec=spec, job=job), show=False)
-    desk.lay_beside(spec.name)
-    return True
+    laid = spec.name in desk.records or _submit(desk, spec, parent=None, pace=0.0, label=_label(spec), beside=True)
+    if laid:
+        desk.lay_beside(spec.name)
+    return laid
 
 
 def _started(
@@ -141,7 +147,7 @@ def branch(desk: Desk, run: str, position: int, token: int) -> None:
     if record is None:
         desk.notice = "That run is no longer here; choose another one."
         return
-    spec = record.spec or spec_of_recording(record)
+    spec = spec_of(record)
     if spec is None:
         desk.notice = f"{_not_again(record)}, so it cannot branch."
         return

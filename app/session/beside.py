@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode
 
+import numpy as np
+
 from app import compute
 from app.session.actions import write_beside
 from app.session.desk import Desk
-from app.session.files import spec_of_recording
+from app.session.files import spec_of
 from app.session.numbers import short
 from app.session.progress import trace_of, writing
 from app.session.prompts import prompt_ids
@@ -31,7 +33,7 @@ def same_text(record: Record, trace: Trace, model: str) -> RunSpec:
     Raises:
         ValueError: no such model, one with other tokens, or a text that nobody can type.
     """
-    spec = record.spec or spec_of_recording(record)
+    spec = spec_of(record)
     if spec is None:
         raise ValueError(
             "This text begins with tokens that no typed text becomes, or its model is not here, so no other one can "
@@ -39,15 +41,21 @@ def same_text(record: Record, trace: Trace, model: str) -> RunSpec:
         )
     if not registry.offered(model):
         raise ValueError(f"There is no model {short(model)}; there are {', '.join(registry.browser_models())}.")
-    other = replace(spec, model=model, forced=(), new_tokens=len(trace) - trace.n_prompt)
+    other = _token_for_token(spec, trace, model)
     mine, theirs = (compute.tokenizer(one).vocab_size for one in (spec.model, model))
     if mine != theirs or prompt_ids(other) != tuple(trace.token_ids[: trace.n_prompt].tolist()):
         raise ValueError(
             f"{model} cuts texts into other tokens than {spec.model}, so it cannot read this one token for token; let "
             f"it write the prompt."
         )
-    written = enumerate(trace.token_ids.tolist())
-    return replace(other, forced=tuple((at, token) for at, token in written if at >= trace.n_prompt))
+    return other
+
+
+def _token_for_token(spec: RunSpec, trace: Trace, model: str) -> RunSpec:
+    """The request for the tokens of a run, by another model."""
+    first = trace.n_prompt
+    forced = tuple(enumerate(trace.token_ids[first:].tolist(), start=first))
+    return replace(spec, model=model, forced=forced, new_tokens=len(forced))
 
 
 def read_beside(desk: Desk, model: str) -> None:
@@ -71,11 +79,8 @@ def spelled(desk: Desk) -> str:
     record = other.record if other is not None else None
     if record is None or record.spec is None:
         return ""
-    mine, trace = desk.record, trace_of(desk.record)
-    try:
-        same = mine is not None and trace is not None and same_text(mine, trace, record.spec.model) == record.spec
-    except ValueError:
-        same = False
+    mine, trace = None if desk.record is None else spec_of(desk.record), trace_of(desk.record)
+    same = mine is not None and trace is not None and _token_for_token(mine, trace, record.spec.model) == record.spec
     return urlencode({"model": record.spec.model} if same else record.spec.query())
 
 
@@ -108,13 +113,16 @@ def called(record: Record, whole: Record | None = None) -> str:
     Args:
         whole: the run that it is compared with; where it is of the same text, that is said.
     """
-    trace = trace_of(record)
-    name = record.spec.model if record.spec is not None else trace.model_name if trace is not None else ""
-    model, window, sinks, changes = registry.parts_of(name)
+    model, window, sinks, changes = registry.parts_of(record.model)
     said = [f"a window of {window:,}{f' and the first {sinks} kept' if sinks else ''}"] if window is not None else []
     said += [change_in_words(change) for change in changes]
     who = f"**{model}**" + (f", {', '.join(said)}" if said else ", as trained")
-    other = trace_of(whole)
-    if trace is not None and other is not None and trace.token_ids[:64].tolist() == other.token_ids[:64].tolist():
-        return f"{who}: the same text"
-    return f"{who}: {record.label}"
+    return f"{who}: {'the same text' if _one_text(trace_of(record), trace_of(whole)) else record.label}"
+
+
+def _one_text(one: Trace | None, other: Trace | None) -> bool:
+    """Whether two runs are of one text; either may still be on its way."""
+    if one is None or other is None:
+        return False
+    length = min(len(one), len(other))
+    return np.array_equal(one.token_ids[:length], other.token_ids[:length])

@@ -52,6 +52,11 @@ def trace_bytes(record: Record) -> bytes:
         return path.read_bytes()
 
 
+def spec_of(record: Record) -> RunSpec | None:
+    """The request behind a run, written here or recorded; `None` = it cannot be written again."""
+    return record.spec or spec_of_recording(record)
+
+
 def spec_of_recording(record: Record) -> RunSpec | None:
     """The request behind a recording, if its model is here and its prompt a text: then it can be written again."""
     trace = record.trace

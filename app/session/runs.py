@@ -107,3 +107,10 @@ class Record:
     parent: str | None = None
     branched_at: int | None = None
     branched_to: str = ""
+
+    @property
+    def model(self) -> str:
+        """The name of the model that writes it, or wrote it; "" for a recording that is gone."""
+        if self.spec is not None:
+            return self.spec.model
+        return self.trace.model_name if self.trace is not None else ""

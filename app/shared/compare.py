@@ -17,7 +17,7 @@ from app.session.actions import write_beside
 from app.session.beside import called, lay_wanted, read_beside
 from app.session.delivery import Delivery
 from app.session.desk import Desk
-from app.session.files import spec_of_recording
+from app.session.files import spec_of
 from app.session.progress import progress_of, trace_of, writing
 from app.session.runs import RunSpec
 from app.session.visible import WAITING, Payload
@@ -190,10 +190,9 @@ def _network(desk: Desk, own: str) -> str:
 
 
 def _model_of(desk: Desk) -> str:
-    trace = trace_of(desk.record)
-    return trace.model_name if trace is not None else desk.model
+    return (desk.record.model if desk.record is not None else "") or desk.model
 
 
 def _spec_of(desk: Desk) -> RunSpec | None:
     record = desk.record
-    return None if record is None else record.spec or spec_of_recording(record)
+    return None if record is None else spec_of(record)

@@ -16,12 +16,10 @@ from app.shared.imposed import imposed_sentence
 
 def notice(desk: Desk) -> None:
     """The sentence that an action left, once; and what has to be known of the shown text."""
-    if desk.notice:
-        st.warning(desk.notice)
-        desk.notice = ""
-    if desk.beside is not None and desk.beside.notice:
-        st.warning(desk.beside.notice)
-        desk.beside.notice = ""
+    for one in (desk, desk.beside):
+        if one is not None and one.notice:
+            st.warning(one.notice)
+            one.notice = ""
     trace = trace_of(desk.record)
     if trace is not None and (said := imposed_sentence(trace.model_name)):
         st.caption(said)

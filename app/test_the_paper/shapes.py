@@ -46,8 +46,7 @@ class Shape:
 
     def rows(self, table: Table) -> list[dict[str, Cell]]:
         """The rows that are drawn, by heading."""
-        rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-        return rows if self.only is None else [row for row in rows if row[self.only[0]] == self.only[1]]
+        return table.by_heading() if self.only is None else _of_kind(table, self.only)
 
 
 _MODELS = ("Mistral 7B", "Llama 2 7B", "Llama 2 13B", "Llama 2 70B", "Llama 1 33B", "Code Llama 7B")
@@ -92,8 +91,7 @@ _CURVES = {"relay": "the relay", "full-attention": "the twin without a window", 
 
 def _felt_at_the_edge(table: Table) -> str:
     """What each network still feels of a word at the largest distance."""
-    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-    last = max(rows, key=lambda row: _real(row[_DISTANCE]))
+    last = max(table.by_heading(), key=lambda row: _real(row[_DISTANCE]))
     left = [
         f"{who} {number(_real(last[column]))}"
         for name, who in _CURVES.items()
@@ -110,8 +108,7 @@ _LADDER, _TWINS = (_KIND, "width"), (_KIND, "twin")
 
 
 def _of_kind(table: Table, only: tuple[str, str]) -> list[dict[str, Cell]]:
-    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-    return [row for row in rows if row[only[0]] == only[1]]
+    return [row for row in table.by_heading() if row[only[0]] == only[1]]
 
 
 def _ladder_heading(table: Table) -> str:

@@ -17,10 +17,13 @@ def weights_notice(record: Record) -> None:
     measured = record.finding.models
     if not measured:
         return
-    if compute.weights_here().compared(measured).pending:
+    compared = compute.weights_here().compared(measured)
+    if compared.pending:
         _waiting(record)
+    elif warning := other_weights(compared, record):
+        st.warning(warning)
     else:
-        _line(record)
+        st.caption(same_weights(compared))
 
 
 @st.fragment(run_every=LOOK)
@@ -30,14 +33,6 @@ def _waiting(record: Record) -> None:
         st.caption("Comparing the weights that are here with those that were measured …")
     else:
         st.rerun()
-
-
-def _line(record: Record) -> None:
-    compared = compute.weights_here().compared(record.finding.models)
-    if warning := other_weights(compared, record):
-        st.warning(warning)
-    else:
-        st.caption(same_weights(compared))
 
 
 def other_weights(compared: Compared, record: Record) -> str:

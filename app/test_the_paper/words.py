@@ -103,9 +103,9 @@ def cells(table: Table) -> list[dict[str, Cell]]:
     return [
         {
             name: number(cell) if index in as_words and isinstance(cell, int | float) else cell
-            for index, (name, cell) in enumerate(zip(table.columns, row, strict=True))
+            for index, (name, cell) in enumerate(row.items())
         }
-        for row in table.rows
+        for row in table.by_heading()
     ]
 
 
@@ -119,8 +119,7 @@ def _vanishes(cell: Cell) -> bool:
 
 def compressed_rows(made: Compressed) -> list[dict[str, str]]:
     """A line for each model and program that coded a text."""
-    table = made.table()
-    return [{name: _cell_text(cell) for name, cell in zip(table.columns, row, strict=True)} for row in table.rows]
+    return [{name: _cell_text(cell) for name, cell in row.items()} for row in made.table().by_heading()]
 
 
 def _cell_text(cell: Cell) -> str:

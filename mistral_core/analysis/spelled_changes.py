@@ -16,18 +16,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, cast
 
 from mistral_core.analysis.interventions import Column, Edge, Intervention, KnockOut, Part, Shorten, Slot
-from mistral_core.config import brief
+from mistral_core.config import MistralConfig, brief
 
 MOST_CHANGES = 16
 """At one time: more is a slip of the hand, and no picture of anything."""
 FORMS = (
-    "head:LAYER:HEAD, group:LAYER:GROUP, mlp:LAYER, attention:LAYER, near:DISTANCE, hide:POSITION, "
-    "edge:SOURCE:TARGET, edge:SOURCE:TARGET:LAYER, slot:SLOT:STEP or slot:SLOT:STEP:zero"
+    "head:LAYER:HEAD",
+    "group:LAYER:GROUP",
+    "mlp:LAYER",
+    "attention:LAYER",
+    "near:DISTANCE",
+    "hide:POSITION",
+    "edge:SOURCE:TARGET",
+    "edge:SOURCE:TARGET:LAYER",
+    "slot:SLOT:STEP",
+    "slot:SLOT:STEP:zero",
 )
-"""As a refusal lists them."""
 _N = "([0-9]{1,8})"
 _SPELLED = {
     **dict.fromkeys(("head", "group"), rf"{_N}:{_N}"),
@@ -37,18 +45,18 @@ _SPELLED = {
 }
 
 
-def intervention_of(change: str, level: Literal["zero", "mean"] = "zero", forms: str = FORMS) -> Intervention:
+def intervention_of(change: str, level: Literal["zero", "mean"] = "zero", forms: Sequence[str] = FORMS) -> Intervention:
     """One change as it is spelled.
 
     Args:
-        level: what parts are knocked out to. forms: what a refusal offers.
+        level: what parts are knocked out to. forms: that a refusal offers.
 
     Raises:
         ValueError: it is spelled otherwise.
     """
     kind, _, rest = change.partition(":")
     if kind not in _SPELLED or not re.fullmatch(_SPELLED[kind], rest):
-        raise ValueError(f"a change is {brief(change)}; write {forms}")
+        raise ValueError(f"a change is {brief(change)}; write {one_of(forms)}")
     parts = rest.split(":")
     if kind == "near":
         return Shorten(distance=int(rest))
@@ -63,10 +71,46 @@ def intervention_of(change: str, level: Literal["zero", "mean"] = "zero", forms:
     return KnockOut(part=cast(Part, kind), layer=layer, index=index[0] if index else None, to=level)
 
 
+def one_of(forms: Sequence[str]) -> str:
+    """Forms as a sentence offers them.
+
+    >>> one_of(["mlp:LAYER", "near:DISTANCE", "hide:POSITION"])
+    'mlp:LAYER, near:DISTANCE or hide:POSITION'
+    """
+    return f"{', '.join(forms[:-1])} or {forms[-1]}"
+
+
+def spelled(part: Part, layer: int, index: int | None = None) -> str:
+    """A knock-out as it is spelled; layer and index from 0.
+
+    >>> spelled("head", 4, 2), spelled("mlp", 0)
+    ('head:5:3', 'mlp:1')
+    """
+    return f"{part}:{layer + 1}" + ("" if index is None else f":{index + 1}")
+
+
+def in_rings(one: Intervention, config: MistralConfig) -> Intervention:
+    """The same for a network: of layers without a window, which have no ring, no slot is broken."""
+    if not isinstance(one, Slot) or one.layers is not None:
+        return one
+    rings = tuple(layer for layer, window in enumerate(config.windows) if window is not None)
+    return one if len(rings) in (0, config.n_layers) else replace(one, layers=rings)
+
+
 def _from_1(change: str, number: str) -> int:
     if int(number) < 1:
         raise ValueError(f"a change is {brief(change)}; layers, heads and groups count from 1")
     return int(number) - 1
+
+
+def check_count(changes: Sequence[str]) -> None:
+    """Refuses more changes than anybody means.
+
+    Raises:
+        ValueError: too many.
+    """
+    if len(changes) > MOST_CHANGES:
+        raise ValueError(f"{len(changes)} changes are asked for; at most {MOST_CHANGES} are made at once")
 
 
 def interventions_of(changes: Sequence[str], level: Literal["zero", "mean"] = "zero") -> tuple[Intervention, ...]:
@@ -75,8 +119,7 @@ def interventions_of(changes: Sequence[str], level: Literal["zero", "mean"] = "z
     Raises:
         ValueError: one is spelled otherwise, or there are too many.
     """
-    if len(changes) > MOST_CHANGES:
-        raise ValueError(f"{len(changes)} changes are asked for; at most {MOST_CHANGES} are made at once")
+    check_count(changes)
     return tuple(intervention_of(change, level) for change in changes)
 
 

@@ -196,3 +196,18 @@ def refuse_pickle(path: Path) -> None:
     """Refuses a path to a file that would run when opened, with the reason."""
     if path.suffix in _PICKLES and not path.is_dir():
         raise CheckpointError(f"{path} is refused: {_WHY_NOT_PICKLE}")
+
+
+Version = tuple[int, int, int]
+
+
+def versions_of(paths: Iterable[Path]) -> dict[Path, Version | None]:
+    """Which file each path is, its size and when it was written: another version differs in one. `None` = not there."""
+    found: dict[Path, Version | None] = {}
+    for path in paths:
+        try:
+            stat = path.stat()
+            found[path] = stat.st_ino, stat.st_size, stat.st_mtime_ns
+        except OSError:
+            found[path] = None
+    return found

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from mistral_core.checkpoint.folder import (
     detect_layout,
     one_message,
     refuse_pickle,
+    versions_of,
     weight_files,
 )
 from mistral_core.checkpoint.gguf_folder import READ
@@ -121,17 +122,17 @@ def load_model(
     folder = Path(folder)
     refuse_pickle(folder)
     layout = detect_layout(folder)
-    versions = _versions([*folder.glob("*.json"), *folder.glob("tokenizer.model*"), *folder.glob("*.gguf")])
+    versions = versions_of([*folder.glob("*.json"), *folder.glob("tokenizer.model*"), *folder.glob("*.gguf")])
     published = read_published(folder)
     config = published.config
     tokenizer = _fitting_tokenizer(folder, config)
     files = weight_files(folder, layout)
-    versions |= _versions(files)
+    versions |= versions_of(files)
     stored = inventory(folder, files, layout)
     _check(stored, config, folder)
     _refuse_too_large(config, dtype, device, folder, weights)
     state, model_hash = _read_weights(stored, config, layout, _Place(config, dtype, device, weights), report)
-    if changed := [path for path, version in versions.items() if _versions([path]) != {path: version}]:
+    if changed := [path for path, version in versions.items() if versions_of([path]) != {path: version}]:
         raise CheckpointError(f"{changed[0]} {CHANGED}")
     _refuse_exchanged_bundle(folder, model_hash)
     model = _network_without_memory(config, weights)
@@ -183,18 +184,6 @@ def _refuse_too_large(
         f"{folder.name} has {sum(sizes):,} weights and needs {gibibytes(need)} as "
         f"{weights if weights in needs else _name(dtype)}, but {gibibytes(free)} are free; {remedy}"
     )
-
-
-def _versions(paths: Iterable[Path]) -> dict[Path, tuple[int, int, int] | None]:
-    """Which file each path is, its size and when it was written: another version differs in one of them."""
-    found: dict[Path, tuple[int, int, int] | None] = {}
-    for path in paths:
-        try:
-            stat = path.stat()
-            found[path] = stat.st_ino, stat.st_size, stat.st_mtime_ns
-        except OSError:
-            found[path] = None
-    return found
 
 
 def _refuse_exchanged_bundle(folder: Path, model_hash: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -120,23 +120,24 @@ def parts_of(name: str) -> Named:
     >>> tuple(parts_of("storyteller@63,1~mlp:2"))
     ('storyteller', 63, 1, ('mlp:2',))
     """
-    if name in available_models():
+    models = available_models()
+    if name in models:
         return Named(name)
     broken = _CHANGED.fullmatch(name)
     if broken is None:
-        return _windowed(name)
+        return _windowed(name, models)
     changes = tuple(broken["changes"].split(","))
     try:
         interventions_of(changes)
     except ValueError:
         return Named(name)
-    return _windowed(broken["model"])._replace(changes=changes)
+    return _windowed(broken["model"], models)._replace(changes=changes)
 
 
-def _windowed(name: str) -> Named:
+def _windowed(name: str, models: Container[str]) -> Named:
     """What a name without changes means."""
     said = _IMPOSED.fullmatch(name)
-    if said is None or name in available_models():
+    if said is None or name in models:
         return Named(name)
     window, sinks = int(said["window"]), int(said["sinks"] or 0)
     return Named(name) if window > WIDEST_IMPOSED or sinks > MOST_SINKS else Named(said["model"], window, sinks)

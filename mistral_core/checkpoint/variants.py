@@ -13,7 +13,7 @@ from dataclasses import replace
 import torch
 
 from mistral_core.analysis.interventions import Intervention
-from mistral_core.analysis.spelled_changes import interventions_of
+from mistral_core.analysis.spelled_changes import in_rings, interventions_of
 from mistral_core.checkpoint.changed import change, changes_of, kind_of
 from mistral_core.checkpoint.fast import FastTransformer
 from mistral_core.checkpoint.narrow import NARROW, widened
@@ -67,7 +67,8 @@ def as_named(model: Transformer, named: Named) -> Transformer:
     """
     if named.window is not None:
         model = with_windows(model, named.window, named.sinks)
-    return with_changes(model, interventions_of(named.changes)) if named.changes else model
+    changes = [in_rings(one, model.config) for one in interventions_of(named.changes)]
+    return with_changes(model, changes) if changes else model
 
 
 def _variant(

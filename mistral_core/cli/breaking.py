@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 import typer
 
-from mistral_core.analysis.spelled_changes import FORMS, change_in_words, interventions_of
+from mistral_core.analysis.spelled_changes import FORMS, change_in_words, in_rings, interventions_of, one_of, spelled
 from mistral_core.checkpoint.registry import DEFAULT_MODEL
-from mistral_core.cli.flags import LOOK, Device, Dtype, Json, Model
-from mistral_core.cli.influence import report
-from mistral_core.cli.run import load, print_json, status
+from mistral_core.cli.flags import LOOK, Device, Dtype, Json, Model, Text
+from mistral_core.cli.run import load, print_json, report, status
 
 if TYPE_CHECKING:
     from mistral_core.checkpoint.load import LoadedModel
@@ -26,13 +25,13 @@ def register(app: typer.Typer) -> None:
 
 
 def knock_out(
-    text: Annotated[str, typer.Option(help="What is read; its first token is the begin token.", show_default=False)],
+    text: Text,
     target: Annotated[
         int | None, typer.Option(help="Position of the prediction.", show_default="the last that has a next token")
     ] = None,
     change: Annotated[
         list[str] | None,
-        typer.Option(help=f"{FORMS} (can be repeated); without one, every part in turn.", show_default=False),
+        typer.Option(help=f"{one_of(FORMS)} (can be repeated); without one, every part in turn.", show_default=False),
     ] = None,
     to: Annotated[Literal["zero", "mean"], typer.Option(help="What a part gives instead.")] = "zero",
     model: Model = DEFAULT_MODEL,
@@ -69,7 +68,7 @@ def _changed(
     """Log-probabilities of the text as it is and changed, and KL, at every position."""
     from mistral_core.analysis.intervening import effect, touched
 
-    made = interventions_of(changes, to)
+    made = [in_rings(one, loaded.config) for one in interventions_of(changes, to)]
     measured = effect(loaded.model, ids, made, report=report)
     can = touched(loaded.config, made, len(ids))[-1]
     return {
@@ -111,7 +110,7 @@ def _text(content: dict[str, Any]) -> str:
         ]
         return "\n".join(lines)
     rows = [
-        (change, f"{part}:{layer + 1}" + (f":{index + 1}" if part != "mlp" else ""))
+        (change, spelled(part, layer, None if part == "mlp" else index))
         for part, values in content["change"].items()
         for layer, row in enumerate(values)
         for index, change in enumerate(row)

@@ -12,8 +12,8 @@ import typer
 
 from mistral_core.checkpoint.registry import DEFAULT_MODEL
 from mistral_core.cli.flags import LOOK, Device, Dtype, Json, Model, Seed
-from mistral_core.cli.influence import TYPICAL_LENGTH, TYPICAL_SOURCES, TYPICAL_TEXTS, plain, report, written_texts
-from mistral_core.cli.run import load, print_json, status
+from mistral_core.cli.influence import TYPICAL_LENGTH, TYPICAL_SOURCES, TYPICAL_TEXTS, plain, written_texts
+from mistral_core.cli.run import load, print_json, report, status
 
 if TYPE_CHECKING:
     from mistral_core.analysis.swap import Case, Swap

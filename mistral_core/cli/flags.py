@@ -18,6 +18,7 @@ Model = Annotated[
         "~head:5:3,mlp:2 for what is broken."
     ),
 ]
+Text = Annotated[str, typer.Option(help="What is read; its first token is the begin token.", show_default=False)]
 Prompt = Annotated[str | None, typer.Option(help="The text to go on from.", show_default=False)]
 PromptFile = Annotated[Path | None, typer.Option(help="A file with it, in UTF-8.", show_default=False)]
 MaxNewTokens = Annotated[int, typer.Option(help="How many to write at most; 0 = only read.")]

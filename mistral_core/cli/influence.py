@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mistral_core.checkpoint.registry import DEFAULT_MODEL
-from mistral_core.cli.flags import LOOK, Device, Dtype, Json, Model, Seed
-from mistral_core.cli.run import load, print_json, status
+from mistral_core.cli.flags import LOOK, Device, Dtype, Json, Model, Seed, Text
+from mistral_core.cli.run import load, print_json, report, status
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
 
 def influence(
-    text: Annotated[str, typer.Option(help="What is read; its first token is the begin token.", show_default=False)],
+    text: Text,
     source: Annotated[int, typer.Option(help="Position of the token that is replaced.", show_default=False)],
     target: Annotated[
         int | None, typer.Option(help="Position whose prediction is followed back.", show_default=False)
@@ -331,11 +331,6 @@ def _likeliest(loaded: LoadedModel, ids: Sequence[int]) -> int:
     from mistral_core.analysis.influence import read
 
     return int(read(loaded.model, ids).logits[-1].argmax())
-
-
-def report(done: int, total: int, what: str) -> None:
-    """Says on the terminal how far a computation is."""
-    status(f"{done}/{total} {what}")
 
 
 def plain(values: np.ndarray) -> list[Any]:

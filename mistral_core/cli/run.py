@@ -52,8 +52,7 @@ def load(model: str, dtype: str, device: str, weights: Weights = "float32") -> L
     Raises:
         ValueError: no such model or device, or a folder that cannot be loaded.
     """
-    named = parts_of(model)  # a path that looks like a change is the path that it is
-    named = Named(model) if Path(model).exists() else named
+    named = Named(model) if Path(model).exists() else parts_of(model)  # a path is the path that it is
     folder = resolve_command_line(named.model)
     import torch
 
@@ -108,12 +107,23 @@ def published_of(model: str) -> tuple[str, Published]:
 
 def _text_of(raw: bytes, source: str) -> str:
     """The text of a configuration file; a character that was cut at the end of what is read counts as one."""
+    cut = "replace" if len(raw) > MOST_CONFIGURATION else ""
+    return _decoded(raw, source, "give a config.json or params.json", cut)
+
+
+def _decoded(raw: bytes, source: str, remedy: str, cut: str = "") -> str:
+    """Bytes as text in UTF-8.
+
+    Args:
+        cut: what becomes of a character that was cut at their end, as `bytes.decode` has it; "" = nothing was cut.
+
+    Raises:
+        ValueError: they are none.
+    """
     try:
-        return raw.decode("utf-8", errors="replace" if len(raw) > MOST_CONFIGURATION else "strict")
+        return raw.decode("utf-8", errors=cut or "strict")
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{source} is not text in UTF-8 ({error.reason}); give a config.json or params.json"
-        ) from error
+        raise ValueError(f"{source} is not text in UTF-8 ({error.reason}); {remedy}") from error
 
 
 def read_text(source: str, most: int) -> str:
@@ -131,10 +141,7 @@ def read_text(source: str, most: int) -> str:
     else:
         with Path(source).open("rb") as file:
             raw = file.read(room)
-    try:
-        return raw.decode("utf-8", errors="ignore" if len(raw) == room else "strict")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{source} is not text in UTF-8 ({error.reason}); convert it first") from error
+    return _decoded(raw, source, "convert it first", "ignore" if len(raw) == room else "")
 
 
 def read_prompt(prompt: str | None, prompt_file: Path | None) -> str:
@@ -303,6 +310,11 @@ def status(line: str) -> None:
     """Replaces the line of progress on a terminal; nothing where stderr is a file."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+
+
+def report(done: int, total: int, what: str) -> None:
+    """Says on the terminal how far a computation is."""
+    status(f"{done}/{total} {what}")
 
 
 def refuse(reason: str, code: int = 2) -> int:

@@ -121,6 +121,10 @@ class Table:
             if len(row) != len(self.columns):
                 raise ValueError(f"a row of {self.name} has {len(row)} cells for {len(self.columns)} columns")
 
+    def by_heading(self) -> list[dict[str, Cell]]:
+        """Each row, its cells by the headings of their columns."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mistral_core.analysis.progress import Report
-from mistral_core.checkpoint.folder import detect_layout, weight_files
+from mistral_core.checkpoint.folder import Version, detect_layout, versions_of, weight_files
 from mistral_core.checkpoint.registry import available_models
 from mistral_core.serving.task import Task
 
-Version = tuple[tuple[str, int, int, int], ...]
+Versions = tuple[tuple[Path, Version | None], ...]
 UNREADABLE = ""
 """In place of a hash: whatever was measured, it was not this."""
 
@@ -47,7 +47,7 @@ class WeightsHere:
         self, folders: Callable[[], Mapping[str, Path]] = available_models, hash_of: Callable[[Path], str] | None = None
     ) -> None:
         self._folders, self._hash_of = folders, hash_of or _weights_hash
-        self._tasks: dict[str, tuple[Version, Task[str]]] = {}
+        self._tasks: dict[str, tuple[Versions, Task[str]]] = {}
         self._changing, self._one_at_a_time = threading.Lock(), threading.Lock()
 
     def compared(self, measured: Mapping[str, str]) -> Compared:
@@ -66,12 +66,12 @@ class WeightsHere:
 
     def _now(self, name: str, folder: Path) -> str | None:
         """The hash of a folder's weights; `None` = it is being computed."""
-        version = version_of(folder)
+        versions = version_of(folder)
         with self._changing:
-            begun, task = self._tasks.get(name, ((), None))
-            if task is None or begun != version:
+            begun, task = self._tasks.get(name, (None, None))
+            if task is None or begun != versions:
                 task = Task(lambda report: self._read(folder, report))
-                self._tasks[name] = version, task
+                self._tasks[name] = versions, task
         if task.running:
             return None
         return UNREADABLE if task.result is None else task.result
@@ -82,14 +82,13 @@ class WeightsHere:
             return self._hash_of(folder)
 
 
-def version_of(folder: Path) -> Version:
+def version_of(folder: Path) -> Versions:
     """Which files the weights and the configuration are; others differ in one of these. () = they cannot be found."""
     try:
         files = [*weight_files(folder, detect_layout(folder)), *folder.glob("*.json")]
-        stats = [(path.name, path.stat()) for path in sorted(files)]
+        return tuple(versions_of(sorted(files)).items())
     except (OSError, ValueError):
         return ()
-    return tuple((name, one.st_ino, one.st_size, one.st_mtime_ns) for name, one in stats)
 
 
 def _weights_hash(folder: Path) -> str:

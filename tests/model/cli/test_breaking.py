@@ -11,21 +11,9 @@ from mistral_core.analysis.interventions import KnockOut, Shorten
 from mistral_core.analysis.knock_out_map import knock_out_map
 from mistral_core.checkpoint.load import load_model
 from mistral_core.checkpoint.registry import bundled_root
-from mistral_core.cli.main import main
 from mistral_core.trace.trace import Trace
 
 TEXT = "Once upon a time there was a girl who lived in a little house"
-
-
-@pytest.fixture
-def cli(capsys):
-    def run(*arguments):
-        """Exit code, stdout, stderr."""
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import pytest
 
 from mistral_core.checkpoint.save import save_mistral
 from mistral_core.cli import run as run_module
-from mistral_core.cli.main import main
 from mistral_core.config import MistralConfig
 from mistral_core.model import random_model
 from tests.model.checkpoint.folders import TOKENIZER
@@ -15,19 +14,6 @@ from tests.model.checkpoint.published_files import CONFIG_JSON, PARAMS_JSON, REF
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 MISTRAL = CONFIG_JSON["Mistral 7B v0.1"]
-
-
-@pytest.fixture
-def cli(capsys, monkeypatch):
-    def run(*arguments, pipe=None):
-        """Exit code, stdout, stderr."""
-        if pipe is not None:
-            monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(pipe)))
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def test_a_file_a_pipe_and_an_option_say_the_same(cli, tmp_path):

@@ -14,7 +14,6 @@ import torch
 
 from mistral_core.checkpoint.load import load_model
 from mistral_core.checkpoint.save import save_mistral
-from mistral_core.cli.main import main
 from mistral_core.config import MistralConfig
 from mistral_core.generation import GenerationRequest, Run
 from mistral_core.model import random_model
@@ -45,17 +44,6 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny-model")
     save_mistral(random_model(SHAPE, seed=5, std=0.3), folder, BUNDLED / "tokenizer.model")
     return folder
-
-
-@pytest.fixture
-def cli(capsys):
-    def run(*arguments):
-        """Exit code, stdout, stderr."""
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture
