@@ -64,7 +64,7 @@ def test_golden_logits_are_not_made_of_what_the_loader_made_of_the_file(tmp_path
     for name in ("config.json", "model.safetensors", "tokenizer.model"):
         shutil.copy(BUNDLED.parent / "baseline" / name, tmp_path / name)
     save_mistral(load_model(tmp_path).model, tmp_path / "own", tmp_path / "tokenizer.model")
-    with mock.patch("mistral_core.checkpoint.load.from_half_split", lambda weight, heads: weight):
+    with mock.patch("mistral_core.checkpoint.stored.from_half_split", lambda weight, heads: weight):
         made = make_golden(tmp_path)
     right, theirs = make_golden(tmp_path / "own"), load_golden(BUNDLED.parent / "baseline")
     assert np.array_equal(made.logits, right.logits)

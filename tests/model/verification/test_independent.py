@@ -71,7 +71,7 @@ def planted(fault, folder):
     )
     patch = {
         "no rotation": mock.patch("mistral_core.attention.rotate", lambda x, turn: x),
-        "rows not converted": mock.patch("mistral_core.checkpoint.load.from_half_split", unconverted),
+        "rows not converted": mock.patch("mistral_core.checkpoint.stored.from_half_split", unconverted),
         "GELU": mock.patch("mistral_core.feed_forward.F.silu", F.gelu),
     }.get(fault, contextlib.nullcontext())
     with patch:
