@@ -19,6 +19,7 @@ NEXT_WORD_PICTURE = "next_word"
 ATTENTION_PICTURE = "attention"
 RING_PICTURE = "ring"
 REACH_PICTURE = "reach"
+INSIDE_PICTURE = "inside_a_block"
 BREAK_PICTURE = "break_it"
 
 PROMPT = "prompt"
