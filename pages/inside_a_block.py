@@ -1,5 +1,7 @@
 """Inside a block: what one token becomes on its way through one layer, every number of it."""
 
+from collections.abc import Callable, Mapping
+
 import streamlit as st
 
 from app.inside_a_block.picture import token_picture
@@ -8,6 +10,7 @@ from app.inside_a_block.state import InsideState
 from app.session import state
 from app.session.actions import settle
 from app.session.address import arrive
+from app.session.desk import Desk
 from app.shared.compare import compare, pictures
 from app.shared.frame import closing, notice
 
@@ -19,26 +22,46 @@ SOURCE = (
     "score_split.py."
 )
 
+
+def one_token(desk: Desk) -> None:
+    """One token in one layer."""
+    st.caption(
+        "One word of the text, one layer of the model. The numbers flow from left to right: attention fetches from "
+        "other words (upper row), the feed-forward part works on this word alone (lower row), and both are added to "
+        "what was there. Point at a number; click it to see what it was made of."
+    )
+    notice(desk)
+    pictures(
+        desk,
+        token_picture,
+        token_payload,
+        key=state.INSIDE_PICTURE,
+        every=0.15,
+        busy=busy,
+        delivery=lambda one: one.page_state(InsideState).delivery,
+        acts={"at": settle, "look": look_at},
+    )
+    compare(desk)
+
+
+VIEWS: Mapping[str, tuple[str, Callable[[Desk], None]]] = {"token": ("One token", one_token)}
+"""By name in the address, what it is called and what draws it; the first one is shown where none is asked for."""
+
 desk = state.desk()
-arrive(desk, st.query_params.to_dict())
+query = st.query_params.to_dict()
+if arrive(desk, query) and query.get("view") in VIEWS:
+    state.put(state.INSIDE_VIEW, query["view"])
 
 st.title("Inside a block: what happens to one token?")
-st.caption(
-    "One word of the text, one layer of the model. The numbers flow from left to right: attention fetches from other "
-    "words (upper row), the feed-forward part works on this word alone (lower row), and both are added to what was "
-    "there. Point at a number, and click it to see what it was made of."
-)
-notice(desk)
-
-pictures(
-    desk,
-    token_picture,
-    token_payload,
-    key=state.INSIDE_PICTURE,
-    every=0.15,
-    busy=busy,
-    delivery=lambda one: one.page_state(InsideState).delivery,
-    acts={"at": settle, "look": look_at},
-)
-compare(desk)
+state.begin(state.INSIDE_VIEW, next(iter(VIEWS)))
+if len(VIEWS) > 1:
+    st.segmented_control(
+        "What to look at",
+        list(VIEWS),
+        format_func=lambda view: VIEWS[view][0],
+        required=True,
+        key=state.INSIDE_VIEW,
+        label_visibility="collapsed",
+    )
+VIEWS[state.value(state.INSIDE_VIEW)][1](desk)
 closing("inside_a_block", SOURCE)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.inside_a_block.codes import codes
 from app.inside_a_block.ending import ending_of
 from app.inside_a_block.messages import Look, SeenHeader
 from app.inside_a_block.payload import NUMBERS_BUDGET, Answer, Box, SplitLike, WorkedLike, empty_header
@@ -40,6 +41,7 @@ def answer_from(reading: Reading, trace: Trace, look: Look) -> Answer:
         gap=gap(inside, trace, position),
         split_note=split_note,
         ending=ending_of(reading, trace, position),
+        codes=codes() if look["numbers"] else [],
     )
     layers = layers_to_send(inside, position, layer) if look["numbers"] else []
     return Answer(
@@ -125,6 +127,7 @@ def answer_from_trace(trace: Trace, look: Look, why: str) -> Answer:
         n=look["n"],
         t=position,
         status="recorded" if boxes else "failed",
+        codes=codes(),
         text=f"{begin}{why[:1].lower()}{why[1:]}",
     )
     return Answer(header=header, boxes=boxes, seen=seen, layer=look["layer"])

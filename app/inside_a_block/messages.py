@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 import numpy as np
 
-from app.shared.messages import Ack, At, Need, RunArrays, RunHeader
+from app.shared.messages import Ack, At, Code, Need, RunArrays, RunHeader
 from app.wire import Dims
 
 
@@ -104,6 +104,7 @@ class InsideHeader(TypedDict):
     split: Annotated[SplitHeader | None, "null = none was asked for, or `split_note` says why there is none"]
     split_note: Annotated[str, "why the score is not taken apart; may be empty"]
     ending: Annotated[EndingHeader | None, "null = not known"]
+    codes: Annotated[list[Code], "the functions that make the boxes; with the numbers, else empty"]
 
 
 class TokenHeader(RunHeader):

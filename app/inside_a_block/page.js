@@ -9,6 +9,7 @@ import { Memory } from "../kit/memory.js";
 import { numbered, Playhead } from "../kit/playhead.js";
 import { RopePanel } from "./rope_panel.js";
 import { ScorePanel } from "./score_panel.js";
+import { SourcePanel } from "../kit/source.js";
 import { TextPanel } from "../kit/text.js";
 import { TokenRun } from "./run.js";
 import { TokenTimeline } from "./timeline.js";
@@ -57,6 +58,7 @@ export default class TokenPage extends Playhead {
       new ScorePanel(this),
       new EndingPanel(this),
     ];
+    this.source = new SourcePanel(this.part("source"));
     this.ask = settled(() => this.look(), 40);
     this.bind({
       "save-terms": () => this.workedCard.save(),
@@ -301,6 +303,8 @@ export default class TokenPage extends Playhead {
   drawPictures() {
     for (const panel of this.panels) panel.draw();
     this.drawNote();
+    this.source.take(this.run.codes);
+    this.source.show(this.run.codes.find(({ marks }) => this.box in marks)?.name ?? "", this.box);
     this.ask();
   }
 

@@ -123,6 +123,7 @@ def empty_header(config: MistralConfig, **given: Any) -> InsideHeader:
         "split": None,
         "split_note": "",
         "ending": None,
+        "codes": [],
     }
     return {**header, **given}  # type: ignore[typeddict-item]
 

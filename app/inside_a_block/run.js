@@ -30,6 +30,8 @@ export class TokenRun extends Run {
     this.tokens = new Map();
     /** The newest answer, by the number of its look; 0 = none. */
     this.answered = 0;
+    /** @type {import("../kit/types.js").Code[]} the functions that make the boxes */
+    this.codes = [];
     /** @type {InsideHeader | null} the newest answer, whole or not */
     this.reply = null;
   }
@@ -45,6 +47,7 @@ export class TokenRun extends Run {
     const { inside } = header;
     if (!inside) return;
     this.reply = inside;
+    if (inside.codes.length) this.codes = inside.codes;
     if (inside.status === "reading") return;
     this.answered = inside.n;
     const token = this.tokenOf(inside);

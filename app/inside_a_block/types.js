@@ -102,6 +102,7 @@
  * @property {SplitHeader | null} split  null = none was asked for, or `split_note` says why there is none
  * @property {string} split_note  why the score is not taken apart; may be empty
  * @property {EndingHeader | null} ending  null = not known
+ * @property {import("../kit/types.js").Code[]} codes  the functions that make the boxes; with the numbers, else empty
  */
 
 /**

@@ -20,6 +20,7 @@ ATTENTION_PICTURE = "attention"
 RING_PICTURE = "ring"
 REACH_PICTURE = "reach"
 INSIDE_PICTURE = "inside_a_block"
+INSIDE_VIEW = "inside view"
 BREAK_PICTURE = "break_it"
 
 PROMPT = "prompt"
