@@ -44,8 +44,8 @@ def one_token(desk: Desk) -> None:
     compare(desk)
 
 
+# By name in the address, what it is called and what draws it; the first one is shown where none is asked for.
 VIEWS: Mapping[str, tuple[str, Callable[[Desk], None]]] = {"token": ("One token", one_token)}
-"""By name in the address, what it is called and what draws it; the first one is shown where none is asked for."""
 
 desk = state.desk()
 query = st.query_params.to_dict()
