@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import streamlit as st
 
 from app.inside_a_block.picture import token_picture
-from app.inside_a_block.sending import busy, look_at, token_payload
+from app.inside_a_block.sending import box_address, busy, look_at, open_box, token_payload
 from app.inside_a_block.state import InsideState
 from app.session import state
 from app.session.actions import settle
@@ -40,6 +40,7 @@ def one_token(desk: Desk) -> None:
         busy=busy,
         delivery=lambda one: one.page_state(InsideState).delivery,
         acts={"at": settle, "look": look_at},
+        more_address=box_address,
     )
     compare(desk)
 
@@ -49,8 +50,10 @@ VIEWS: Mapping[str, tuple[str, Callable[[Desk], None]]] = {"token": ("One token"
 
 desk = state.desk()
 query = st.query_params.to_dict()
-if arrive(desk, query) and query.get("view") in VIEWS:
-    state.put(state.INSIDE_VIEW, query["view"])
+if arrive(desk, query):
+    open_box(desk, query)
+    if query.get("view") in VIEWS:
+        state.put(state.INSIDE_VIEW, query["view"])
 
 st.title("Inside a block: what happens to one token?")
 state.begin(state.INSIDE_VIEW, next(iter(VIEWS)))
