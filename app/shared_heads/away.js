@@ -28,8 +28,8 @@ export class AwayPanel {
     this.canvas = player.part("moved", HTMLCanvasElement);
     /** @type {{ left: number, top: number, wide: number, high: number } | null} */
     this.box = null;
-    this.told = "";
-    this.known = "";
+    this.said = "";
+    this.legendKey = "";
     /** The question that the choice was last taken from. */
     this.asked = "";
     onCells(this.canvas, {
@@ -46,7 +46,7 @@ export class AwayPanel {
   }
 
   /** What is known of what was asked; null = nothing, or it is still being measured. */
-  shown() {
+  measured() {
     const { run } = this.player;
     const asked = run.meta.beside.away;
     return run.away && asked?.status === "done" && run.away.facts.key === asked.key ? run.away : null;
@@ -68,7 +68,7 @@ export class AwayPanel {
     button.disabled = !measurable || same || run.meta.status === "running";
     button.textContent = `Take KV head ${kv + 1} of layer ${layer + 1} away`;
     player.part("away-badge").textContent = measurable ? "model" : "no model";
-    const known = this.shown();
+    const known = this.measured();
     player.part("away-map").hidden = !known;
     this.say(known ? this.lines(known) : this.progress());
     this.legend(Boolean(known));
@@ -79,8 +79,8 @@ export class AwayPanel {
   /** @param {(Node | string)[][]} lines */
   say(lines) {
     const text = lines.map((line) => line.map((part) => (typeof part === "string" ? part : part.textContent)).join(""));
-    if (text.join(" ") === this.told) return; // what has the focus keeps it
-    this.told = text.join(" ");
+    if (text.join(" ") === this.said) return; // what has the focus keeps it
+    this.said = text.join(" ");
     this.player.part("away-state").replaceChildren(...lines.map((line) => el("p", {}, ...line)));
   }
 
@@ -155,8 +155,8 @@ export class AwayPanel {
   legend(known) {
     const { player } = this;
     const now = known ? `${player.root.dataset.theme}` : "";
-    if (now === this.known) return;
-    this.known = now;
+    if (now === this.legendKey) return;
+    this.legendKey = now;
     player
       .part("away-legend")
       .replaceChildren(
@@ -222,14 +222,14 @@ export class AwayPanel {
     this.canvas.setAttribute(
       "aria-label",
       `Layers upward, heads across: what each head fetches at position ${player.t} without KV head ${kv + 1} of layer ` +
-        `${layer + 1}. ${this.told}`,
+        `${layer + 1}. ${this.said}`,
     );
   }
 
   /** @param {MouseEvent} event @returns {Cell | null} */
   at(event) {
     const { box, player } = this;
-    if (!box || !this.shown()) return null;
+    if (!box || !this.measured()) return null;
     const { n_layers: layers, n_heads: heads } = player.run.meta.model;
     const place = this.canvas.getBoundingClientRect();
     const head = Math.floor((event.clientX - place.left - box.left) / box.wide);
@@ -241,7 +241,7 @@ export class AwayPanel {
   hover(event) {
     const { player } = this;
     const cell = this.at(event);
-    const known = this.shown();
+    const known = this.measured();
     if (!cell || !known) return player.point(null);
     const { layer, head } = cell;
     const moved = this.moved(known, layer, head);

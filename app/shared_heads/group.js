@@ -41,8 +41,8 @@ export class GroupPanel {
     const seen = player.run.inSight(player.t, player.layer);
     const { width } = player.size(this.host);
     const room = Math.max(4, Math.floor((width - NAMES * player.unit) / (COLUMN * player.unit)));
-    const shown = seen.length > room ? seen.slice(-(room - 1)) : seen;
-    return { shown, before: seen.slice(0, seen.length - shown.length) };
+    const keys = seen.length > room ? seen.slice(-(room - 1)) : seen;
+    return { keys, before: seen.slice(0, seen.length - keys.length) };
   }
 
   /** The keys that a head gives most, with their weights.
@@ -116,9 +116,9 @@ export class GroupPanel {
   drawTable(heads) {
     const { player } = this;
     const { run, t, layer, kv } = player;
-    const { shown, before } = this.columns();
+    const { keys, before } = this.columns();
     const early = before.length ? [`${before.length} before`] : [];
-    const words = shown.map((key) =>
+    const words = keys.map((key) =>
       el(
         "th",
         { scope: "col", "data-key": key, class: key === t ? "sh-now" : null },
@@ -133,10 +133,8 @@ export class GroupPanel {
       ...early.map((text) => el("th", { scope: "col", class: "sh-early" }, el("small", {}, text))),
       ...words,
     );
-    const rows = heads.map((one) => this.row(one, shown, before));
-    const stored = run.hasKv(layer)
-      ? KINDS.map(([kind, name]) => this.strip(kind, name, shown, before.length > 0))
-      : [];
+    const rows = heads.map((one) => this.row(one, keys, before));
+    const stored = run.hasKv(layer) ? KINDS.map(([kind, name]) => this.strip(kind, name, keys, before.length > 0)) : [];
     const caption = el(
       "caption",
       { class: "mx-sr" },
@@ -150,11 +148,11 @@ export class GroupPanel {
       el("tbody", {}, ...rows, ...stored),
     );
     this.host.replaceChildren(table);
-    this.paint(shown);
+    this.paint(keys);
   }
 
-  /** @param {number} head @param {number[]} shown @param {number[]} before */
-  row(head, shown, before) {
+  /** @param {number} head @param {number[]} keys @param {number[]} before */
+  row(head, keys, before) {
     const { player } = this;
     const { run, t, layer, colour } = player;
     /** @param {number} weight @param {number | null} key */
@@ -172,7 +170,7 @@ export class GroupPanel {
         hundred >= 1 ? String(hundred) : "",
       );
     };
-    const weights = shown.map((key) => run.weight(t, layer, head, t - key));
+    const weights = keys.map((key) => run.weight(t, layer, head, t - key));
     const rest = before.reduce((sum, key) => sum + run.weight(t, layer, head, t - key), 0);
     const name = el(
       "th",
@@ -188,13 +186,13 @@ export class GroupPanel {
       { class: head === player.head ? "sh-chosen" : null },
       name,
       ...(before.length ? [cell(rest, null)] : []),
-      ...weights.map((weight, i) => cell(weight, shown[i])),
+      ...weights.map((weight, i) => cell(weight, keys[i])),
     );
   }
 
   /** The keys, or the values, that are stored once for all heads of the group.
-   * @param {Kind} kind @param {string} name @param {number[]} shown @param {boolean} early */
-  strip(kind, name, shown, early) {
+   * @param {Kind} kind @param {string} name @param {number[]} keys @param {boolean} early */
+  strip(kind, name, keys, early) {
     const { kv } = this.player;
     const canvas = el("canvas", {
       class: "sh-strip",
@@ -202,28 +200,28 @@ export class GroupPanel {
       role: "img",
       "aria-label": `The ${name} of each of these tokens in KV head ${kv + 1}, stored once`,
     });
-    canvas.addEventListener("pointermove", (event) => this.hoverStrip(event, kind, shown));
+    canvas.addEventListener("pointermove", (event) => this.hoverStrip(event, kind, keys));
     canvas.addEventListener("pointerleave", () => this.player.point(null));
     return el(
       "tr",
       { class: "sh-stored-row" },
       el("th", { scope: "row" }, `${name}, once`),
       ...(early ? [el("td", { class: "sh-early" })] : []),
-      el("td", { colspan: shown.length }, canvas),
+      el("td", { colspan: keys.length }, canvas),
     );
   }
 
-  /** @param {number[]} shown */
-  paint(shown) {
+  /** @param {number[]} keys */
+  paint(keys) {
     const { player } = this;
     const { run, layer, kv, colour } = player;
     const dim = run.meta.beside.head_dim;
     for (const canvas of this.host.querySelectorAll("canvas")) {
       const kind = /** @type {Kind} */ (canvas.dataset.kind);
-      const vectors = shown.map((key) => run.vector(kind, key, layer, kv));
+      const vectors = keys.map((key) => run.vector(kind, key, layer, kv));
       let most = 0;
       for (const vector of vectors) for (const value of vector ?? []) most = Math.max(most, Math.abs(value));
-      canvas.width = shown.length * 8; // of which one stays empty, so that keys are apart
+      canvas.width = keys.length * 8; // of which one stays empty, so that keys are apart
       canvas.height = dim;
       canvas.dataset.most = most.toFixed(3);
       const g = penOf(canvas);
@@ -332,13 +330,13 @@ export class GroupPanel {
     return lines;
   }
 
-  /** @param {PointerEvent} event @param {Kind} kind @param {number[]} shown */
-  hoverStrip(event, kind, shown) {
+  /** @param {PointerEvent} event @param {Kind} kind @param {number[]} keys */
+  hoverStrip(event, kind, keys) {
     const { player } = this;
     const { run, layer, kv } = player;
     const box = /** @type {HTMLElement} */ (event.currentTarget).getBoundingClientRect();
-    const column = clamp(Math.floor(((event.clientX - box.left) / box.width) * shown.length), 0, shown.length - 1);
-    const key = shown[column];
+    const column = clamp(Math.floor(((event.clientX - box.left) / box.width) * keys.length), 0, keys.length - 1);
+    const key = keys[column];
     const vector = run.vector(kind, key, layer, kv);
     if (!vector) return;
     const i = clamp(Math.floor(((event.clientY - box.top) / box.height) * vector.length), 0, vector.length - 1);

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 import numpy as np
 
-from app.shared.messages import Ack, At, Need, OfRun, RunArrays, RunHeader
+from app.shared.messages import Ack, At, Code, Need, OfRun, RunArrays, RunHeader
 from app.wire import Dims
 
 Takes = Literal["both", "keys"]
@@ -62,6 +62,7 @@ class Beside(TypedDict):
     note: Annotated[str, "what is done for the layer that was asked for, or why it cannot be had; may be empty"]
     more: Annotated[MoreHeader | None, "null = nothing was asked for, or it was sent before"]
     away: Annotated[TakingAway | NotTaken | TakenAway | None, "null = nothing was asked"]
+    codes: Annotated[list[Code], "what stacks the queries of a group; with the first tokens of a run, else empty"]
 
 
 class SharedHeadsHeader(RunHeader):

@@ -9,6 +9,7 @@ import { WirePanel } from "./wires.js";
 import { Memory } from "../kit/memory.js";
 import { Playhead, numbered } from "../kit/playhead.js";
 import { Timeline } from "../kit/timeline.js";
+import { SourcePanel } from "../kit/source.js";
 import { grouped, plural, shorten } from "../kit/format.js";
 import { el, segmented } from "../kit/dom.js";
 import { settled } from "../kit/timing.js";
@@ -37,6 +38,8 @@ export default class SharedHeadsPage extends Playhead {
     super(host, look, memory);
     /** @type {View} */
     this.view = "row";
+    /** Whether the run was opened at the mean of the heads, and no hand has chosen one since. */
+    this.meanAsked = false;
     /** @type {string} what was asked of Python last about a layer */
     this.wanted = "";
     this.text = new SightText(this);
@@ -46,6 +49,7 @@ export default class SharedHeadsPage extends Playhead {
     this.stored = new StoredPanel(this);
     /** @type {Timeline} */
     this.timeline = new Timeline(this);
+    this.source = new SourcePanel(this.part("source"));
     this.ask = settled(() => this.askLayer(), 120);
     this.bind({
       take: () => this.away.take(),
@@ -75,12 +79,20 @@ export default class SharedHeadsPage extends Playhead {
   /** A head is always chosen here: the mean of all has no question of its own.
    * @param {number} t @param {number} layer @param {number} head */
   goQuietly(t, layer, head) {
+    this.meanAsked = head < 0;
     super.goQuietly(t, layer, Math.max(head, 0));
   }
 
+  /** @param {number} layer @param {number} head */
+  pick(layer, head) {
+    if (head !== this.head) this.meanAsked = false;
+    super.pick(layer, head);
+  }
+
   remember() {
-    keepPlace(this);
-    const { t, layer, head, view, target } = this;
+    const { run, t, layer, head, view, target, moved, meanAsked } = this;
+    const place = { run, t, layer, target, moved, goQuietly: this.goQuietly, settle: this.settle };
+    keepPlace({ ...place, head: meanAsked ? -1 : head }); // other pages know the mean of all heads
     this.memory.views.set(this.run.id, { t, end: t >= this.run.count - 1, layer, head, view, target });
   }
 
@@ -113,10 +125,10 @@ export default class SharedHeadsPage extends Playhead {
 
   /** @param {SharedHeadsPage} other */
   apart(other) {
-    const [here, there] = [this, other].map(({ run }) => run.meta.model.n_kv_heads);
-    return here === there
-      ? `${plural(here, "key/value head")} in both`
-      : `${plural(here, "key/value head")} here, ${grouped(there)} there`;
+    const [mine, theirs] = [this, other].map(({ run }) => run.meta.model.n_kv_heads);
+    return mine === theirs
+      ? `${plural(mine, "key/value head")} in both`
+      : `${plural(mine, "key/value head")} here, ${grouped(theirs)} there`;
   }
 
   /** What the run did not bring of the chosen layer is asked for, once the step rests. */
@@ -136,7 +148,7 @@ export default class SharedHeadsPage extends Playhead {
       kv,
       byHead: run.byHead(layer) ? "1" : "0",
       stored: run.hasKv(layer) ? "1" : "0",
-      away: this.away.shown() ? (run.away?.facts.key ?? "") : "",
+      away: this.away.measured() ? (run.away?.facts.key ?? "") : "",
     };
   }
 
@@ -145,6 +157,8 @@ export default class SharedHeadsPage extends Playhead {
     this.group.draw();
     this.away.draw();
     this.stored.draw();
+    this.source.take(this.run.codes);
+    this.source.show("Attention.attend", "group");
     this.ask();
   }
 

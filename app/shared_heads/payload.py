@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from app.shared.messages import Code
 from app.shared.run_payload import RunLike, kept_layers, run_parts
 from app.shared_heads.messages import Beside, NotTaken, TakenAway, TakingAway
 from app.wire import Parts
@@ -78,6 +79,7 @@ def beside_parts(
     more: More | None = None,
     away: TakingAway | NotTaken | TakenAway | None = None,
     numbers: Away | None = None,
+    codes: Sequence[Code] = (),
 ) -> Parts:
     """What goes beside the tokens.
 
@@ -85,6 +87,7 @@ def beside_parts(
         own: from `own_parts`. head_dim: numbers of one head. measurable: whether the run's model is here.
         note: what is done for the layer that was asked for. more: what the run lacks of it; `None` = sent before.
         away: the state of the measurement. numbers: what it gave; `None` = none, or sent before.
+        codes: the functions that the picture explains, sent with the first tokens.
     """
     beside: Beside = {
         "kv": "keys" in own.arrays,
@@ -93,6 +96,7 @@ def beside_parts(
         "note": note,
         "more": None if more is None else {"key": more.key, "layers": list(more.layers), "again": more.again},
         "away": away,
+        "codes": [] if own.header["from"] else list(codes),
     }
     arrays = {**(more.arrays if more is not None else {}), **(numbers.arrays if numbers is not None else {})}
     return Parts({"beside": beside}, arrays)

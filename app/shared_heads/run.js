@@ -24,6 +24,8 @@ export class SharedRun extends Run {
     this.more = [];
     /** @type {Away | null} */
     this.away = null;
+    /** @type {import("../kit/types.js").Code[]} */
+    this.codes = [];
   }
 
   /** @param {SharedHeadsHeader} header @param {SharedHeadsArrays} arrays @param {number} skip */
@@ -42,6 +44,7 @@ export class SharedRun extends Run {
     const change = super.absorb(payload);
     const { beside, arrays: specs } = payload.header;
     const { arrays } = payload;
+    if (beside.codes.length) this.codes = beside.codes;
     if (change.rewritten) Object.assign(this, { more: [], away: null });
     if (beside.more) {
       const { key, layers, again } = beside.more;

@@ -39,8 +39,8 @@ def saved(name: str, config: MistralConfig) -> None:
             ),
         )
         twins = {twin: compute.config(twin) for twin in twins_here() if twin != name}
-        here = [as_row(row, "of this program") for row in those_here(name, config, twins)]
-        st.dataframe([*here, *(as_row(row, "published") for row in rows)], hide_index=True)
+        own = [as_row(row, "of this program") for row in those_here(name, config, twins)]
+        st.dataframe([*own, *(as_row(row, "published") for row in rows)], hide_index=True)
         st.caption(
             "derived: a token adds 2 (key and value) × layers × key/value heads × head width × "
             f"{BYTES_PER_NUMBER} bytes (float16). A step reads that once for each key in sight, here after {CONTEXT:,} "

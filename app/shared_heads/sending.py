@@ -8,6 +8,7 @@ from app.session.rereading import model_is_there, read_again
 from app.session.sentence import sentence
 from app.session.visible import Payload, VisibleRun, visible_run
 from app.session.work import Work
+from app.shared.source import source_of
 from app.shared_heads.asking import away_name, inside, measure
 from app.shared_heads.messages import NotTaken, Question, TakenAway, TakingAway
 from app.shared_heads.payload import (
@@ -24,10 +25,21 @@ from app.shared_heads.payload import (
 from app.shared_heads.state import SharedHeadsState
 from app.wire import Parts
 from mistral_core.analysis.progress import Report
+from mistral_core.attention import Attention
 from mistral_core.trace.trace import KEYS, PATTERN, VALUES, RecordingPlan, Trace
 
 PATIENCE = 0.1
 """Seconds that a picture waits for work that it begins; less than the page takes to look again."""
+MARKS = {
+    "group": (
+        "repeats = self.n_heads // self.n_kv_heads",
+        "grouped = q.view(",
+        "grouped = grouped.reshape(",
+        "scores = torch.bmm(grouped",
+        "z = torch.bmm(pattern.reshape(",
+    )
+}
+"""Lines of `Attention.attend` in which the heads of a group read the same keys and values."""
 MORE, AWAY = "more", "away"
 """What is delivered beside the tokens: it is there whole (1) under its key, or not."""
 
@@ -50,6 +62,7 @@ def shared_heads_payload(desk: Desk) -> Payload:
         more=more,
         away=away,
         numbers=numbers,
+        codes=[source_of(Attention.attend, MARKS)],
     )
     return Payload(parts, visible.waiting, unfinished=page.readings.running or page.away.running)
 

@@ -50,7 +50,8 @@ export class StoredPanel {
         {},
         times > 1
           ? `Repeated for each query head before they are stored, they would take ${plural(times, "time")} as much. ` +
-              "So they are stored once, and a step reads each stored number once for the whole group."
+              "So they are stored once. mistral-inference and transformers repeat them for the time of a layer (repeat_kv); " +
+              "here the queries of a group are stacked instead, and each stored number is read once for all of them."
           : "Each query head has a key/value head of its own: there is nothing to repeat.",
       ),
       el(

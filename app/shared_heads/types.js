@@ -65,6 +65,7 @@
  * @property {string} note  what is done for the layer that was asked for, or why it cannot be had; may be empty
  * @property {MoreHeader | null} more  null = nothing was asked for, or it was sent before
  * @property {TakingAway | NotTaken | TakenAway | null} away  null = nothing was asked
+ * @property {import("../kit/types.js").Code[]} codes  what stacks the queries of a group; with the first tokens of a run, else empty
  */
 
 /**

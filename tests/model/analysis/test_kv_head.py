@@ -76,13 +76,13 @@ def test_only_its_own_group_changes_in_its_layer_bit_for_bit(draw_tokens, n_kv_h
 
 def test_without_keys_the_heads_of_a_group_fetch_the_plain_mean(tiny_model64, draw_tokens, monkeypatch):
     ids = draw_tokens(LENGTH)
-    kept = []
-    monkeypatch.setattr(kv_head, "_moved", lambda a, b: kept.append(torch.cat(b, 1)[0]) or np.zeros((LENGTH, 6)))
+    fetched = []
+    monkeypatch.setattr(kv_head, "_moved", lambda a, b: fetched.append(torch.cat(b, 1)[0]) or np.zeros((LENGTH, 6)))
     without_kv_head(tiny_model64, ids, 0, 1, "keys")
     values = reference.forward(reference.weights_of(tiny_model64), TINY, ids)["layers.0.attention.hook_v"]
     for t in range(LENGTH):
         mean = values[max(0, t - 4) : t + 1, 1].mean(0)
-        np.testing.assert_allclose(kept[0][t, 3:].numpy(), [mean] * 3, atol=1e-9)
+        np.testing.assert_allclose(fetched[0][t, 3:].numpy(), [mean] * 3, atol=1e-9)
 
 
 def test_values_that_are_gone_are_the_silent_group(tiny_model, draw_tokens):
