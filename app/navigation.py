@@ -30,6 +30,7 @@ ENTRIES = (
     Entry("attention", "Attention", "who looks at whom?"),
     Entry("ring", "Ring", "what is kept?"),
     Entry("reach", "Reach", "how far does a change travel?"),
+    Entry("shared_heads", "Shared heads", "why fewer keys?"),
     Entry("break_it", "Break it", "what if it were wrong?"),
     Entry("test_the_paper", "Test the paper", "is the paper right?"),
     Entry("models", "Models", "which model is this?"),

@@ -24,6 +24,7 @@ from app.ring.sending import ring_payload
 from app.session import progress, visible
 from app.session.desk import Desk
 from app.session.runs import Record
+from app.shared_heads.sending import shared_heads_payload
 from app.start.example import load_example
 from app.start.payload import start_parts
 from app.wire import Parts, unpack
@@ -37,6 +38,7 @@ PAYLOADS = {
     "attention": attention_payload,
     "ring": ring_payload,
     "reach": reach_payload,
+    "shared_heads": shared_heads_payload,
     "break_it": break_payload,
 }
 
