@@ -204,9 +204,11 @@ export class Mask {
     ];
     page.part("mask-legend").replaceChildren(...apart(entries));
     const { error } = run.meta;
+    const equal = error
+      ? `differ from the model’s own by at most ${error.toExponential(0)}`
+      : "are the model’s own, bit for bit";
     page.part("mask-note").textContent = page.fresh
-      ? `score = q · k / √d of the model's own queries and keys; the weights that follow differ from the model's by at ` +
-        `most ${error === null ? "?" : error === 0 ? "0" : error.toExponential(0)}`
+      ? `score = q · k / √d of the model’s own queries and keys; the weights that follow ${equal}.`
       : run.meta.can_measure
         ? "the text is read with this window …"
         : "";

@@ -55,7 +55,9 @@ export class Row {
   table(run, made, keys) {
     const { page } = this;
     const { t, window } = page;
-    const head = ["key", "back", "score", "seen?", "weight"].map((name) => el("th", { scope: "col" }, name));
+    const head = ["key", "back", "score", "seen?", "weight"].map((name) =>
+      el("th", { scope: "col", class: name === "seen?" ? "win-why" : null }, name),
+    );
     const rows = keys.slice(0, MOST_ROWS).map((key) => {
       const seen = why(t, key, window, run.own.sinks);
       const hidden = seen === "future" || seen === "older";

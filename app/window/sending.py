@@ -30,13 +30,13 @@ def window_payload(desk: Desk) -> Payload:
     problem = refusal(trace, "its scores cannot be computed")
     work = None if problem or visible.growing else _reading(visible, questions, page, _layer(desk, visible, questions))
     if work is not None and work.result is not None:
-        questions.shown = work.result
+        questions.latest = work.result
     failed = work.error if work is not None and not work.running else ""
     long = f"The first {MOST_TOKENS} tokens of {len(trace):,} are shown." if len(trace) > MOST_TOKENS else ""
     parts = window_parts(
         trace,
         questions.choice,
-        None if visible.growing or problem else questions.shown,
+        None if visible.growing or problem else questions.latest,
         cases(),
         run=record.name,
         asked=questions.number,

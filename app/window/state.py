@@ -22,14 +22,14 @@ class RunQuestions:
 
     Attributes:
         number: of the browser's question. layer: whose numbers are wanted. message: why it could not be answered.
-        shown: the reading that is on screen until another one is there.
+        latest: the reading that is on screen until another one is there.
     """
 
     choice: Choice = field(default_factory=Choice)
     number: int = 0
     layer: int = 0
     message: str = ""
-    shown: Measured | None = None
+    latest: Measured | None = None
 
 
 @dataclass

@@ -183,10 +183,10 @@ def _way(model: Transformer, way: WayName, logits: Tensor, full: Tensor, ids: Te
     config, length = model.config, len(ids)
     log_probs = logits.double().log_softmax(-1)
     top = log_probs.topk(min(LIKELIEST, config.vocab_size), dim=-1)
-    kept = config.with_window(None if way == "full" else window)
+    shape = config.with_window(None if way == "full" else window)
     return Way(
         scores=scores_of(way, length, window),
-        kv_bytes=kv_cache_bytes(kept, length, logits.element_size()) if way in ("full", "window") else 0,
+        kv_bytes=kv_cache_bytes(shape, length, logits.element_size()) if way in ("full", "window") else 0,
         losses=-log_probs[:-1].gather(1, ids[1:, None])[:, 0].numpy(),
         kl=kl_divergence(full.double().log_softmax(-1), log_probs).numpy(),
         likeliest=top.indices.numpy(),

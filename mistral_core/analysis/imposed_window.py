@@ -57,7 +57,7 @@ def impose(
     token_ids: Sequence[int],
     windows: Sequence[int],
     start: int,
-    kept: Sequence[int] = (0, 1, FIRST),
+    keeping: Sequence[int] = (0, 1, FIRST),
     report: Report = silent,
 ) -> list[Imposed]:
     """Reads a text as trained, then with each window and each number of kept first tokens that leaves room in it.
@@ -71,7 +71,7 @@ def impose(
     if not 0 < start < len(token_ids) - 1:
         raise ValueError(f"start is {start}; attention is counted from 1 to {len(token_ids) - 2} on in this text")
     variants: list[tuple[int | None, int]] = [(None, 0)]
-    variants += [(window, sinks) for window in windows for sinks in kept if sinks < window]
+    variants += [(window, sinks) for window in windows for sinks in keeping if sinks < window]
     out = []
     for done, (window, sinks) in enumerate(variants):
         said = "as trained" if window is None else f"window {window}, first {sinks} kept"

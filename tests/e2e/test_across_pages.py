@@ -20,7 +20,14 @@ ROOTS = {
     "Attention": ".page-attention[data-ready='1']",
     "Ring": ".page-ring[data-ready='1']",
 }
-PATHS = {"Next word": "next_word", "Attention": "attention", "Ring": "ring", "Reach": "reach", "Break it": "break_it"}
+PATHS = {
+    "Next word": "next_word",
+    "Attention": "attention",
+    "Window": "window",
+    "Ring": "ring",
+    "Reach": "reach",
+    "Break it": "break_it",
+}
 
 
 def link(title: str, **parts) -> str:

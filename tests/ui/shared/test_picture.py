@@ -11,9 +11,18 @@ from app.next_word.picture import next_word_picture
 from app.reach.picture import reach_picture
 from app.ring.picture import ring_picture
 from app.start.picture import start_picture
+from app.window.picture import window_picture
 
 APP = ROOT / "app"
-PICTURES = [start_picture, next_word_picture, attention_picture, ring_picture, reach_picture, break_picture]
+PICTURES = [
+    start_picture,
+    next_word_picture,
+    attention_picture,
+    window_picture,
+    ring_picture,
+    reach_picture,
+    break_picture,
+]
 INCLUDE = re.compile(r"<!-- include (\S+) -->")
 IMPORT = re.compile(r'^import [^;]*?from "([^"]+)";', re.M)
 
