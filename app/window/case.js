@@ -64,14 +64,14 @@ export class Case {
         ...(which
           ? [
               el("b", {}, `${reach} back, ${seen} tokens.`),
-              ` Were a token to see W + 1 = ${window} keys, i.e. W back in each layer, the paper’s 2 × 3 = 6 would be right.` +
-                ` Its cache holds W, so it is not: choose W keys again.`,
+              ` Were a token to see W + 1 = ${window} keys, W back in each layer, the paper’s 2 × 3 = 6 would be right. `,
+              "Its cache holds W, so it is not: choose W keys again.",
             ]
           : [
               el("b", {}, `${reach} back, ${seen} tokens.`),
-              ` W counts the token itself, so a layer carries something W − 1 = ${window - 1} back, and ${layers} layers ` +
-                `${layers} × ${window - 1} = ${reach}. The paper says ${layers} × W = ${paper}: that counts the token itself once in ` +
-                `every layer.`,
+              ` W counts the token itself, so a layer carries something W − 1 = ${window - 1} back, `,
+              `and ${layers} layers ${layers} × ${window - 1} = ${reach}. The paper says ${layers} × W = ${paper}: `,
+              "that counts the token itself once in every layer.",
             ]),
       );
   }
@@ -100,12 +100,12 @@ export class Case {
         ),
       ),
     );
-    const reached = new Set([`${layers} ${tokens - 1}`, ...arrows.map(({ layer, key }) => `${layer} ${key}`)]);
+    const lit = new Set([`${layers} ${tokens - 1}`, ...arrows.map(({ layer, key }) => `${layer} ${key}`)]);
     const nodes = [];
     for (let row = 0; row <= layers; row++) {
       nodes.push(svg("text", { x: 0, y: y(row) + 4, class: "win-side" }, row ? `after layer ${row}` : "token"));
       for (let position = 0; position < tokens; position++) {
-        const on = reached.has(`${row} ${position}`);
+        const on = lit.has(`${row} ${position}`);
         const last = row === layers && position === tokens - 1;
         nodes.push(
           svg("circle", {
@@ -129,7 +129,7 @@ export class Case {
       {
         viewBox: `0 0 ${74 + WIDE * tokens} ${HIGH + 4}`,
         role: "img",
-        "aria-label": `${layers} layers of a tiny model; the last state can depend on ${[...felt].filter((value) => value > 0).length} tokens`,
+        "aria-label": `${layers} layers of a tiny model; the last state depends on ${reached(felt)} tokens`,
       },
       ...lines,
       ...nodes,
@@ -138,3 +138,6 @@ export class Case {
     );
   }
 }
+
+/** @param {Float32Array} felt */
+const reached = (felt) => felt.filter((value) => value > 0).length;

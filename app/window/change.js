@@ -85,7 +85,7 @@ export class Change {
     if (!run.meta.can_measure) return ["The model of this text is not here, so nothing can be read again."];
     if (!this.page.fresh) return ["The text is read again …"];
     return [
-      "Move W, or choose W + 1: the text is read again, and every prediction is compared with those of the model as it is.",
+      "Move W, or choose W + 1: the text is read again, and every prediction compared with that of the model as it is.",
     ];
   }
 
@@ -107,8 +107,8 @@ export class Change {
       " (",
       term("KL"),
       ", mean). ",
-      `The first ${grouped(same)} predictions are the same bit for bit: until then no key is older than W. Bars: KL of each `,
-      "prediction (square root).",
+      `The first ${grouped(same)} predictions are the same bit for bit: until then no key is older than W. `,
+      "Bars: KL of each prediction (square root).",
     ];
   }
 }

@@ -112,7 +112,7 @@ export class Mask {
     const { g, width, height } = pen;
     const { colour, unit, t } = page;
     g.clearRect(0, 0, width, height);
-    const side = Math.min(6.5 * unit, 0.26 * width);
+    const side = Math.min(6 * unit, 0.24 * width);
     const below = 1.5 * unit;
     const room = Math.min(width - side, height - below);
     const count = clamp(Math.floor(room / LEAST_CELL), 4, Math.min(MOST, run.count));
@@ -182,7 +182,7 @@ export class Mask {
   words(run) {
     const { page } = this;
     const size = Number.isFinite(page.window) ? `${page.window} keys` : "all earlier keys";
-    page.part("mask-title").replaceChildren("The mask: each token sees ", el("b", {}, size), " in this layer");
+    page.part("mask-title").replaceChildren("The mask: ", el("b", {}, size), " in sight");
     this.canvas.setAttribute(
       "aria-label",
       `Mask of layer ${page.layer + 1}, head ${page.head + 1}: a row for each query, a column for each key; ` +

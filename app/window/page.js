@@ -176,12 +176,9 @@ export default class WindowPage extends Surface {
     state.hidden = status !== "running" && !reading;
     state.textContent = reading ? `${reading[2] || "reading"} …` : `being written, ${grouped(run.count)} tokens`;
     for (const panel of this.panels) panel.draw(run);
-    for (const badge of ["mask-badge", "row-badge", "change-badge"])
-      this.part(badge).textContent = run.meta.can_measure
-        ? badge === "change-badge"
-          ? "model"
-          : "derived"
-        : "no model";
+    const can = run.meta.can_measure;
+    for (const badge of ["mask-badge", "row-badge"]) this.part(badge).textContent = can ? "derived" : "no model";
+    this.part("change-badge").textContent = can ? "model" : "no model";
     this.openMs ??= performance.now() - this.mounted;
     Object.assign(root.dataset, {
       run: run.id,

@@ -1,4 +1,4 @@
-// One row of the mask, as a table: every key that the chosen query meets, its score, whether it may be seen, its weight.
+// One row of the mask, as a table: the keys that the chosen query meets, scores, whether they may be seen, and weights.
 
 import { el } from "../kit/dom.js";
 import { csv, save } from "../kit/csv.js";
