@@ -28,6 +28,7 @@ ENTRIES = (
     Entry("start", "Start", "what is this?"),
     Entry("next_word", "Next word", "what comes next, and why?"),
     Entry("attention", "Attention", "who looks at whom?"),
+    Entry("window", "Window", "what may a token see?"),
     Entry("ring", "Ring", "what is kept?"),
     Entry("reach", "Reach", "how far does a change travel?"),
     Entry("shared_heads", "Shared heads", "why fewer keys?"),

@@ -154,6 +154,8 @@ SCENES = (
     Scene("next_word", "/next_word", _ready),
     Scene("attention", "/attention", _read),
     Scene("attention, numbers", "/attention", _numbers, SOME_WIDTHS),
+    Scene("window", "/window", _measured),
+    Scene("window, one key more", "/window?plus=1&w=8", _measured, SOME_WIDTHS),
     Scene("ring", "/ring", _ready),
     Scene("ring, chunks", "/ring", _scene_of_ring("chunks"), SOME_WIDTHS),
     Scene("ring, going back", "/ring", _scene_of_ring("rewind"), SOME_WIDTHS),

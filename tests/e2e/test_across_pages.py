@@ -24,6 +24,7 @@ ROOTS = {
 PATHS = {
     "Next word": "next_word",
     "Attention": "attention",
+    "Window": "window",
     "Ring": "ring",
     "Reach": "reach",
     "Shared heads": "shared_heads",

@@ -8,6 +8,7 @@ from app import compute
 from app.break_it import sending as breaking
 from app.reach import sending
 from app.session.runs import Record
+from app.window import sending as windowed
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,8 +22,8 @@ def _cold(monkeypatch):
 
 @pytest.fixture
 def patient(monkeypatch):
-    """The pages reach and break_it wait for what they measure, however slow the machine is."""
-    for page in (sending, breaking):
+    """The pages reach, break_it and window wait for what they measure, however slow the machine is."""
+    for page in (sending, breaking, windowed):
         monkeypatch.setattr(page, "PATIENCE", 60.0)
 
 

@@ -18,11 +18,13 @@ from app.session.runs import Record
 from app.session.visible import run_named, visible_run
 from app.shared.live import callbacks
 from app.shared_heads.sending import shared_heads_payload
+from app.window.sending import window_payload
 from tests.ui.runs import arrived
 
 PAGES = {
     "next_word": next_word_payload,
     "attention": attention_payload,
+    "window": window_payload,
     "ring": ring_payload,
     "reach": reach_payload,
     "shared_heads": shared_heads_payload,
