@@ -21,6 +21,8 @@ WINDOW_PICTURE = "window"
 RING_PICTURE = "ring"
 REACH_PICTURE = "reach"
 SHARED_HEADS_PICTURE = "shared_heads"
+INSIDE_PICTURE = "inside_a_block"
+INSIDE_VIEW = "inside view"
 BREAK_PICTURE = "break_it"
 
 PROMPT = "prompt"

@@ -14,6 +14,7 @@ from app.attention.finding import cancel, find
 from app.attention.scores import read_scores
 from app.attention.sending import attention_payload, busy
 from app.break_it.sending import break_payload
+from app.inside_a_block.sending import token_payload
 from app.next_word.sending import next_word_payload
 from app.reach.asking import ask
 from app.reach.sending import reach_payload
@@ -41,6 +42,7 @@ PAYLOADS = {
     "ring": ring_payload,
     "reach": reach_payload,
     "shared_heads": shared_heads_payload,
+    "inside_a_block": token_payload,
     "break_it": break_payload,
 }
 
