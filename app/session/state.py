@@ -19,6 +19,7 @@ NEXT_WORD_PICTURE = "next_word"
 ATTENTION_PICTURE = "attention"
 RING_PICTURE = "ring"
 REACH_PICTURE = "reach"
+RESIDUAL_PICTURE = "residual"
 BREAK_PICTURE = "break_it"
 
 PROMPT = "prompt"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
 from mistral_core.analysis.influence import Pass, read
 from mistral_core.analysis.intervening import effect, touched
@@ -75,7 +76,7 @@ def patch_cell(
     patch = [patch_row(row, (position, position + 1), lender_ids)]
     measured = effect(model, token_ids, patch, original=original or read(model, token_ids), report=report)
     cone = touched(config, patch, len(token_ids))
-    top, probability = _likeliest(model, measured.changed)
+    top, probability = likeliest(model, measured.changed.states)
     differs = (measured.changed.states != measured.original.states).any(-1).cpu().numpy()
     return PatchedCell(
         row=row,
@@ -91,11 +92,13 @@ def patch_cell(
     )
 
 
-def _likeliest(model: Transformer, reading: Pass) -> tuple[np.ndarray, np.ndarray]:
-    """The likeliest token of every cell and its probability; one row at a time, since logits are wide."""
+def likeliest(
+    model: Transformer, states: Float[Tensor, "rows pos dim"]
+) -> tuple[Int[np.ndarray, "rows pos"], Float[np.ndarray, "rows pos"]]:
+    """The likeliest token of every cell by the lens, and its probability; one row at a time, since logits are wide."""
     tops, chances = [], []
-    for states in reading.states:
-        best = lens_logits(model, states[None])[0].softmax(-1).max(-1)
+    for row in states:
+        best = lens_logits(model, row[None])[0].softmax(-1).max(-1)
         tops.append(best.indices.cpu().numpy())
         chances.append(best.values.cpu().numpy())
     return np.stack(tops), np.stack(chances)

@@ -7,6 +7,7 @@ import pytest
 from app import compute
 from app.break_it import sending as breaking
 from app.reach import sending
+from app.residual import sending as reading
 from app.session.runs import Record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,8 +22,8 @@ def _cold(monkeypatch):
 
 @pytest.fixture
 def patient(monkeypatch):
-    """The pages reach and break_it wait for what they measure, however slow the machine is."""
-    for page in (sending, breaking):
+    """The pages reach and break_it, and the residual stream, wait for what they measure, however slow the machine is."""
+    for page in (sending, breaking, reading):
         monkeypatch.setattr(page, "PATIENCE", 60.0)
 
 

@@ -17,6 +17,7 @@ from app.break_it.sending import break_payload
 from app.next_word.sending import next_word_payload
 from app.reach.asking import ask
 from app.reach.sending import reach_payload
+from app.residual.sending import residual_payload
 from app.ring import forgotten
 from app.ring.asked_slot import ask_slot
 from app.ring.forgotten import measure
@@ -37,6 +38,7 @@ PAYLOADS = {
     "attention": attention_payload,
     "ring": ring_payload,
     "reach": reach_payload,
+    "residual": residual_payload,
     "break_it": break_payload,
 }
 
@@ -239,6 +241,8 @@ def test_arrays_that_are_not_of_one_length_are_noticed():
         ("reach", "ask", {"run": "r", "n": 1, "at": {"t": 1, "layer": 2, "head": -1}}),
         ("break_it", "ask", {"run": "r", "n": 1, "at": {"t": 1, "layer": 2, "head": -1}}),
         ("break_it", "act", {"run": "r", "n": 1, "what": "stop"}),
+        ("residual", "held", {"run": "r", "lens": "k", "words": "", "pinned": "", "patch": ""}),
+        ("residual", "at", {"run": "r", "t": 1, "layer": 2, "head": -1}),
         ("start", "go", {"to": "ring", "n": 3.5}),
     ],
 )

@@ -10,6 +10,7 @@ from app.attention.sending import attention_payload
 from app.break_it.sending import break_payload
 from app.next_word.sending import next_word_payload
 from app.reach.sending import reach_payload
+from app.residual.sending import residual_payload
 from app.ring.sending import ring_payload
 from app.session import progress, state, visible
 from app.session.desk import Desk
@@ -24,6 +25,7 @@ PAGES = {
     "attention": attention_payload,
     "ring": ring_payload,
     "reach": reach_payload,
+    "residual": residual_payload,
     "break_it": break_payload,
 }
 

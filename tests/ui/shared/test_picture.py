@@ -9,11 +9,20 @@ from app.break_it.picture import break_picture
 from app.navigation import ROOT
 from app.next_word.picture import next_word_picture
 from app.reach.picture import reach_picture
+from app.residual.picture import residual_picture
 from app.ring.picture import ring_picture
 from app.start.picture import start_picture
 
 APP = ROOT / "app"
-PICTURES = [start_picture, next_word_picture, attention_picture, ring_picture, reach_picture, break_picture]
+PICTURES = [
+    start_picture,
+    next_word_picture,
+    attention_picture,
+    ring_picture,
+    reach_picture,
+    residual_picture,
+    break_picture,
+]
 INCLUDE = re.compile(r"<!-- include (\S+) -->")
 IMPORT = re.compile(r'^import [^;]*?from "([^"]+)";', re.M)
 
