@@ -20,6 +20,8 @@ ATTENTION_PICTURE = "attention"
 RING_PICTURE = "ring"
 REACH_PICTURE = "reach"
 RESIDUAL_PICTURE = "residual"
+INSIDE_PICTURE = "inside_a_block"
+INSIDE_VIEW = "inside view"
 BREAK_PICTURE = "break_it"
 
 PROMPT = "prompt"

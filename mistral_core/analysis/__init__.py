@@ -10,6 +10,8 @@ A word and its swap:        `swap.py` one measurement, `push_back.py` further an
                             `forgotten.py` after it has left every ring, `example.py` the strongest of many,
                             `cases.py` the sentences
 Attention against effect:   `disagreement.py`
+Inside a block:             `inside.py` everything that a token makes, `worked.py` one number from its inputs
+                            (`worked_cell.py` what that is), `score_split.py` why one attention score
 Quality:                    `evaluation.py` bits per byte, `relay.py` symbols handed on
 And `progress.py`, how a long measurement says how far it is.
 """

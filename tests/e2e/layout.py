@@ -102,6 +102,20 @@ def _measured(page: Page) -> None:
     settled(page)
 
 
+def _looked_inside(page: Page) -> None:
+    page.wait_for_selector("[data-ready='1'][data-numbers='1'][data-worked='1']")
+    settled(page)
+
+
+def _scene_of_block(box: str) -> Callable[[Page], None]:
+    def prepare(page: Page) -> None:
+        _looked_inside(page)
+        page.locator(f"[data-box='{box}']").first.click()
+        settled(page)
+
+    return prepare
+
+
 def _scene_of_break_it(kind: str) -> Callable[[Page], None]:
     def prepare(page: Page) -> None:
         _measured(page)
@@ -147,6 +161,9 @@ SCENES = (
     Scene("ring, chunks", "/ring", _scene_of_ring("chunks"), SOME_WIDTHS),
     Scene("ring, going back", "/ring", _scene_of_ring("rewind"), SOME_WIDTHS),
     Scene("reach", "/reach", _measured),
+    Scene("inside_a_block", "/inside_a_block", _looked_inside),
+    Scene("inside_a_block, scores", "/inside_a_block", _scene_of_block("scores"), SOME_WIDTHS),
+    Scene("inside_a_block, turned", "/inside_a_block", _scene_of_block("rot_q"), SOME_WIDTHS),
     Scene("break_it", "/break_it", _measured),
     Scene("break_it, a slot", "/break_it", _scene_of_break_it("slot"), SOME_WIDTHS),
     Scene("break_it, a direction", "/break_it", _scene_of_break_it("add"), SOME_WIDTHS),

@@ -57,7 +57,7 @@ def prepare(page: Page, url: str, name: str, path: str = "") -> None:
     elif name.endswith("compared"):
         page.wait_for_selector("[data-beside='1'] >> nth=1")
         page.wait_for_function(WHOLE)
-    elif name in ("attention", "ring", "reach", "break_it"):
+    elif name in ("attention", "ring", "reach", "inside_a_block", "break_it"):
         page.wait_for_timeout(5000)  # the run is written, then what the page measures
     settled(page)
     page.wait_for_timeout(900)

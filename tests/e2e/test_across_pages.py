@@ -19,8 +19,16 @@ ROOTS = {
     "Next word": ".page-next-word[data-ready='1']",
     "Attention": ".page-attention[data-ready='1']",
     "Ring": ".page-ring[data-ready='1']",
+    "Inside a block": ".page-inside[data-ready='1']",
 }
-PATHS = {"Next word": "next_word", "Attention": "attention", "Ring": "ring", "Reach": "reach", "Break it": "break_it"}
+PATHS = {
+    "Next word": "next_word",
+    "Attention": "attention",
+    "Ring": "ring",
+    "Reach": "reach",
+    "Inside a block": "inside_a_block",
+    "Break it": "break_it",
+}
 
 
 def link(title: str, **parts) -> str:

@@ -14,6 +14,7 @@ from app.attention.finding import cancel, find
 from app.attention.scores import read_scores
 from app.attention.sending import attention_payload, busy
 from app.break_it.sending import break_payload
+from app.inside_a_block.sending import token_payload
 from app.next_word.sending import next_word_payload
 from app.reach.asking import ask
 from app.reach.sending import reach_payload
@@ -39,6 +40,7 @@ PAYLOADS = {
     "ring": ring_payload,
     "reach": reach_payload,
     "residual": residual_payload,
+    "inside_a_block": token_payload,
     "break_it": break_payload,
 }
 
@@ -208,7 +210,8 @@ def test_the_check_finds_whatever_is_missing_added_or_of_another_type():
             tried += 1
             other = changed(whole, where, lambda at, name: at.__setitem__(name, {"no": {"such": 1}}))
             assert problems_of_payload(page, Parts(other, parts.arrays)) or where == ("settings",), where
-            if isinstance(where[-1], str) and where[:-1] not in (("labels",), ("extras", "queries")):
+            free = where[:-1] in (("labels",), ("extras", "queries")) or where[-2:-1] == ("marks",)  # any names
+            if isinstance(where[-1], str) and not free:
                 gone = changed(whole, where, lambda at, name: at.pop(name))
                 optional = where[0] == "facts" and where[-1] in ("outside", "outside_top", "left", "surprise", "exact")
                 assert bool(problems_of_payload(page, Parts(gone, parts.arrays))) != optional, where

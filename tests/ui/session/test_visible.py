@@ -8,6 +8,7 @@ import pytest
 from app import compute, wire_types
 from app.attention.sending import attention_payload
 from app.break_it.sending import break_payload
+from app.inside_a_block.sending import token_payload
 from app.next_word.sending import next_word_payload
 from app.reach.sending import reach_payload
 from app.residual.sending import residual_payload
@@ -26,6 +27,7 @@ PAGES = {
     "ring": ring_payload,
     "reach": reach_payload,
     "residual": residual_payload,
+    "inside_a_block": token_payload,
     "break_it": break_payload,
 }
 
