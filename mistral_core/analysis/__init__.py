@@ -2,6 +2,8 @@
 
 What is so by formula:      `accounting.py` parameters and bytes, `reach.py` who can be reached, and cut edges
 Attention, from a Trace:    `heads.py` what each head looks at, `flow.py` several layers together
+The residual stream:        `stream.py` what was added to it, `logit_lens.py` what each layer would say,
+                            `attribution.py` what each part adds to a logit, `patched_cell.py` one cell of another text
 A change and its effect:    `influence.py` where one is felt, `gradients.py` what passes through each cell,
                             `distance.py` how far over many words
 A word and its swap:        `swap.py` one measurement, `push_back.py` further and further away,

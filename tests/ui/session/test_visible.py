@@ -11,6 +11,7 @@ from app.break_it.sending import break_payload
 from app.inside_a_block.sending import token_payload
 from app.next_word.sending import next_word_payload
 from app.reach.sending import reach_payload
+from app.residual.sending import residual_payload
 from app.ring.sending import ring_payload
 from app.session import progress, state, visible
 from app.session.desk import Desk
@@ -29,6 +30,7 @@ PAGES = {
     "ring": ring_payload,
     "reach": reach_payload,
     "shared_heads": shared_heads_payload,
+    "residual": residual_payload,
     "inside_a_block": token_payload,
     "break_it": break_payload,
 }

@@ -10,6 +10,7 @@ from app.inside_a_block.picture import token_picture
 from app.navigation import ROOT
 from app.next_word.picture import next_word_picture
 from app.reach.picture import reach_picture
+from app.residual.picture import residual_picture
 from app.ring.picture import ring_picture
 from app.shared_heads.picture import shared_heads_picture
 from app.start.picture import start_picture
@@ -24,6 +25,7 @@ PICTURES = [
     ring_picture,
     reach_picture,
     shared_heads_picture,
+    residual_picture,
     token_picture,
     break_picture,
 ]
