@@ -63,7 +63,7 @@
  * @property {string} message  one sentence for the status; may be empty
  * @property {"model" | "recorded"} provenance  model = written now, recorded = a stored run
  * @property {number | null} tokens_per_second  how fast it is written; null = not known
- * @property {"start" | "next_word" | "attention" | "window" | "ring" | "reach" | "break_it"} picture  the page whose program draws it
+ * @property {"start" | "next_word" | "attention" | "window" | "ring" | "reach" | "shared_heads" | "break_it"} picture  the page whose program draws it
  * @property {string} run  names the run; a branch has another name
  * @property {"start" | "desk"} mode  the text and its bracket, or everything
  * @property {number} prefix  hash of the tokens before `from`, by which the browser notices that it holds other ones
@@ -75,6 +75,19 @@
  * @property {string} note  one sentence on what was not sent or not recorded; may be empty
  * @property {[string, string, number][]} tokens  text, printable form and id of each token contained
  * @property {Record<string, ArraySpec>} arrays  where each array lies
+ */
+
+/**
+ * A function of this program as it is written, for the panel that shows it beside a picture.
+ *
+ * @typedef {Object} Code
+ * @property {string} name  of the function, with its class
+ * @property {string} file  from the root of the repository
+ * @property {number} line  where it begins in that file, from 1
+ * @property {string} text  its source
+ * @property {Record<string, number[]>} marks  by what a step names, the lines of `text`, from 0, that do it
+ * @property {string} inference  what does the same in mistral-inference; may be empty
+ * @property {string} transformers  what does the same in Hugging Face's transformers; may be empty
  */
 
 /**

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from app.ring.asked_slot import model_is_there, slot_of
+from app.ring.asked_slot import slot_of
 from app.ring.forgotten import forgotten_header
 from app.ring.payload import records_slots, ring_parts
 from app.ring.state import NOBODY, RingState
 from app.session.desk import Desk
 from app.session.files import spec_of_recording
 from app.session.progress import coming
+from app.session.rereading import model_is_there
 from app.session.visible import Payload, visible_run
+from app.shared.source import source_of
+from mistral_core.attention import read_and_write
+
+MARKS = {
+    "one": ("if positions.shape[1] == 1:", "    ring.write(k, v, plan)\n        return"),
+    "more": ("keys = torch.cat(", "values = torch.cat(", "plan)\n    return keys"),
+}
+"""One token is written, then read; more are read, then written."""
 
 
 def ring_payload(desk: Desk) -> Payload:
@@ -34,6 +43,7 @@ def ring_payload(desk: Desk) -> Payload:
         forgotten=forgotten_header(page, record.name),
         single=records_slots(trace) or (measurable and not live),
         slot=slot_of(page, record, trace),
+        codes=[source_of(read_and_write, MARKS)],
         **visible.growth(),
     )
     return Payload(parts, visible.waiting)

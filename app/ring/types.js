@@ -76,6 +76,7 @@
  * @property {string} put  what the address would put in its place; may be empty
  * @property {MeasuringForgotten | FailedForgotten | Forgotten | null} forgotten  null = nothing was asked
  * @property {SlotHeader | null} slot  null = none was asked for
+ * @property {import("../kit/types.js").Code[]} codes  what writes and reads the ring; with the first tokens of a run, else empty
  */
 
 /**
@@ -89,7 +90,7 @@
  * @property {string} message  one sentence for the status; may be empty
  * @property {"model" | "recorded"} provenance  model = written now, recorded = a stored run
  * @property {number | null} tokens_per_second  how fast it is written; null = not known
- * @property {"start" | "next_word" | "attention" | "window" | "ring" | "reach" | "break_it"} picture  the page whose program draws it
+ * @property {"start" | "next_word" | "attention" | "window" | "ring" | "reach" | "shared_heads" | "break_it"} picture  the page whose program draws it
  * @property {string} run  names the run; a branch has another name
  * @property {"start" | "desk"} mode  the text and its bracket, or everything
  * @property {number} prefix  hash of the tokens before `from`, by which the browser notices that it holds other ones

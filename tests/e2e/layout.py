@@ -102,6 +102,17 @@ def _measured(page: Page) -> None:
     settled(page)
 
 
+def _taken(page: Page) -> None:
+    page.wait_for_selector(".page-shared-heads[data-ready='1'][data-stored='1']:not([data-away=''])")
+    settled(page)
+
+
+def _pictures(page: Page) -> None:
+    _taken(page)
+    page.locator("[data-part='view'] [data-value='maps']").click()
+    page.locator("[data-part='source'] summary").click()
+
+
 def _scene_of_break_it(kind: str) -> Callable[[Page], None]:
     def prepare(page: Page) -> None:
         _measured(page)
@@ -149,12 +160,14 @@ SCENES = (
     Scene("ring, chunks", "/ring", _scene_of_ring("chunks"), SOME_WIDTHS),
     Scene("ring, going back", "/ring", _scene_of_ring("rewind"), SOME_WIDTHS),
     Scene("reach", "/reach", _measured),
+    Scene("shared_heads", "/shared_heads?away=5:1", _taken),
+    Scene("shared_heads, pictures", "/shared_heads?away=5:1:keys", _pictures, SOME_WIDTHS),
     Scene("break_it", "/break_it", _measured),
     Scene("break_it, a slot", "/break_it", _scene_of_break_it("slot"), SOME_WIDTHS),
     Scene("break_it, a direction", "/break_it", _scene_of_break_it("add"), SOME_WIDTHS),
     *(
         Scene(f"{name}, compared", f"/{name}?beside=model%3Dstoryteller~near%253A4", _compared, SOME_WIDTHS)
-        for name in ("next_word", "attention", "ring", "reach")
+        for name in ("next_word", "attention", "ring", "reach", "shared_heads")
     ),
     *(
         Scene(f"test_the_paper, {name}", f"/test_the_paper?claim={name}", _judged, WIDTHS if first else SOME_WIDTHS)

@@ -10,6 +10,7 @@ from app.navigation import ROOT
 from app.next_word.picture import next_word_picture
 from app.reach.picture import reach_picture
 from app.ring.picture import ring_picture
+from app.shared_heads.picture import shared_heads_picture
 from app.start.picture import start_picture
 from app.window.picture import window_picture
 
@@ -21,6 +22,7 @@ PICTURES = [
     window_picture,
     ring_picture,
     reach_picture,
+    shared_heads_picture,
     break_picture,
 ]
 INCLUDE = re.compile(r"<!-- include (\S+) -->")
