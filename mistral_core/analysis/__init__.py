@@ -8,9 +8,9 @@ A word and its swap:        `swap.py` one measurement, `push_back.py` further an
                             `forgotten.py` after it has left every ring, `example.py` the strongest of many,
                             `cases.py` the sentences
 Attention against effect:   `disagreement.py`
-The window, measured:       `countable.py` by hand, `mask_reading.py` scores that are masked, `four_ways.py` against a cut
-                            text, `imposed_window.py` without training, `chunked.py` chunks and the order of writing,
-                            `allocations.py` bytes, `padding.py` batches, `published_windows.py` other families
+The window, measured:       `countable.py` by hand, `mask_reading.py` scores that are masked, `four_ways.py` against a
+                            cut text, `imposed_window.py` without training, `chunked.py` chunks and the order of
+                            writing, `allocations.py` bytes, `padding.py` batches, `published_windows.py` other families
 Quality:                    `evaluation.py` bits per byte, `relay.py` symbols handed on
 And `progress.py`, how a long measurement says how far it is.
 """
