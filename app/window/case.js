@@ -64,7 +64,7 @@ export class Case {
         ...(which
           ? [
               el("b", {}, `${reach} back, ${seen} tokens.`),
-              ` Were a token to see W + 1 = ${window} keys, W back in each layer, the paper’s 2 × 3 = 6 would be right. `,
+              ` Were a token to see W + 1 = ${window} keys, W back a layer, the paper’s 2 × 3 = 6 would be right. `,
               "Its cache holds W, so it is not: choose W keys again.",
             ]
           : [

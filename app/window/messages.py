@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 import numpy as np
 
-from app.shared.messages import At, ModelShape, Place, Token
+from app.shared.messages import At, Code, ModelShape, Place, Token
 from app.wire import Dims
 
 Work = tuple[int, int, str]
@@ -50,6 +50,7 @@ class WindowHeader(TypedDict):
     against: Annotated[Literal["", "trained", "W"], "which reading the change is measured against; empty = none"]
     reading: Annotated[Work | None, "of a reading under way: steps done, in all, what is done"]
     cases: Annotated[list[CaseHeader], "the countable case with W and with W + 1"]
+    codes: Annotated[list[Code], "the functions that say what may be seen, and what is stored"]
 
 
 class WindowArrays(TypedDict):

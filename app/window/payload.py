@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from app.shared.messages import Place
+from app.shared.messages import Code, Place
 from app.shared.run_payload import RunLike, model_shape
 from app.window.messages import WindowHeader, Work
 from app.window.question import Choice, widest_choice
@@ -76,12 +76,13 @@ def window_parts(
     can_measure: bool = True,
     at: Place | None = None,
     reading: Work | None = None,
+    codes: Sequence[Code] = (),
 ) -> Parts:
     """The text and what is known of it.
 
     Args:
         measured: `None` = not read yet, or not to be read. cases: with W and with W + 1.
-        reading: of work under way: steps done, in all, and what is done.
+        reading: of work under way: steps done, in all, and what is done. codes: functions that the picture shows.
 
     Raises:
         ValueError: a window that cannot be chosen.
@@ -107,6 +108,7 @@ def window_parts(
         "against": measured.against if measured else "",
         "reading": reading,
         "cases": [{"window": case.window, "reach": case.reach, "paper": case.paper} for case in cases],
+        "codes": list(codes),
     }
     arrays = {
         "case_pattern": np.stack([case.pattern for case in cases]).astype(np.float32),

@@ -1,6 +1,7 @@
 // One row of the mask, as a table: the keys that the chosen query meets, scores, whether they may be seen, and weights.
 
-import { el } from "../kit/dom.js";
+import { SourcePanel } from "../kit/source.js";
+import { closest, el } from "../kit/dom.js";
 import { csv, save } from "../kit/csv.js";
 import { grouped, percent, plural } from "../kit/format.js";
 import { rowsOf, why } from "./run.js";
@@ -22,6 +23,12 @@ export class Row {
   constructor(page) {
     this.page = page;
     this.drawn = "";
+    this.source = new SourcePanel(page.part("source"));
+    this.plan = new SourcePanel(page.part("source-plan"));
+    page.part("row").addEventListener("pointerover", (event) => {
+      const row = closest(event, "tr[data-why]");
+      this.source.show("allowed", row?.dataset.why ?? "allowed");
+    });
     page.part("save-row").addEventListener("click", () => this.save());
   }
 
@@ -33,6 +40,9 @@ export class Row {
     page
       .part("row-title")
       .replaceChildren("What ", el("b", { class: "mx-q mx-serif" }, run.labels[t]), ` at ${t} may see`);
+    for (const panel of [this.source, this.plan]) panel.take(run.meta.codes);
+    this.source.show("allowed", this.source.mark || "allowed");
+    this.plan.show("KVCache.plan", "stored");
     const state = [run.id, run.count, t, layer, head, window, page.fresh].join();
     const made = page.weights(t);
     if (this.drawn !== state) this.table(run, made, rowsOf(t, run.count, window, sinks, ROOM));
@@ -63,7 +73,7 @@ export class Row {
       const hidden = seen === "future" || seen === "older";
       return el(
         "tr",
-        { class: hidden ? "win-hidden" : key === t ? "win-own" : "", "data-key": key },
+        { class: hidden ? "win-hidden" : key === t ? "win-own" : "", "data-key": key, "data-why": seen },
         el("th", { scope: "row", class: "mx-serif" }, run.labels[key].trim() || "·"),
         el("td", {}, key > t ? `−${key - t}` : String(t - key)),
         el("td", {}, made ? made.scores[key].toFixed(2) : "…"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from app.session.desk import Desk
 from app.session.progress import writing
@@ -10,12 +11,22 @@ from app.session.rereading import refusal
 from app.session.sentence import sentence
 from app.session.visible import Payload, VisibleRun, run_named, visible_run
 from app.session.work import Work
+from app.shared.messages import Code
+from app.shared.source import source_of
 from app.window.measure import cases, measure
 from app.window.messages import Ask
 from app.window.payload import MOST_TOKENS, Measured, layers_sent, window_parts
 from app.window.question import Choice, choice_from_query
 from app.window.state import RunQuestions, WindowState
 
+SEEN = {
+    "allowed": "near = q - k < window",
+    "kept": "(k < sinks)",
+    "future": "(k <= q)",
+    "older": "near = q - k < window",
+}
+"""By why a key is seen or not, the line of `mask.allowed` that says so."""
+STORED = {"stored": "self._plan(positions, after, window)"}
 PATIENCE = 0.25
 """Seconds that a picture waits for a reading; after them it says how far the work is."""
 LATER = "Scores come when the text has been written."
@@ -45,8 +56,18 @@ def window_payload(desk: Desk) -> Payload:
         can_measure=not problem,
         at=desk.at.get(record.name),
         reading=work.progress if work is not None and work.running else None,
+        codes=codes(),
     )
     return Payload(parts, visible.waiting, unfinished=work is not None and work.running)
+
+
+@lru_cache(maxsize=1)
+def codes() -> tuple[Code, Code]:
+    """The source of the function that masks, and of the one that says what is stored."""
+    from mistral_core.kv_cache import KVCache
+    from mistral_core.mask import allowed
+
+    return source_of(allowed, SEEN), source_of(KVCache.plan, STORED)
 
 
 def busy(desk: Desk) -> bool:

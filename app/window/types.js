@@ -41,6 +41,7 @@
  * @property {"" | "trained" | "W"} against  which reading the change is measured against; empty = none
  * @property {[number, number, string] | null} reading  of a reading under way: steps done, in all, what is done
  * @property {CaseHeader[]} cases  the countable case with W and with W + 1
+ * @property {import("../kit/types.js").Code[]} codes  the functions that say what may be seen, and what is stored
  * @property {Record<string, import("../kit/types.js").ArraySpec>} arrays  where each array lies
  */
 

@@ -30,7 +30,7 @@ def test_a_visitor_counts_the_case_and_finds_the_scores_of_the_model(visit):
     t, layer = int(data["t"]), int(data["layer"])
     assert "4 back, 5 tokens" in page.locator("[data-part=case-words]").inner_text()
     assert page.locator("[data-part=case] .win-arrow").count() == 12
-    assert page.locator("[data-part=case] .win-felt").all_inner_texts()[:4] == ["0"] * 4
+    assert page.locator("[data-part=case] .win-felt").all_text_contents()[:4] == ["0"] * 4
     trace = compute.recording()
     made = read_mask(compute.load(trace.model_name).model, trace.token_ids.tolist(), (layer,))
     for back in (0, 3, 15, 17):

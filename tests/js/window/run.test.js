@@ -52,6 +52,7 @@ const HEADER = {
   against: "",
   reading: null,
   cases: [],
+  codes: [],
   arrays: {},
 };
 /** @type {WindowArrays} */

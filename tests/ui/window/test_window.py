@@ -149,3 +149,19 @@ def test_of_a_long_text_the_beginning_is_read(recorded, monkeypatch):
     assert len(header["tokens"]) == arrays["queries"].shape[1] == 30
     assert header["total"] == len(recorded.trace) and "first 30 tokens of 271" in header["message"]
     assert window_payload(made).unfinished is False
+
+
+def test_the_code_beside_the_picture_is_the_code_that_runs(desk):
+    from mistral_core.mask import allowed
+
+    seen, stored = sent(desk).header["codes"]
+    assert (seen["name"], stored["name"]) == ("allowed", "KVCache.plan") and seen["file"] == "mistral_core/mask.py"
+    assert seen["line"] == allowed.__code__.co_firstlineno
+    lines = seen["text"].splitlines()
+    assert [lines[line].strip() for line in seen["marks"]["future"]] == ["visible = (k >= 0) & (k <= q)"]
+    assert seen["marks"]["older"] == seen["marks"]["allowed"] and set(seen["marks"]) == {
+        "allowed",
+        "kept",
+        "future",
+        "older",
+    }
