@@ -2,6 +2,7 @@
 
 import { BEHIND, BOXES, inWords } from "./boxes.js";
 import { closest, el } from "../kit/dom.js";
+import { percent, quoted, shorten } from "../kit/format.js";
 import { layOut, paint, topOf } from "./strip.js";
 
 /** @import TokenPage from "./page.js" */
@@ -35,6 +36,7 @@ export class Diagram {
     const { run, t, layer, box, colour } = this.player;
     if (this.theme !== colour.card) this.painted = new WeakMap();
     this.theme = colour.card;
+    this.player.part("beyond").textContent = this.beyond();
     for (const { id, title } of BOXES) {
       const { button, canvas, range } = this.drawn.get(id) ?? this.missing(id);
       const numbers = run.numbers(t, layer, id);
@@ -49,6 +51,14 @@ export class Diagram {
       range.textContent = words;
       button.setAttribute("aria-label", `${title}: ${numbers ? `${inWords(id, numbers.shape)}, ` : ""}${words}`);
     }
+  }
+
+  /** What comes between this layer and the end. */
+  beyond() {
+    const { run, layer } = this.player;
+    const next = layer + 2;
+    if (layer === run.layers - 1) return "this was the last layer";
+    return next === run.layers ? `then layer ${next}` : `then layers ${next} to ${run.layers}`;
   }
 
   /** @param {string} id
@@ -67,8 +77,10 @@ export class Diagram {
   words(id, numbers, top) {
     const { run, t, layer } = this.player;
     if (id === "logits") {
-      const best = run.tokens.get(t)?.ending?.top[0];
-      return best ? `“${best.label.trim() || "␣"}” ${(100 * best.probs[0]).toFixed(0)} %` : "";
+      const top = run.tokens.get(t)?.ending?.top.slice(0, 3) ?? [];
+      return top
+        .map(({ label, probs }) => `${quoted(shorten(label.trim() || "␣", 12))} ${percent(probs[0])}`)
+        .join("\n");
     }
     if (!numbers) return "";
     if (id === "ring") return `slot ${run.slot(t, run.slotsOf(layer))}`;

@@ -10,9 +10,8 @@ import { numbered, Playhead } from "../kit/playhead.js";
 import { RopePanel } from "./rope_panel.js";
 import { ScorePanel } from "./score_panel.js";
 import { SourcePanel } from "../kit/source.js";
-import { TextPanel } from "../kit/text.js";
 import { TokenRun } from "./run.js";
-import { TokenTimeline } from "./timeline.js";
+import { SeenText, TokenTimeline } from "./parts.js";
 import { WorkedCard } from "./worked_card.js";
 import { clamp, grouped, quoted, shorten } from "../kit/format.js";
 import { coming, firstStep, keepPlace, placeOf, takePlace } from "../kit/places.js";
@@ -44,8 +43,8 @@ export default class TokenPage extends Playhead {
     this.mounted = performance.now();
     /** From then to the first numbers, ms. */
     this.openMs = NaN;
-    /** @type {TextPanel<TokenPage>} */
-    this.text = new TextPanel(this);
+    /** @type {SeenText} */
+    this.text = new SeenText(this);
     this.timeline = new TokenTimeline(this);
     this.diagram = new Diagram(this);
     this.boxCard = new BoxCard(this);
@@ -103,7 +102,7 @@ export default class TokenPage extends Playhead {
   /** @param {TokenRun} run
    * @returns {[number, string][]} */
   headOptions({ meta: { model } }) {
-    return [[-1, "first"], ...numbered(model.n_heads)];
+    return [[-1, "any"], ...numbered(model.n_heads)];
   }
 
   /** The head whose numbers are looked at first. */
@@ -332,7 +331,11 @@ export default class TokenPage extends Playhead {
     const word = el("b", { class: "mx-q mx-serif" }, quoted(shorten(run.labels[t]?.trim() || "␣", 18)));
     this.part("picture-title").replaceChildren(word, ` in layer ${layer + 1} of ${run.layers}`);
     this.part("picture-badge").textContent = this.meta?.status === "recorded" ? "recorded" : "model";
-    this.part("text-legend").textContent = "click a word to follow it";
+    const sample = el("span", { class: "mx-tok mx-sample" }, el("span", { class: "mx-w", "data-h": 1 }, "seen"));
+    this.part("text-legend").replaceChildren(
+      sample,
+      ` by ${quoted(shorten(run.labels[t]?.trim() || "␣", 10))} in layer ${layer + 1}`,
+    );
   }
 
   drawPointed() {

@@ -16,8 +16,9 @@ from app.session.visible import Payload, run_named, visible_run
 from app.wire import Parts
 from mistral_core.trace.trace import Trace
 
-PATIENCE = 0.2
-"""Seconds that a picture waits for a reading; after them it says how far it is."""
+PATIENCE = 0.6
+"""Seconds that a picture waits for a reading that it has begun: a text of the bundled model is read in less. One that
+takes longer says how far it is, at every look."""
 LOOK = "look"
 """The answer, as a part of what is delivered; its key is the number of the look."""
 
@@ -64,8 +65,10 @@ def _answer(page: InsideState, record: Record, trace: Trace, look: Look) -> tupl
     wanted = json.dumps([trace.model_hash[:8], record.name, look, _following(trace, look)])
     if page.answer is not None and page.answer[0] == wanted:
         return page.answer[1], False
+    before = page.reading
     work = reading_of(page, record, trace, look["t"])
-    work.task.join(PATIENCE)
+    if page.reading is not before:
+        work.task.join(PATIENCE)
     if work.running:
         done, total, doing = work.progress
         text = f"{doing or 'reading the text again'}: {done:,} of {total:,} …"

@@ -102,7 +102,7 @@ def _row(module: str, norm: str) -> Callable[[Place, str, Cell], Worked]:
         row = cell[0] if len(cell) == 1 else cell[0] * at.inside.config.head_dim + cell[1]
         gain = cast(nn.Module, getattr(block, norm)).weight
         left = at.of(norm) * _numbers(cast(Tensor, gain))
-        return at.make(box, cell, left, _numbers(matrix[row]), names=("normalised x gain", f"{name}, row {row}"))
+        return at.make(box, cell, left, _numbers(matrix[row]), names=("normalised × gain", f"{name}, row {row}"))
 
     return work
 
@@ -222,7 +222,7 @@ def _gated(at: Place, box: str, cell: Cell) -> Worked:
 def _logit(at: Place, box: str, cell: Cell) -> Worked:
     left = at.of("final_norm") * _numbers(at.model.norm.weight)
     output = at.model.tok_embeddings if at.model.output is None else at.model.output
-    names = ("normalised x gain", f"output, row {cell[0]}")
+    names = ("normalised × gain", f"output, row {cell[0]}")
     return at.make(box, cell, left, _numbers(cast(nn.Linear, output).weight[cell[0]]), names=names)
 
 
