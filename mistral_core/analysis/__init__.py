@@ -10,6 +10,9 @@ A word and its swap:        `swap.py` one measurement, `push_back.py` further an
                             `forgotten.py` after it has left every ring, `example.py` the strongest of many,
                             `cases.py` the sentences
 Attention against effect:   `disagreement.py`
+The window, measured:       `countable.py` by hand, `mask_reading.py` scores that are masked, `four_ways.py` against a
+                            cut text, `imposed_window.py` without training, `chunked.py` chunks and their order,
+                            `allocations.py` bytes, `padding.py` batches, `published_windows.py` other families
 Inside a block:             `inside.py` everything that a token makes, `worked.py` one number from its inputs
                             (`worked_cell.py` what that is), `score_split.py` why one attention score
 Quality:                    `evaluation.py` bits per byte, `relay.py` symbols handed on

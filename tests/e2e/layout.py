@@ -102,6 +102,17 @@ def _measured(page: Page) -> None:
     settled(page)
 
 
+def _taken(page: Page) -> None:
+    page.wait_for_selector(".page-shared-heads[data-ready='1'][data-stored='1']:not([data-away=''])")
+    settled(page)
+
+
+def _pictures(page: Page) -> None:
+    _taken(page)
+    page.locator("[data-part='view'] [data-value='maps']").click()
+    page.locator("[data-part='source'] summary").click()
+
+
 def _looked_inside(page: Page) -> None:
     page.wait_for_selector("[data-ready='1'][data-numbers='1'][data-worked='1']")
     settled(page)
@@ -173,10 +184,14 @@ SCENES = (
     Scene("next_word", "/next_word", _ready),
     Scene("attention", "/attention", _read),
     Scene("attention, numbers", "/attention", _numbers, SOME_WIDTHS),
+    Scene("window", "/window", _measured),
+    Scene("window, one key more", "/window?plus=1&w=8", _measured, SOME_WIDTHS),
     Scene("ring", "/ring", _ready),
     Scene("ring, chunks", "/ring", _scene_of_ring("chunks"), SOME_WIDTHS),
     Scene("ring, going back", "/ring", _scene_of_ring("rewind"), SOME_WIDTHS),
     Scene("reach", "/reach", _measured),
+    Scene("shared_heads", "/shared_heads?away=5:1", _taken),
+    Scene("shared_heads, pictures", "/shared_heads?away=5:1:keys", _pictures, SOME_WIDTHS),
     Scene("inside_a_block", "/inside_a_block", _looked_inside),
     Scene("inside_a_block, scores", "/inside_a_block", _scene_of_block("scores"), SOME_WIDTHS),
     Scene("inside_a_block, turned", "/inside_a_block", _scene_of_block("rot_q"), SOME_WIDTHS),
@@ -187,7 +202,7 @@ SCENES = (
     Scene("break_it, a direction", "/break_it", _scene_of_break_it("add"), SOME_WIDTHS),
     *(
         Scene(f"{name}, compared", f"/{name}?beside=model%3Dstoryteller~near%253A4", _compared, SOME_WIDTHS)
-        for name in ("next_word", "attention", "ring", "reach")
+        for name in ("next_word", "attention", "ring", "reach", "shared_heads")
     ),
     *(
         Scene(f"test_the_paper, {name}", f"/test_the_paper?claim={name}", _judged, WIDTHS if first else SOME_WIDTHS)

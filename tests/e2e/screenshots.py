@@ -26,7 +26,7 @@ WHOLE = """() => {
 }"""
 """Both pictures have all of their texts."""
 BESIDE = "beside=model%3Dstoryteller~near%253A4"
-COMPARED = ("next_word", "attention", "ring", "reach")
+COMPARED = ("next_word", "attention", "window", "ring", "reach", "shared_heads")
 
 
 def pictures() -> dict[str, str]:
@@ -58,7 +58,15 @@ def prepare(page: Page, url: str, name: str, path: str = "") -> None:
     elif name.endswith("compared"):
         page.wait_for_selector("[data-beside='1'] >> nth=1")
         page.wait_for_function(WHOLE)
-    elif name.split("-", maxsplit=1)[0] in ("attention", "ring", "reach", "inside_a_block", "break_it"):
+    elif name.partition("-")[0] in (
+        "attention",
+        "window",
+        "ring",
+        "reach",
+        "shared_heads",
+        "inside_a_block",
+        "break_it",
+    ):
         page.wait_for_timeout(5000)  # the run is written, then what the page measures
     settled(page)
     page.wait_for_timeout(900)
