@@ -71,11 +71,11 @@ def residual_stream(desk: Desk) -> None:
     )
 
 
+# By name in the address, what it is called and what draws it; the first one is shown where none is asked for.
 VIEWS: Mapping[str, tuple[str, Callable[[Desk], None]]] = {
     "token": ("One token", one_token),
     "stream": ("The residual stream", residual_stream),
 }
-"""By name in the address, what it is called and what draws it; the first one is shown where none is asked for."""
 
 desk = state.desk()
 query = st.query_params.to_dict()

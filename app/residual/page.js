@@ -51,6 +51,8 @@ export default class ResidualPage extends Surface {
     this.cell = null;
     /** @type {Cell | null} the cell over which a hand holds another one */
     this.aimed = null;
+    /** Whether the visitor has stepped in this run: before, the place is the one that Python says. */
+    this.moved = false;
     this.asked = 0;
     this.mounted = performance.now();
     /** From then to the first lens, ms.
@@ -128,7 +130,8 @@ export default class ResidualPage extends Surface {
     this.store.take(header, arrays);
     const before = first ? null : this.patched;
     this.run = new ResidualRun(header, this.store);
-    if (first) this.enter(header);
+    if (first) this.moved = false;
+    if (!this.moved) this.enter(header, first);
     if (first || header.asked >= this.asked) {
       this.asked = header.asked;
       this.pins = [...header.pins];
@@ -150,16 +153,18 @@ export default class ResidualPage extends Surface {
   }
 
   /** Begins where Python says, or where the hand was on the page before.
-   * @param {ResidualHeader} header */
-  enter(header) {
-    const place = unreported(header.run);
+   * @param {ResidualHeader} header
+   * @param {boolean} first  whether the run is new here */
+  enter(header, first) {
+    const place = first ? unreported(header.run) : null;
     const { t, layer, head } = place ?? header.at;
     this.t = clamp(t, 0, header.tokens.length - 1);
     this.row = clamp(layer + 1, 0, header.model.n_layers);
     this.head = clamp(head, -1, header.model.n_heads - 1);
     this.partAt = 2 * this.layer + 1;
-    this.wanted = this.minus = null;
+    if (first) this.wanted = this.minus = null;
     if (place) {
+      this.moved = true;
       place.reported = spot(place);
       this.rest();
     }
@@ -174,8 +179,8 @@ export default class ResidualPage extends Surface {
     const to = clamp(row, 0, run.layers);
     if (t === this.t && to === this.row) return;
     if (to !== this.row) this.partAt = to ? 2 * to - (this.partAt % 2) : 0;
-    if (to && this.partAt === 0) this.partAt = 2 * to - 1;
     [this.t, this.row] = [t, to];
+    this.moved = true;
     this.rest();
     this.draw();
   }
@@ -185,6 +190,7 @@ export default class ResidualPage extends Surface {
   choosePart(index) {
     this.partAt = index;
     this.row = Math.ceil(index / 2);
+    this.moved = true;
     this.rest();
     this.draw();
   }
@@ -192,6 +198,7 @@ export default class ResidualPage extends Surface {
   /** @param {number} head */
   chooseHead(head) {
     this.head = head === this.head ? -1 : head;
+    this.moved = true;
     this.rest();
     this.draw();
   }

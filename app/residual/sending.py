@@ -58,13 +58,13 @@ def busy(desk: Desk) -> bool:
 
 
 def _place(desk: Desk, visible: VisibleRun) -> Place:
-    """Where the visitor is; at first a few words after the prompt, in the last layer."""
+    """Where the visitor is; at first a few words after the prompt, half way up."""
     trace = visible.trace
     place = desk.at.get(visible.record.name)
     if place is not None and 0 <= place["t"] < len(trace):
         return {**place, "layer": min(place["layer"], trace.config.n_layers - 1)}
     t = max(0, min(trace.n_prompt + 4, len(trace) - 2))
-    return {"t": t, "layer": trace.config.n_layers - 1, "head": -1}
+    return {"t": t, "layer": (trace.config.n_layers - 1) // 2, "head": -1}
 
 
 def _measured(
