@@ -17,9 +17,13 @@ DESK = "desk"
 START_PICTURE = "start"
 NEXT_WORD_PICTURE = "next_word"
 ATTENTION_PICTURE = "attention"
+WINDOW_PICTURE = "window"
 RING_PICTURE = "ring"
 REACH_PICTURE = "reach"
 SHARED_HEADS_PICTURE = "shared_heads"
+RESIDUAL_PICTURE = "residual"
+INSIDE_PICTURE = "inside_a_block"
+INSIDE_VIEW = "inside view"
 BREAK_PICTURE = "break_it"
 
 PROMPT = "prompt"
@@ -56,6 +60,11 @@ OWN_TEXT = "own text"
 OWN_TEXT_LARGE = "own text large"
 OWN_TEXT_WORK = "own text work"
 OWN_TEXT_FILE = "own text file"
+
+WINDOW_EXPERIMENT = "window experiment"
+WINDOW_WORK = "window work"
+WINDOW_FIGURE = "window figure"
+WINDOW_OTHER_FIGURE = "window other figure"
 
 COMPARE_WAY = "compare way"
 COMPARE_MODEL = "compare model"
@@ -108,6 +117,11 @@ def window_of(model: str) -> str:
 def sinks_of(model: str) -> str:
     """The key of the first tokens that are kept beside it."""
     return f"sinks {model}"
+
+
+def window_field(run: str, what: str) -> str:
+    """The key of a field of an experiment on the page window: each run has its own."""
+    return f"window {what} {run}"
 
 
 def row_of(claim: str) -> str:

@@ -113,6 +113,20 @@ def _pictures(page: Page) -> None:
     page.locator("[data-part='source'] summary").click()
 
 
+def _looked_inside(page: Page) -> None:
+    page.wait_for_selector("[data-ready='1'][data-numbers='1'][data-worked='1']")
+    settled(page)
+
+
+def _scene_of_block(box: str) -> Callable[[Page], None]:
+    def prepare(page: Page) -> None:
+        _looked_inside(page)
+        page.locator(f"[data-box='{box}']").first.click()
+        settled(page)
+
+    return prepare
+
+
 def _scene_of_break_it(kind: str) -> Callable[[Page], None]:
     def prepare(page: Page) -> None:
         _measured(page)
@@ -154,12 +168,17 @@ SCENES = (
     Scene("next_word", "/next_word", _ready),
     Scene("attention", "/attention", _read),
     Scene("attention, numbers", "/attention", _numbers, SOME_WIDTHS),
+    Scene("window", "/window", _measured),
+    Scene("window, one key more", "/window?plus=1&w=8", _measured, SOME_WIDTHS),
     Scene("ring", "/ring", _ready),
     Scene("ring, chunks", "/ring", _scene_of_ring("chunks"), SOME_WIDTHS),
     Scene("ring, going back", "/ring", _scene_of_ring("rewind"), SOME_WIDTHS),
     Scene("reach", "/reach", _measured),
     Scene("shared_heads", "/shared_heads?away=5:1", _taken),
     Scene("shared_heads, pictures", "/shared_heads?away=5:1:keys", _pictures, SOME_WIDTHS),
+    Scene("inside_a_block", "/inside_a_block", _looked_inside),
+    Scene("inside_a_block, scores", "/inside_a_block", _scene_of_block("scores"), SOME_WIDTHS),
+    Scene("inside_a_block, turned", "/inside_a_block", _scene_of_block("rot_q"), SOME_WIDTHS),
     Scene("break_it", "/break_it", _measured),
     Scene("break_it, a slot", "/break_it", _scene_of_break_it("slot"), SOME_WIDTHS),
     Scene("break_it, a direction", "/break_it", _scene_of_break_it("add"), SOME_WIDTHS),

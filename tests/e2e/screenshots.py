@@ -26,7 +26,7 @@ WHOLE = """() => {
 }"""
 """Both pictures have all of their texts."""
 BESIDE = "beside=model%3Dstoryteller~near%253A4"
-COMPARED = ("next_word", "attention", "ring", "reach", "shared_heads")
+COMPARED = ("next_word", "attention", "window", "ring", "reach", "shared_heads")
 
 
 def pictures() -> dict[str, str]:
@@ -57,7 +57,7 @@ def prepare(page: Page, url: str, name: str, path: str = "") -> None:
     elif name.endswith("compared"):
         page.wait_for_selector("[data-beside='1'] >> nth=1")
         page.wait_for_function(WHOLE)
-    elif name in ("attention", "ring", "reach", "shared_heads", "break_it"):
+    elif name in ("attention", "window", "ring", "reach", "shared_heads", "inside_a_block", "break_it"):
         page.wait_for_timeout(5000)  # the run is written, then what the page measures
     settled(page)
     page.wait_for_timeout(900)
