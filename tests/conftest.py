@@ -65,6 +65,13 @@ class ByteTokenizer:
         return f"<{token_id}>"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where two processes share the tests: a file stays in one, for its fixtures; so do those that share a server."""
+    for item in items:
+        shares_server = {"app", "visit"} & set(getattr(item, "fixturenames", ()))
+        item.add_marker(pytest.mark.xdist_group("one server" if shares_server else str(item.path)))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
     """Bitwise comparisons need the same number of threads, and two workers share few cores."""

@@ -78,6 +78,19 @@
  */
 
 /**
+ * A function of this program as it is written, for the panel that shows it beside a picture.
+ *
+ * @typedef {Object} Code
+ * @property {string} name  of the function, with its class
+ * @property {string} file  from the root of the repository
+ * @property {number} line  where it begins in that file, from 1
+ * @property {string} text  its source
+ * @property {Record<string, number[]>} marks  by what a step names, the lines of `text`, from 0, that do it
+ * @property {string} inference  what does the same in mistral-inference; may be empty
+ * @property {string} transformers  what does the same in Hugging Face's transformers; may be empty
+ */
+
+/**
  * One row for each token of the payload, in the order of the text.
  *
  * @typedef {Object} RunArrays

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 import numpy as np
 
-from app.shared.messages import Ack, At, Need, OfRun, OfRunHere, RunArrays, RunHeader
+from app.shared.messages import Ack, At, Code, Need, OfRun, OfRunHere, RunArrays, RunHeader
 from app.wire import Dims
 
 
@@ -80,6 +80,7 @@ class Beside(TypedDict):
     put: Annotated[str, "what the address would put in its place; may be empty"]
     forgotten: Annotated[MeasuringForgotten | FailedForgotten | Forgotten | None, "null = nothing was asked"]
     slot: Annotated[SlotHeader | None, "null = none was asked for"]
+    codes: Annotated[list[Code], "what writes and reads the ring; with the first tokens of a run, else empty"]
 
 
 class RingHeader(RunHeader):

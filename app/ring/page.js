@@ -11,6 +11,7 @@ import { SlotPanel } from "./slot.js";
 import { clamp, grouped, plural, quoted, shorten } from "../kit/format.js";
 import { span } from "./plans.js";
 import { el, legend, segmented } from "../kit/dom.js";
+import { SourcePanel } from "../kit/source.js";
 import { term } from "../kit/terms.js";
 import { lead } from "../kit/together.js";
 import { coming, firstStep, keepPlace, placeOf, takePlace } from "../kit/places.js";
@@ -59,6 +60,7 @@ export default class RingPage extends Playhead {
     this.scenes = new Scenes(this);
     this.forgotten = new ForgottenPanel(this);
     this.timeline = new HeldTimeline(this);
+    this.source = new SourcePanel(this.part("source"));
     this.bind({
       "chunk-back": () => this.scenes.move(-1),
       "chunk-on": () => this.scenes.move(1),
@@ -323,6 +325,8 @@ export default class RingPage extends Playhead {
     const gone = Number.isFinite(run.largest) ? Math.max(0, t - run.largest + 1 - run.sinks) : 0;
     lines.push(gone ? [`left all rings: ${plural(gone, "token")}`] : ["no token has left the rings yet"]);
     this.part("step").replaceChildren(...lines.map((line) => el("p", {}, ...line)));
+    this.source.take(run.codes);
+    this.source.show("read_and_write", t < run.meta.n_prompt ? "more" : "one");
   }
 
   drawPointed() {

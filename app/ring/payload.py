@@ -12,12 +12,14 @@ Source: slot = position mod W: "Mistral 7B" (arXiv 2310.06825) section 2, "Rolli
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from app.ring.messages import Beside, FailedForgotten, Forgotten, MeasuringForgotten
+from app.shared.messages import Code
 from app.shared.run_payload import run_parts
 from app.wire import Parts
 from mistral_core.config import MistralConfig
@@ -58,6 +60,7 @@ def ring_parts(
     forgotten: MeasuringForgotten | FailedForgotten | Forgotten | None = None,
     single: bool = False,
     slot: Slot | None = None,
+    codes: Sequence[Code] = (),
     **growth: Any,
 ) -> Parts:
     """Tokens `[start, stop)` of a run with their keys and values.
@@ -70,6 +73,7 @@ def ring_parts(
         forgotten: the state of the measurement.
         single: whether the numbers of one slot can be had on request where those of the run are not sent.
         slot: the answer to such a request.
+        codes: the functions that write and read the ring, sent with the first tokens.
 
     Raises:
         ValueError: as `run_parts`.
@@ -91,6 +95,7 @@ def ring_parts(
         "put": put,
         "forgotten": forgotten,
         "slot": None if slot is None else {"layer": slot.layer, "position": slot.position, "text": slot.text},
+        "codes": [] if start else list(codes),
     }
     if slot is not None and slot.keys is not None and slot.values is not None:
         arrays |= {"slot_keys": slot.keys.astype(np.float32), "slot_values": slot.values.astype(np.float32)}

@@ -4,6 +4,7 @@
 
 import { Column, Run } from "../kit/run.js";
 
+/** @import { Code } from "../kit/types.js" */
 /** @import { RingArrays, RingHeader, SlotHeader } from "./types.js" */
 /** @typedef {import("../kit/wire.js").Payload<RingHeader, RingArrays>} RingPayload */
 
@@ -25,12 +26,15 @@ export class RingRun extends Run {
     this.kv = null;
     /** @type {SlotHeader & { dim: number, keys: Float32Array, values: Float32Array } | null} */
     this.one = null;
+    /** @type {Code[]} */
+    this.codes = [];
     this.largest = Infinity;
     this.oneWindow = false;
   }
 
   /** @param {RingHeader} header @param {RingArrays} arrays @param {number} skip */
   append(header, arrays, skip) {
+    if (header.beside.codes.length) this.codes = header.beside.codes;
     if (arrays.keys && arrays.values) {
       const { n_kv_heads, head_dim } = header.beside.kv_shape;
       const stride = header.model.n_layers * n_kv_heads * head_dim;

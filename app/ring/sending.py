@@ -10,6 +10,14 @@ from app.session.desk import Desk
 from app.session.files import spec_of_recording
 from app.session.progress import coming
 from app.session.visible import Payload, visible_run
+from app.shared.source import source_of
+from mistral_core.attention import read_and_write
+
+MARKS = {
+    "one": ("if positions.shape[1] == 1:", "    ring.write(k, v, plan)\n        return"),
+    "more": ("keys = torch.cat(", "values = torch.cat(", "plan)\n    return keys"),
+}
+"""One token is written, then read; more are read, then written."""
 
 
 def ring_payload(desk: Desk) -> Payload:
@@ -34,6 +42,7 @@ def ring_payload(desk: Desk) -> Payload:
         forgotten=forgotten_header(page, record.name),
         single=records_slots(trace) or (measurable and not live),
         slot=slot_of(page, record, trace),
+        codes=[source_of(read_and_write, MARKS)],
         **visible.growth(),
     )
     return Payload(parts, visible.waiting)

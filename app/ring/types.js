@@ -76,6 +76,7 @@
  * @property {string} put  what the address would put in its place; may be empty
  * @property {MeasuringForgotten | FailedForgotten | Forgotten | null} forgotten  null = nothing was asked
  * @property {SlotHeader | null} slot  null = none was asked for
+ * @property {import("../kit/types.js").Code[]} codes  what writes and reads the ring; with the first tokens of a run, else empty
  */
 
 /**

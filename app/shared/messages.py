@@ -85,6 +85,18 @@ class RunHeader(TokenRange, Growth):
     tokens: Annotated[list[Token], "text, printable form and id of each token contained"]
 
 
+class Code(TypedDict):
+    """A function of this program as it is written, for the panel that shows it beside a picture."""
+
+    name: Annotated[str, "of the function, with its class"]
+    file: Annotated[str, "from the root of the repository"]
+    line: Annotated[int, "where it begins in that file, from 1"]
+    text: Annotated[str, "its source"]
+    marks: Annotated[dict[str, list[int]], "by what a step names, the lines of `text`, from 0, that do it"]
+    inference: Annotated[str, "what does the same in mistral-inference; may be empty"]
+    transformers: Annotated[str, "what does the same in Hugging Face's transformers; may be empty"]
+
+
 class RunArrays(TypedDict):
     """One row for each token of the payload, in the order of the text."""
 

@@ -30,7 +30,8 @@ def stated(number: int, claim: Claim, record: Record | None) -> None:
     st.markdown(f"> {claim.statement}\n>\n> *{claim.where}*")
     st.markdown(f"**The remark.** {claim.remark}")
     if terms := explained(claim, record.finding if record else None):
-        st.markdown("**Words used below**\n" + "\n".join(f"- *{name}*: {says}" for name, says in terms.items()))
+        with st.expander(f"Words used below: {', '.join(terms)}"):
+            st.markdown("\n".join(f"- *{name}*: {says}" for name, says in terms.items()))
 
 
 def recorded(claim: Claim, record: Record | None) -> None:

@@ -35,7 +35,7 @@ def criteria_rows(criteria: Sequence[Criterion]) -> list[dict[str, str]]:
     rows = [
         {
             "seen": "✓ yes" if one.met else "✗ no",
-            WHAT: one.threshold.says,
+            WHAT: _named(one.threshold),
             "needed": bound(one.threshold),
             "measured": spread(one),
             "of": f"{one.repeats} ({one.source})" if one.repeats else one.source,
@@ -50,7 +50,12 @@ def criteria_rows(criteria: Sequence[Criterion]) -> list[dict[str, str]]:
 
 def needed_rows(thresholds: Sequence[Threshold]) -> list[dict[str, str]]:
     """A line for each criterion of a claim that has not been measured."""
-    return [{WHAT: one.says, "needed": bound(one), "if not": one.limit} for one in thresholds]
+    return [{WHAT: _named(one), "needed": bound(one), "if not": one.limit} for one in thresholds]
+
+
+def _named(threshold: Threshold) -> str:
+    """What is looked at in a word or two, then exactly."""
+    return f"{threshold.name[0].upper()}{threshold.name[1:]}: {threshold.says}"
 
 
 def as_table(rows: Sequence[Mapping[str, str]]) -> str:

@@ -40,6 +40,7 @@ const RING = {
   put: "",
   forgotten: null,
   slot: null,
+  codes: [],
 };
 
 /** Tokens [from, to) of the run, with keys, and with values that are minus the keys.

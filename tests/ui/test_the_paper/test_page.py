@@ -47,7 +47,9 @@ def test_one_claim_after_another_is_opened_with_what_was_needed_and_its_limits(p
         for limit in record.finding.limits:
             assert f"- {limit}" in said
         rows = criteria_rows(record.finding.criteria)
-        assert [row["what would have to be seen"] for row in rows] == [one.says for one in claim.needed]
+        assert [row["what would have to be seen"] for row in rows] == [
+            f"{one.name.capitalize()}: {one.says}" for one in claim.needed
+        ]
         assert as_table(rows) in [html.proto.body for html in page.get("html")]
         assert any(record.command in caption.value for caption in page.caption)
 

@@ -37,7 +37,7 @@ def test_the_table_says_of_every_cell_what_it_is_and_shows_markup_as_text():
     assert table.count('<span class="of" aria-hidden="true">so</span>') == 1, "an empty cell has no label"
     assert "&lt;b&gt;1&lt;/b&gt;" in table and "<b>" not in table
     assert [*needed_rows([found().criteria[0].threshold])[0].values()] == [
-        "distance in tokens",
+        "Distance: distance in tokens",
         "at least 10",
         "distance was not met",
     ]
