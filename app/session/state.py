@@ -20,6 +20,8 @@ ATTENTION_PICTURE = "attention"
 RING_PICTURE = "ring"
 REACH_PICTURE = "reach"
 BREAK_PICTURE = "break_it"
+BREAK_TAB = "break_it tab"
+MUSEUM_PICTURE = "museum"
 
 PROMPT = "prompt"
 CHAT = "chat"

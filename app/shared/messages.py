@@ -14,7 +14,7 @@ from app.wire import Dims
 
 Token = tuple[str, str, int]
 """Text, printable form and id."""
-PictureName = Literal["start", "next_word", "attention", "ring", "reach", "break_it"]
+PictureName = Literal["start", "next_word", "attention", "ring", "reach", "break_it", "museum"]
 Status = Literal["running", "paused", "done", "failed", "recorded"]
 
 

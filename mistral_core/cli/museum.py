@@ -46,7 +46,8 @@ def museum(
 def _measured(loaded: LoadedModel, shown: Exhibit, text: str | None, ask_verify: bool) -> dict[str, Any]:
     from mistral_core.checkpoint.golden import TEXT
     from mistral_core.museum.caught import caught_by
-    from mistral_core.museum.reading import MOST, compare
+    from mistral_core.museum.exhibits import MOST
+    from mistral_core.museum.reading import compare
     from mistral_core.verification.verify import to_json
 
     tokenizer = loaded.tokenizer

@@ -15,6 +15,8 @@ from mistral_core.museum.copies import Substitution, slots_of_ring
 
 Picture = Literal["reads", "order", "distance", "dials", "heads"]
 """What is drawn: which keys are read, in which order, how far away they seem, what is turned, who reads whom."""
+MOST = 320
+"""Tokens of a text that are read."""
 AT_ONCE = 32
 """Tokens of a chunk where its size does not matter."""
 

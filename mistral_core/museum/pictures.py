@@ -19,8 +19,8 @@ from mistral_core.config import MistralConfig
 from mistral_core.hooks import watching
 from mistral_core.model import Transformer
 from mistral_core.museum.copies import Substitution, copy_with
-from mistral_core.museum.exhibits import Exhibit, Picture, Plan, room
-from mistral_core.museum.reading import MOST, read
+from mistral_core.museum.exhibits import MOST, Exhibit, Picture, Plan, room
+from mistral_core.museum.reading import read
 from mistral_core.rope import inverse_frequencies, rotate, rotation
 
 EXACT = 1e-9

@@ -21,10 +21,8 @@ from mistral_core.analysis.progress import Report, part_of, silent
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import Transformer
 from mistral_core.museum.copies import Substitution, copy_with
-from mistral_core.museum.exhibits import Exhibit, Plan, room
+from mistral_core.museum.exhibits import MOST, Exhibit, Plan, room
 
-MOST = 320
-"""Tokens of a text that are read."""
 WRITTEN = 24
 """Tokens that are written on."""
 

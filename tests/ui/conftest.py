@@ -6,6 +6,7 @@ import pytest
 
 from app import compute
 from app.break_it import sending as breaking
+from app.museum import sending as museum
 from app.reach import sending
 from app.session.runs import Record
 
@@ -21,8 +22,8 @@ def _cold(monkeypatch):
 
 @pytest.fixture
 def patient(monkeypatch):
-    """The pages reach and break_it wait for what they measure, however slow the machine is."""
-    for page in (sending, breaking):
+    """The pages reach and break_it, both tabs, wait for what they measure, however slow the machine is."""
+    for page in (sending, breaking, museum):
         monkeypatch.setattr(page, "PATIENCE", 60.0)
 
 

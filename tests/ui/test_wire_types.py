@@ -14,6 +14,7 @@ from app.attention.finding import cancel, find
 from app.attention.scores import read_scores
 from app.attention.sending import attention_payload, busy
 from app.break_it.sending import break_payload
+from app.museum.sending import museum_payload
 from app.next_word.sending import next_word_payload
 from app.reach.asking import ask
 from app.reach.sending import reach_payload
@@ -38,6 +39,7 @@ PAYLOADS = {
     "ring": ring_payload,
     "reach": reach_payload,
     "break_it": break_payload,
+    "museum": museum_payload,
 }
 
 
@@ -240,6 +242,8 @@ def test_arrays_that_are_not_of_one_length_are_noticed():
         ("reach", "ask", {"run": "r", "n": 1, "at": {"t": 1, "layer": 2, "head": -1}}),
         ("break_it", "ask", {"run": "r", "n": 1, "at": {"t": 1, "layer": 2, "head": -1}}),
         ("break_it", "act", {"run": "r", "n": 1, "what": "stop"}),
+        ("museum", "ask", {"run": "r", "n": 1, "mistake": "half-split"}),
+        ("museum", "act", {"run": "r", "n": 1, "what": "verify"}),
         ("start", "go", {"to": "ring", "n": 3.5}),
     ],
 )

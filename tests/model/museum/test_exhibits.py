@@ -15,9 +15,9 @@ from mistral_core.checkpoint.registry import bundled_root
 from mistral_core.checkpoint.variants import with_changes, with_windows
 from mistral_core.model import random_model
 from mistral_core.museum.copies import Substitution, copy_with
-from mistral_core.museum.exhibits import EXHIBITS, exhibit
+from mistral_core.museum.exhibits import EXHIBITS, MOST, exhibit
 from mistral_core.museum.mistakes import RIGHT
-from mistral_core.museum.reading import MOST, compare
+from mistral_core.museum.reading import compare
 from mistral_core.verification import operations
 
 LENGTH = 45

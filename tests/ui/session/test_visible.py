@@ -8,6 +8,7 @@ import pytest
 from app import compute, wire_types
 from app.attention.sending import attention_payload
 from app.break_it.sending import break_payload
+from app.museum.sending import museum_payload
 from app.next_word.sending import next_word_payload
 from app.reach.sending import reach_payload
 from app.ring.sending import ring_payload
@@ -25,6 +26,7 @@ PAGES = {
     "ring": ring_payload,
     "reach": reach_payload,
     "break_it": break_payload,
+    "museum": museum_payload,
 }
 
 

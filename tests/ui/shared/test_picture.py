@@ -6,6 +6,7 @@ import pytest
 
 from app.attention.picture import attention_picture
 from app.break_it.picture import break_picture
+from app.museum.picture import museum_picture
 from app.navigation import ROOT
 from app.next_word.picture import next_word_picture
 from app.reach.picture import reach_picture
@@ -13,7 +14,15 @@ from app.ring.picture import ring_picture
 from app.start.picture import start_picture
 
 APP = ROOT / "app"
-PICTURES = [start_picture, next_word_picture, attention_picture, ring_picture, reach_picture, break_picture]
+PICTURES = [
+    start_picture,
+    next_word_picture,
+    attention_picture,
+    ring_picture,
+    reach_picture,
+    break_picture,
+    museum_picture,
+]
 INCLUDE = re.compile(r"<!-- include (\S+) -->")
 IMPORT = re.compile(r'^import [^;]*?from "([^"]+)";', re.M)
 
