@@ -25,6 +25,8 @@ RESIDUAL_PICTURE = "residual"
 INSIDE_PICTURE = "inside_a_block"
 INSIDE_VIEW = "inside view"
 BREAK_PICTURE = "break_it"
+BREAK_TAB = "break_it tab"
+MUSEUM_PICTURE = "museum"
 
 PROMPT = "prompt"
 CHAT = "chat"

@@ -25,6 +25,7 @@ PictureName = Literal[
     "inside_a_block",
     "residual",
     "break_it",
+    "museum",
 ]
 Status = Literal["running", "paused", "done", "failed", "recorded"]
 

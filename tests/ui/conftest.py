@@ -6,6 +6,7 @@ import pytest
 
 from app import compute
 from app.break_it import sending as breaking
+from app.museum import sending as museum
 from app.reach import sending
 from app.residual import sending as reading
 from app.session.runs import Record
@@ -24,7 +25,7 @@ def _cold(monkeypatch):
 @pytest.fixture
 def patient(monkeypatch):
     """Pages that measure wait for what they measure, however slow the machine is."""
-    for page in (sending, breaking, windowed, reading):
+    for page in (sending, breaking, windowed, reading, museum):
         monkeypatch.setattr(page, "PATIENCE", 60.0)
 
 

@@ -15,6 +15,7 @@ from app.attention.scores import read_scores
 from app.attention.sending import attention_payload, busy
 from app.break_it.sending import break_payload
 from app.inside_a_block.sending import token_payload
+from app.museum.sending import museum_payload
 from app.next_word.sending import next_word_payload
 from app.reach.asking import ask
 from app.reach.sending import reach_payload
@@ -46,6 +47,7 @@ PAYLOADS = {
     "residual": residual_payload,
     "inside_a_block": token_payload,
     "break_it": break_payload,
+    "museum": museum_payload,
 }
 
 
@@ -252,6 +254,8 @@ def test_arrays_that_are_not_of_one_length_are_noticed():
         ("window", "at", {"run": "r", "t": 1, "layer": 2, "head": 0}),
         ("residual", "held", {"run": "r", "lens": "k", "words": "", "pinned": "", "patch": ""}),
         ("residual", "at", {"run": "r", "t": 1, "layer": 2, "head": -1}),
+        ("museum", "ask", {"run": "r", "n": 1, "mistake": "half-split"}),
+        ("museum", "act", {"run": "r", "n": 1, "what": "verify"}),
         ("start", "go", {"to": "ring", "n": 3.5}),
     ],
 )

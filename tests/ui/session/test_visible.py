@@ -9,6 +9,7 @@ from app import compute, wire_types
 from app.attention.sending import attention_payload
 from app.break_it.sending import break_payload
 from app.inside_a_block.sending import token_payload
+from app.museum.sending import museum_payload
 from app.next_word.sending import next_word_payload
 from app.reach.sending import reach_payload
 from app.residual.sending import residual_payload
@@ -33,6 +34,7 @@ PAGES = {
     "residual": residual_payload,
     "inside_a_block": token_payload,
     "break_it": break_payload,
+    "museum": museum_payload,
 }
 
 

@@ -7,6 +7,7 @@ import pytest
 from app.attention.picture import attention_picture
 from app.break_it.picture import break_picture
 from app.inside_a_block.picture import token_picture
+from app.museum.picture import museum_picture
 from app.navigation import ROOT
 from app.next_word.picture import next_word_picture
 from app.reach.picture import reach_picture
@@ -28,6 +29,7 @@ PICTURES = [
     residual_picture,
     token_picture,
     break_picture,
+    museum_picture,
 ]
 INCLUDE = re.compile(r"<!-- include (\S+) -->")
 IMPORT = re.compile(r'^import [^;]*?from "([^"]+)";', re.M)
