@@ -17,11 +17,16 @@ DESK = "desk"
 START_PICTURE = "start"
 NEXT_WORD_PICTURE = "next_word"
 ATTENTION_PICTURE = "attention"
+WINDOW_PICTURE = "window"
 RING_PICTURE = "ring"
 REACH_PICTURE = "reach"
+SHARED_HEADS_PICTURE = "shared_heads"
+RESIDUAL_PICTURE = "residual"
 INSIDE_PICTURE = "inside_a_block"
 INSIDE_VIEW = "inside view"
 BREAK_PICTURE = "break_it"
+BREAK_TAB = "break_it tab"
+MUSEUM_PICTURE = "museum"
 
 PROMPT = "prompt"
 CHAT = "chat"
@@ -58,6 +63,11 @@ OWN_TEXT_LARGE = "own text large"
 OWN_TEXT_WORK = "own text work"
 OWN_TEXT_FILE = "own text file"
 
+WINDOW_EXPERIMENT = "window experiment"
+WINDOW_WORK = "window work"
+WINDOW_FIGURE = "window figure"
+WINDOW_OTHER_FIGURE = "window other figure"
+
 COMPARE_WAY = "compare way"
 COMPARE_MODEL = "compare model"
 COMPARE_PROMPT = "compare prompt"
@@ -68,6 +78,7 @@ COMPARE_LAY = "compare lay"
 COMPARE_STOP = "compare stop"
 
 KV_BYTES_FIGURE = "kv bytes"
+SHARED_BYTES_FIGURE = "shared bytes"
 PUSH_FIGURE = "push figure"
 PROFILE_FIGURE = "profile figure"
 PUSH_SCALE = "push scale"
@@ -108,6 +119,11 @@ def window_of(model: str) -> str:
 def sinks_of(model: str) -> str:
     """The key of the first tokens that are kept beside it."""
     return f"sinks {model}"
+
+
+def window_field(run: str, what: str) -> str:
+    """The key of a field of an experiment on the page window: each run has its own."""
+    return f"window {what} {run}"
 
 
 def row_of(claim: str) -> str:
