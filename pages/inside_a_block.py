@@ -33,9 +33,8 @@ SOURCE = (
 def one_token(desk: Desk) -> None:
     """One token in one layer."""
     st.caption(
-        "One word of the text, one layer of the model. The numbers flow from left to right: attention fetches from "
-        "other words (upper row), the feed-forward part works on this word alone (lower row), and both are added to "
-        "what was there. Point at a number; click it to see what it was made of."
+        "Numbers flow from left to right: attention fetches from other words, the feed-forward part works on this "
+        "word alone, and both are added to the stream. Click a number: what was it made of?"
     )
     notice(desk)
     pictures(
@@ -85,9 +84,9 @@ if arrive(desk, query):
     if query.get("view") in VIEWS:
         state.put(state.INSIDE_VIEW, query["view"])
 
-st.title("Inside a block: what happens to one token?")
 state.begin(state.INSIDE_VIEW, next(iter(VIEWS)))
-if len(VIEWS) > 1:
+with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    st.title("Inside a block: what happens to one token?", width="content")
     st.segmented_control(
         "What to look at",
         list(VIEWS),
