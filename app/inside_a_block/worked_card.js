@@ -34,7 +34,7 @@ export class WorkedCard {
     if (!worked) return host.replaceChildren(el("p", { class: "mx-note" }, player.waiting()));
     return host.replaceChildren(
       el("p", {}, `It is ${player.nameOf(worked.cell)}. Made of ${boxOf(worked.box).from}.`),
-      ...(worked.count ? [this.table(worked)] : []),
+      ...(worked.count ? [el("div", { class: "inside-scroll" }, this.table(worked))] : []),
       this.steps(worked),
       this.verdict(worked),
     );
