@@ -6,10 +6,9 @@ from app.break_it.asking import act, ask, opening, question_address
 from app.break_it.inside import look_inside
 from app.break_it.picture import break_picture
 from app.break_it.sending import break_payload, busy
-from app.museum import asking as museum
+from app.museum import asking
 from app.museum.picture import museum_picture
-from app.museum.sending import busy as museum_busy
-from app.museum.sending import museum_payload
+from app.museum.sending import museum_busy, museum_payload
 from app.session import state
 from app.session.address import arrive
 from app.shared.frame import closing, notice
@@ -27,14 +26,14 @@ desk = state.desk()
 query = st.query_params.to_dict()
 if arrive(desk, query):
     opening(desk, query)
-    museum.opening(desk, query)
+    asking.open_mistake(desk, query)
 
 st.title("Break it: what if it were wrong?")
-state.begin(state.BREAK_TAB, museum.tab(desk))
+state.begin(state.BREAK_TAB, asking.tab(desk))
 tab = st.segmented_control(
-    "What is broken", museum.TABS, key=state.BREAK_TAB, label_visibility="collapsed", required=True
+    "What is broken", asking.TABS, key=state.BREAK_TAB, label_visibility="collapsed", required=True
 )
-if tab == museum.MISTAKES:
+if tab == asking.MISTAKES:
     st.caption(
         "Mistakes that real programs have made, each on a copy of this model: what it then reads, from which word on "
         "it errs, what it writes, and which check would have found it."
@@ -48,8 +47,8 @@ if tab == museum.MISTAKES:
         every=1.0,
         busy=museum_busy,
         polling=museum_busy(desk),
-        acts={"ask": museum.ask, "act": museum.act},
-        more_address=museum.mistake_address,
+        acts={"ask": asking.ask, "act": asking.act},
+        more_address=asking.mistake_address,
     )
 else:
     st.caption(

@@ -67,7 +67,7 @@ export const BOXES = [
     hook: "attention.hook_rot_q",
     place: "2 / 4 / 3 / 5",
     formula: "(a, b) → (a cos φ − b sin φ, a sin φ + b cos φ),  φ = position · θ^(−2i/d)",
-    say: "Pairs of numbers are turned by an angle that grows with the position: so a score knows how far apart two are.",
+    say: "Pairs of numbers are turned by an angle that grows with the position; so a score knows their distance.",
     from: "two numbers of q, and the position",
   },
   {

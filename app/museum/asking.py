@@ -21,7 +21,7 @@ def tab(desk: Desk) -> str:
     return chosen or (MISTAKES if desk.page_state(MuseumState).own else SILENCE)
 
 
-def opening(desk: Desk, query: Mapping[str, str]) -> None:
+def open_mistake(desk: Desk, query: Mapping[str, str]) -> None:
     """Takes over which mistake a URL opens; one without a mistake opens the first tab."""
     page, name = desk.page_state(MuseumState), query.get("mistake")
     page.own = False

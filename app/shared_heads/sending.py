@@ -97,16 +97,16 @@ def _more(page: SharedHeadsState, visible: VisibleRun, own: Parts) -> tuple[More
     if one > MORE_BUDGET:
         return None, f"One layer of this text needs {one:,} bytes; at most {MORE_BUDGET:,} are sent. Shorten the text."
     layers = _alike(trace, own, layer, lacks["weights"]) if one * trace.config.n_layers <= MORE_BUDGET else (layer,)
-    key = f"{record.name}/{trace.model_hash[:8]}/{len(trace)}/{','.join(map(str, layers))}"
-    if page.delivery.held(record.name, part=MORE, key=key):
+    part_key = f"{record.name}/{trace.model_hash[:8]}/{len(trace)}/{','.join(map(str, layers))}"
+    if page.delivery.held(record.name, part=MORE, key=part_key):
         return None, ""
     if all(keeps(trace, index, **lacks) for index in layers):
-        return more_of(trace, key, layers, again=False, **lacks), ""
+        return more_of(trace, part_key, layers, again=False, **lacks), ""
     if not model_is_there(trace):
         return None, "This run keeps neither keys nor values, and the model that wrote it is not here."
-    work = _reading(page, trace, key, layers, lacks)
+    work = _reading(page, trace, part_key, layers, lacks)
     if work.result is not None:
-        return more_of(work.result, key, layers, again=True, **lacks), ""
+        return more_of(work.result, part_key, layers, again=True, **lacks), ""
     return None, work.error or "Reading the text again: this run keeps no keys and values …"
 
 

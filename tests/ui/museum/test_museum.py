@@ -7,8 +7,8 @@ import pytest
 
 from app import compute
 from app.museum import asking, sending
-from app.museum.asking import act, ask, mistake_address, opening
-from app.museum.sending import busy, museum_payload
+from app.museum.asking import act, ask, mistake_address, open_mistake
+from app.museum.sending import museum_busy, museum_payload
 from app.museum.sources import LIT, codes_of
 from app.museum.state import MuseumState
 from app.session import state
@@ -99,7 +99,7 @@ def test_work_is_stopped_and_taken_up_again(desk):
     assert header["stopped"] and header["measured"] is None and not arrays and not page.readings.running
     header, arrays = pressed(desk, "again")
     assert not header["stopped"] and header["measured"] and "error" in arrays
-    assert not busy(desk)
+    assert not museum_busy(desk)
 
 
 def test_what_a_model_or_text_cannot_show_is_said_and_nothing_is_measured(recorded):
@@ -117,11 +117,11 @@ def test_what_a_model_or_text_cannot_show_is_said_and_nothing_is_measured(record
 def test_a_link_opens_its_mistake_and_a_bad_one_says_so(desk, monkeypatch):
     widgets = {}
     monkeypatch.setattr(asking.state, "put", widgets.__setitem__)
-    opening(desk, {"mistake": "wrong-end"})
+    open_mistake(desk, {"mistake": "wrong-end"})
     assert widgets[state.BREAK_TAB] == asking.MISTAKES and mistake_address(desk) == {"mistake": "wrong-end"}
-    opening(desk, {"mistake": "no-such"})
+    open_mistake(desk, {"mistake": "no-such"})
     assert "there is no mistake" in desk.notice.lower() and mistake_address(desk) == {"mistake": "wrong-end"}
-    opening(desk, {})
+    open_mistake(desk, {})
     assert widgets[state.BREAK_TAB] == asking.SILENCE
 
 
