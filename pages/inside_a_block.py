@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import streamlit as st
 
 from app.inside_a_block.picture import token_picture
-from app.inside_a_block.sending import busy, look_at, token_payload
+from app.inside_a_block.sending import box_address, busy, look_at, open_box, token_payload
 from app.inside_a_block.state import InsideState
 from app.residual import sending
 from app.residual.asking import ask, held
@@ -33,9 +33,8 @@ SOURCE = (
 def one_token(desk: Desk) -> None:
     """One token in one layer."""
     st.caption(
-        "One word of the text, one layer of the model. The numbers flow from left to right: attention fetches from "
-        "other words (upper row), the feed-forward part works on this word alone (lower row), and both are added to "
-        "what was there. Point at a number; click it to see what it was made of."
+        "Numbers flow from left to right: attention fetches from other words, the feed-forward part works on this "
+        "word alone, and both are added to the stream. Click a number: what was it made of?"
     )
     notice(desk)
     pictures(
@@ -47,6 +46,7 @@ def one_token(desk: Desk) -> None:
         busy=busy,
         delivery=lambda one: one.page_state(InsideState).delivery,
         acts={"at": settle, "look": look_at},
+        more_address=box_address,
     )
     compare(desk)
 
@@ -79,12 +79,14 @@ VIEWS: Mapping[str, tuple[str, Callable[[Desk], None]]] = {
 
 desk = state.desk()
 query = st.query_params.to_dict()
-if arrive(desk, query) and query.get("view") in VIEWS:
-    state.put(state.INSIDE_VIEW, query["view"])
+if arrive(desk, query):
+    open_box(desk, query)
+    if query.get("view") in VIEWS:
+        state.put(state.INSIDE_VIEW, query["view"])
 
-st.title("Inside a block: what happens to one token?")
 state.begin(state.INSIDE_VIEW, next(iter(VIEWS)))
-if len(VIEWS) > 1:
+with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    st.title("Inside a block: what happens to one token?", width="content")
     st.segmented_control(
         "What to look at",
         list(VIEWS),

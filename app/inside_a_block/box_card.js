@@ -1,6 +1,7 @@
 // One box large: its numbers in order or sorted, with a scale, what they are on the whole, and the one pointed at.
 
 import { boxOf, BY_KEY, inWords, written } from "./boxes.js";
+import { csv, save } from "../kit/csv.js";
 import { el, penOf, segmented } from "../kit/dom.js";
 import { clamp, grouped, plural, quoted, shorten } from "../kit/format.js";
 import { layOut, paint, statistics, tint } from "./strip.js";
@@ -56,6 +57,7 @@ export class BoxCard {
     player.part("box-hook").textContent = `in the code: ${kind.hook}`;
     const hidden = !numbers;
     for (const name of ["numbers-frame", "scale", "box-statistics", "way"]) player.part(name).hidden = hidden;
+    player.button("save-box").hidden = hidden;
     player.part("box-none").hidden = !hidden || box === "logits";
     player.part("box-none").textContent = player.why(box);
     if (!numbers) return;
@@ -210,6 +212,18 @@ export class BoxCard {
     const where = `${stored} ${boxOf(player.box).hook}, layer ${player.layer + 1}, position ${player.t}.`;
     const lines = [`Made of ${boxOf(player.box).from}.`, where, "Click: the sum that it is."];
     player.explain([title, ...lines.map((line) => el("p", {}, line))], null, { x: event.clientX, y: event.clientY });
+  }
+
+  save() {
+    const { player, numbers } = this;
+    if (!numbers) return;
+    const names = numbers.shape.length === 1 ? ["number"] : ["head", BY_KEY.has(player.box) ? "key" : "number"];
+    const rows = Array.from(numbers.data, (value, index) => [
+      ...this.cellOf(index),
+      Number.isFinite(value) ? value : "-inf",
+    ]);
+    const heads = player.box === "mask" ? ["key"] : names;
+    save(`${player.run.id}-${player.t}-layer-${player.layer + 1}-${player.box}.csv`, csv([...heads, "value"], rows));
   }
 
   /** @param {number} value */

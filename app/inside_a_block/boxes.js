@@ -67,7 +67,7 @@ export const BOXES = [
     hook: "attention.hook_rot_q",
     place: "2 / 4 / 3 / 5",
     formula: "(a, b) → (a cos φ − b sin φ, a sin φ + b cos φ),  φ = position · θ^(−2i/d)",
-    say: "Pairs of numbers are turned by an angle that grows with the position; so a score knows their distance.",
+    say: "Pairs are turned by an angle that grows with the position: so a score knows how far apart two words are.",
     from: "two numbers of q, and the position",
   },
   {
@@ -250,6 +250,7 @@ export function inWords(id, shape) {
 export function written(value) {
   if (value === null || value === -Infinity) return "−∞";
   if (!Number.isFinite(value)) return "–";
+  if (Number.isInteger(value) && Math.abs(value) < 1e6) return String(value).replace("-", "−");
   const size = Math.abs(value);
   const digits = size === 0 ? 0 : size >= 100 ? 2 : size >= 0.001 ? 4 : -1;
   const text = digits < 0 ? value.toExponential(2) : value.toFixed(digits);

@@ -2,6 +2,7 @@
 
 import { BEHIND, written } from "./boxes.js";
 import { el } from "../kit/dom.js";
+import { term } from "../kit/terms.js";
 import { grouped, percent, quoted, shorten } from "../kit/format.js";
 
 /** @import TokenPage from "./page.js" */
@@ -21,7 +22,7 @@ export class EndingPanel {
     const ending = player.run.tokens.get(player.t)?.ending;
     if (!ending) return host.replaceChildren(el("p", { class: "mx-note" }, player.waiting()));
     const chosen = player.box === "logits" ? player.cell?.[0] : undefined;
-    const head = ["", "logit", ...ending.stages].map((text) => el("th", {}, text));
+    const head = ["", term("logit"), ...ending.stages].map((text) => el("th", {}, text));
     const rows = ending.top.map((one) => {
       const word = el(
         "button",

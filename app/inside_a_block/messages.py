@@ -111,6 +111,7 @@ class TokenHeader(RunHeader):
     """A run, and the inside of one of its tokens."""
 
     inside: Annotated[InsideHeader | None, "null = nothing new"]
+    box: Annotated[str, 'that an address asks for; "" = none']
 
 
 class TokenArrays(RunArrays):

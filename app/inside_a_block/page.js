@@ -61,8 +61,7 @@ export default class TokenPage extends Playhead {
     this.ask = settled(() => this.look(), 40);
     this.bind({
       "save-terms": () => this.workedCard.save(),
-      "box-back": () => this.stepBy(-1),
-      "box-on": () => this.stepBy(1),
+      "save-box": () => this.boxCard.save(),
     });
   }
 
@@ -74,8 +73,9 @@ export default class TokenPage extends Playhead {
   }
 
   /** @param {TokenRun} run @param {TokenHeader} header */
-  open(run, { at, status }) {
+  open(run, { at, status, box }) {
     Object.assign(this, { run, target: null, moved: false });
+    if (box && !this.memory.views.has(run.id)) this.box = boxOf(box).id;
     this.cells.clear();
     this.text.reset();
     this.fillPickers(run);
@@ -315,14 +315,13 @@ export default class TokenPage extends Playhead {
       ...(meta?.changes.length ? [`In this network ${meta.changes.join(", and ")}.`] : []),
       ...(meta && !this.read ? [meta.text] : []),
       ...(this.read && meta?.text ? [meta.text] : []),
-      ...(gap !== null && gap !== undefined
-        ? [
-            "The text was read again for these numbers; the run’s own weights of attention differ from them by " +
-              `${gap === 0 ? "nothing" : `at most ${gap.toExponential(1)}`} here.`,
-          ]
-        : []),
     ];
     this.part("picture-note").textContent = lines.join(" ");
+    const known = gap !== null && gap !== undefined;
+    this.part("box-gap").textContent = known
+      ? "The text was read again for these numbers; the run’s own weights of attention differ from them by " +
+        `${gap === 0 ? "nothing" : `at most ${gap.toExponential(1)}`} here.`
+      : "";
   }
 
   drawBar() {
@@ -330,6 +329,8 @@ export default class TokenPage extends Playhead {
     this.drawChips(`${grouped(t + 1)} of ${grouped(run.count)} tokens`);
     const word = el("b", { class: "mx-q mx-serif" }, quoted(shorten(run.labels[t]?.trim() || "␣", 18)));
     this.part("picture-title").replaceChildren(word, ` in layer ${layer + 1} of ${run.layers}`);
+    const { title, say } = boxOf(this.box);
+    this.part("picture-step").replaceChildren(el("b", {}, `${title}: `), say);
     this.part("picture-badge").textContent = this.meta?.status === "recorded" ? "recorded" : "model";
     const sample = el("span", { class: "mx-tok mx-sample" }, el("span", { class: "mx-w", "data-h": 1 }, "seen"));
     this.part("text-legend").replaceChildren(

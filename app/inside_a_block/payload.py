@@ -154,18 +154,19 @@ def answer_parts(answer: Answer) -> Parts:
     return Parts({"inside": header}, arrays)
 
 
-def token_parts(trace: RunLike, answer: Parts | None, *, run: str, **growth: Any) -> Parts:
+def token_parts(trace: RunLike, answer: Parts | None, *, run: str, box: str = "", **growth: Any) -> Parts:
     """Tokens of a run, and the answer to what is looked at.
 
     Args:
         answer: from `answer_parts`; `None` = the browser has it, or nothing was asked.
+        box: that an address asks for.
         growth: as for `run_parts`.
 
     Raises:
         ValueError: as `run_parts`.
     """
     beside = Parts({"inside": None}) if answer is None else answer
-    return run_parts(trace, picture="inside_a_block", run=run, **growth) | beside
+    return run_parts(trace, picture="inside_a_block", run=run, **growth) | beside | Parts({"box": box})
 
 
 def _worked(cell: WorkedLike, layer: int, first: bool, at: int) -> WorkedHeader:

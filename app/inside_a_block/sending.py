@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from app.inside_a_block.answering import answer_from, answer_from_trace
 from app.inside_a_block.messages import Look
@@ -19,6 +20,22 @@ from mistral_core.trace.trace import Trace
 PATIENCE = 0.6
 """Seconds that a picture waits for a reading that it has begun: a text of the bundled model is read in less. One that
 takes longer says how far it is, at every look."""
+BOXES = (
+    *("resid_pre", "attention_norm", "q", "k", "v", "rot_q", "rot_k", "ring", "scores", "mask", "pattern", "z"),
+    *(
+        "attn_out",
+        "resid_mid",
+        "ffn_norm",
+        "pre",
+        "pre_linear",
+        "post",
+        "mlp_out",
+        "resid_post",
+        "final_norm",
+        "logits",
+    ),
+)
+"""Their names, as `worked_cell.STORED` has them, which asks for torch."""
 LOOK = "look"
 """The answer, as a part of what is delivered; its key is the number of the look."""
 
@@ -33,7 +50,14 @@ def token_payload(desk: Desk) -> Payload:
         answer, running = _answer(page, record, trace, look)
     start, stop = page.delivery.span(record.name, len(trace))
     parts = token_parts(
-        trace, answer, run=record.name, start=start, stop=stop, at=desk.at.get(record.name), **visible.growth()
+        trace,
+        answer,
+        run=record.name,
+        box=page.box,
+        start=start,
+        stop=stop,
+        at=desk.at.get(record.name),
+        **visible.growth(),
     )
     return Payload(parts, visible.waiting, unfinished=running)
 
@@ -58,6 +82,18 @@ def look_at(desk: Desk, event: Look) -> None:
         and -1 <= event["key"] <= event["t"]
     ):
         desk.page_state(InsideState).looks[record.name] = event
+
+
+def open_box(desk: Desk, query: Mapping[str, str]) -> None:
+    """An address may name a box; one that does not exist is the first one."""
+    asked = query.get("box", "")
+    desk.page_state(InsideState).box = asked if asked in BOXES else ""
+
+
+def box_address(desk: Desk) -> dict[str, str]:
+    """The box that is looked at, for the address; the first one is left out."""
+    look = desk.page_state(InsideState).looks.get(desk.current or "")
+    return {} if look is None or look["box"] not in BOXES[1:] else {"box": look["box"]}
 
 
 def _answer(page: InsideState, record: Record, trace: Trace, look: Look) -> tuple[Parts, bool]:

@@ -20,13 +20,14 @@ class InsideState(PageState, page="inside_a_block"):
     """What the browser holds, what it looks at, and the reading that answers.
 
     Attributes:
-        looks: by run, what was looked at last.
+        looks: by run, what was looked at last. box: that an address asked for; "" = none.
         readings: texts read again, one at a time. reading: of which run the newest one is, and the work on it.
         answer: the newest answer, by what it answers.
     """
 
     delivery: Delivery = field(default_factory=Delivery)
     looks: dict[str, Look] = field(default_factory=dict)
+    box: str = ""
     readings: Workshop[Reading] = field(default_factory=Workshop)
     reading: tuple[str, Work[Reading]] | None = None
     answer: tuple[str, Parts] | None = None

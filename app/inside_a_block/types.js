@@ -128,6 +128,7 @@
  * @property {string} note  one sentence on what was not sent or not recorded; may be empty
  * @property {[string, string, number][]} tokens  text, printable form and id of each token contained
  * @property {InsideHeader | null} inside  null = nothing new
+ * @property {string} box  that an address asks for; "" = none
  * @property {Record<string, import("../kit/types.js").ArraySpec>} arrays  where each array lies
  */
 

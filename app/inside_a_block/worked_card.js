@@ -1,6 +1,7 @@
 // One number worked out: the terms, their sum, what is done with it, and the stored number beside it.
 
 import { boxOf, written } from "./boxes.js";
+import { keyWord } from "./box_card.js";
 import { csv, save } from "../kit/csv.js";
 import { el } from "../kit/dom.js";
 import { grouped } from "../kit/format.js";
@@ -21,9 +22,11 @@ export class WorkedCard {
   draw() {
     const { player, host } = this;
     const worked = player.worked;
-    player.part("worked-title").textContent = worked
-      ? `Where does ${written(worked.stored)} come from?`
-      : "One number worked out";
+    player.part("worked-title").textContent = !worked
+      ? "One number worked out"
+      : worked.box === "mask"
+        ? `May it look at ${keyWord(player.run, worked.cell[0])}?`
+        : `Where does ${written(worked.stored)} come from?`;
     player.part("worked-badge").textContent = "derived";
     player.button("save-terms").hidden = !worked?.count;
     host.dataset.box = worked?.box ?? "";

@@ -82,6 +82,11 @@ export const TERMS = {
   "min-p": "Words below this share of the likeliest one’s probability may not be drawn.",
   repetition: "Words that stood in the text before are made less likely.",
   unsaid: "Words of a short list are never completed here: see Models.",
+  stream:
+    "The residual stream: one list of numbers for each word, to which every layer adds. What the model knows of a " +
+    "word on its way is in it.",
+  logit:
+    "The model’s score for a word, any number: e to its power, divided by the sum of all of them, is a probability.",
   turned:
     "RoPE: pairs of a key’s numbers are turned by an angle that grows with the position, so that a " +
     "comparison knows how far apart two tokens are.",

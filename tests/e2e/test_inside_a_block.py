@@ -65,7 +65,9 @@ def test_arrows_walk_along_the_data_and_every_number_is_what_its_inputs_make(vis
     assert slowest < 500, "a step is drawn at once"
     page.wait_for_timeout(600)  # until the place has come to rest in the address
     query = parse_qs(urlparse(page.url).query)
-    assert (query["t"], query["layer"]) == (["16"], ["6"])
+    assert (query["t"], query["layer"], query["box"]) == (["16"], ["6"], ["final_norm"])
+    page.goto(page.url.replace("box=final_norm", "box=attn_out"))
+    wait(page, step=16, layer=5, box="attn_out")
     assert page.locator("[data-part=box-badge]").inner_text() == "model"
 
 

@@ -10,7 +10,7 @@ import torch
 
 from app.inside_a_block import answering, reading, sending
 from app.inside_a_block.codes import codes
-from app.inside_a_block.sending import LOOK, busy, look_at, token_payload
+from app.inside_a_block.sending import LOOK, box_address, busy, look_at, open_box, token_payload
 from app.inside_a_block.state import InsideState
 from app.session import progress, visible
 from app.session.desk import Desk
@@ -205,6 +205,18 @@ def test_another_run_of_the_same_name_finds_nothing(desk, loaded):
     page = desk.page_state(InsideState)
     desk.forget("r")
     assert page.looks == {} and page.reading is None and page.answer is None
+
+
+def test_an_address_names_a_box_and_keeps_it(desk, loaded):
+    assert list(sending.BOXES) == list(STORED)
+    open_box(desk, {"box": "scores", "t": "3"})
+    assert token_payload(desk).parts.header["box"] == "scores" and box_address(desk) == {}
+    look(desk, box="pattern")
+    assert box_address(desk) == {"box": "pattern"}
+    look(desk, 2.0, box="resid_pre")
+    assert box_address(desk) == {}, "the first one needs no name"
+    open_box(desk, {"box": "<b>"})
+    assert token_payload(desk).parts.header["box"] == ""
 
 
 def test_every_box_has_lines_of_the_source():
