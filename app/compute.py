@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from mistral_core.checkpoint.load import LoadedModel
     from mistral_core.checkpoint.narrow import Weights
     from mistral_core.model import Transformer
+    from mistral_core.museum.caught import Caught
     from mistral_core.serving.engine import Engine
+    from mistral_core.verification.verify import CheckResult
 
 RECORDING = ROOT / "assets" / "traces" / "start.safetensors"
 EXAMPLE = ROOT / "assets" / "traces" / "example.json"
@@ -343,3 +345,33 @@ def corridor_map(
         good_enough=GOOD_ENOUGH,
         report=_report,
     )
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def sound_lines(name: str, model_hash: str, _report: Report = silent) -> tuple[CheckResult, ...]:
+    """What verify says of a model as it is, to which its copies with a mistake are compared.
+
+    Raises:
+        ValueError: no such model.
+    """
+    from mistral_core.museum.caught import as_it_is
+
+    return as_it_is(engine().model(name), _report)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def caught(name: str, model_hash: str, mistake: str, _report: Report = silent) -> Caught:
+    """What verify says of the copy of a model that has a historical mistake.
+
+    Args:
+        model_hash: of the weights, so that other ones under this name are asked anew.
+
+    Raises:
+        ValueError: no such model or mistake, or verify cannot be asked about it.
+    """
+    from mistral_core.analysis.progress import part_of
+    from mistral_core.museum.caught import caught_by
+    from mistral_core.museum.exhibits import exhibit
+
+    sound = sound_lines(name, model_hash, _report=part_of(_report, 0, 2, "without the mistake: {}"))
+    return caught_by(engine().model(name), exhibit(mistake), sound, part_of(_report, 1, 2, "with it: {}"))

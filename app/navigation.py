@@ -32,6 +32,7 @@ ENTRIES = (
     Entry("ring", "Ring", "what is kept?"),
     Entry("reach", "Reach", "how far does a change travel?"),
     Entry("shared_heads", "Shared heads", "why fewer keys?"),
+    Entry("inside_a_block", "Inside a block", "what happens to one token?"),
     Entry("break_it", "Break it", "what if it were wrong?"),
     Entry("test_the_paper", "Test the paper", "is the paper right?"),
     Entry("models", "Models", "which model is this?"),

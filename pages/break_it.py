@@ -1,4 +1,4 @@
-"""Break it: a part of the network is knocked out, and the run is laid beside the one that has it."""
+"""Break it: a part of the network is knocked out, or a historical mistake is made, beside the run as it is."""
 
 import streamlit as st
 
@@ -6,6 +6,10 @@ from app.break_it.asking import act, ask, opening, question_address
 from app.break_it.inside import look_inside
 from app.break_it.picture import break_picture
 from app.break_it.sending import break_payload, busy
+from app.museum import asking as museum
+from app.museum.picture import museum_picture
+from app.museum.sending import busy as museum_busy
+from app.museum.sending import museum_payload
 from app.session import state
 from app.session.address import arrive
 from app.shared.frame import closing, notice
@@ -15,30 +19,54 @@ SOURCE = (
     "Knocking out heads: Michel et al. 2019 (arXiv 1905.10650); parts that stand in for each other: Wang et al. 2022 "
     "(arXiv 2211.00593), McGrath et al. 2023 (arXiv 2307.15771); attention that is cut: Geva et al. 2023 "
     "(arXiv 2304.14767); states of another text: Meng et al. 2022 (arXiv 2202.05262); directions: Turner et al. 2023 "
-    "(arXiv 2308.10248). Code: mistral_core/analysis/interventions.py, intervening.py, other_word.py, knock_out_map.py."
+    "(arXiv 2308.10248). Code: mistral_core/analysis/interventions.py, intervening.py, other_word.py, "
+    "knock_out_map.py. Historical mistakes: the public threads that stand beside each; code: mistral_core/museum/."
 )
 
 desk = state.desk()
 query = st.query_params.to_dict()
 if arrive(desk, query):
     opening(desk, query)
+    museum.opening(desk, query)
 
 st.title("Break it: what if it were wrong?")
-st.caption(
-    "Silence a head, cut off all that is far away, put in a state of another text, and read the same text again. "
-    "Which part does this next word need? Point at a cell; choose another word in the text."
+state.begin(state.BREAK_TAB, museum.tab(desk))
+tab = st.segmented_control(
+    "What is broken", museum.TABS, key=state.BREAK_TAB, label_visibility="collapsed", required=True
 )
-notice(desk)
-live_picture(
-    desk,
-    break_picture,
-    break_payload,
-    key=state.BREAK_PICTURE,
-    every=1.0,
-    busy=busy,
-    polling=busy(desk),
-    acts={"ask": ask, "act": act},
-    more_address=question_address,
-)
-look_inside(desk)
+if tab == museum.MISTAKES:
+    st.caption(
+        "Mistakes that real programs have made, each on a copy of this model: what it then reads, from which word on "
+        "it errs, what it writes, and which check would have found it."
+    )
+    notice(desk)
+    live_picture(
+        desk,
+        museum_picture,
+        museum_payload,
+        key=state.MUSEUM_PICTURE,
+        every=1.0,
+        busy=museum_busy,
+        polling=museum_busy(desk),
+        acts={"ask": museum.ask, "act": museum.act},
+        more_address=museum.mistake_address,
+    )
+else:
+    st.caption(
+        "Silence a head, cut off all that is far away, put in a state of another text, and read the same text again. "
+        "Which part does this next word need? Point at a cell; choose another word in the text."
+    )
+    notice(desk)
+    live_picture(
+        desk,
+        break_picture,
+        break_payload,
+        key=state.BREAK_PICTURE,
+        every=1.0,
+        busy=busy,
+        polling=busy(desk),
+        acts={"ask": ask, "act": act},
+        more_address=question_address,
+    )
+    look_inside(desk)
 closing("break_it", SOURCE)

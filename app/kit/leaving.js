@@ -81,6 +81,10 @@ export function follow(mark) {
   return mark;
 }
 
+/** Of a picture that has no page of its own, the page on which it stands.
+ * @type {Record<string, string>} */
+const STANDS_ON = { residual: "inside_a_block" };
+
 /**
  * A picture stands on its page: it may speak again, unless the way leads elsewhere. The picture of the page that is
  * being left may come late, after the link was followed.
@@ -88,5 +92,5 @@ export function follow(mark) {
  * @param {string} picture
  */
 export function arrived(picture) {
-  if (picture === departure.to) departure.at = -Infinity;
+  if ((STANDS_ON[picture] ?? picture) === departure.to) departure.at = -Infinity;
 }

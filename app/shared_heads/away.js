@@ -101,8 +101,8 @@ export class AwayPanel {
     const who = group.length > 1 ? `heads ${group[0]} to ${group[group.length - 1]}` : `head ${group[0]} alone`;
     return [
       [
-        `Which heads will notice? Only ${who} read${group.length > 1 ? "" : "s"} KV head ${kv + 1}. Take it away: the ` +
-          "same text is read once more with its numbers 0.",
+        `Which heads will notice? Only ${who} read${group.length > 1 ? "" : "s"} KV head ${kv + 1}. Take it away: ` +
+          "the same text is read once more with its numbers 0.",
       ],
     ];
   }
@@ -221,8 +221,8 @@ export class AwayPanel {
     for (let one = 0; one < heads; one += across) g.fillText(String(one + 1), left + (one + 0.5) * wide, height);
     this.canvas.setAttribute(
       "aria-label",
-      `Layers upward, heads across: what each head fetches at position ${player.t} without KV head ${kv + 1} of layer ` +
-        `${layer + 1}. ${this.said}`,
+      `Layers upward, heads across: what each head fetches at position ${player.t} without KV head ${kv + 1} of ` +
+        `layer ${layer + 1}. ${this.said}`,
     );
   }
 

@@ -66,7 +66,7 @@ def own_parts(trace: RunLike, *, run: str, start: int = 0, **growth: Any) -> Par
     if not sends_slots(trace, parts.header["total"]):
         return parts
     layers, tokens = range(trace.config.n_layers), slice(start, parts.header["to"])
-    kv = {"keys": _stacked(trace, KEYS, layers)[tokens], "values": _stacked(trace, VALUES, layers)[tokens]}
+    kv = {"keys": _stacked(trace, KEYS, layers, tokens), "values": _stacked(trace, VALUES, layers, tokens)}
     return parts | Parts({}, kv)
 
 
@@ -155,6 +155,6 @@ def _has(trace: RunLike, name: str) -> bool:
     return name in getattr(trace, "arrays", {})
 
 
-def _stacked(trace: RunLike, hook: str, layers: Sequence[int]) -> np.ndarray:
-    """`[T, layers, n_kv_heads, head_dim]`."""
-    return np.stack([np.asarray(trace[layer_hook(layer, hook)], np.float32) for layer in layers], axis=1)
+def _stacked(trace: RunLike, hook: str, layers: Sequence[int], tokens: slice = slice(None)) -> np.ndarray:
+    """`[n, layers, n_kv_heads, head_dim]` of these tokens."""
+    return np.stack([np.asarray(trace[layer_hook(layer, hook)][tokens], np.float32) for layer in layers], axis=1)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from app.session.desk import Desk
 from app.session.progress import coming
 from app.session.rereading import model_is_there, read_again
 from app.session.sentence import sentence
 from app.session.visible import Payload, VisibleRun, visible_run
 from app.session.work import Work
+from app.shared.messages import Code
 from app.shared.source import source_of
 from app.shared_heads.asking import away_name, inside, measure
 from app.shared_heads.messages import NotTaken, Question, TakenAway, TakingAway
@@ -62,7 +65,7 @@ def shared_heads_payload(desk: Desk) -> Payload:
         more=more,
         away=away,
         numbers=numbers,
-        codes=[source_of(Attention.attend, MARKS)],
+        codes=[] if start else [_code()],
     )
     return Payload(parts, visible.waiting, unfinished=page.readings.running or page.away.running)
 
@@ -71,6 +74,12 @@ def busy(desk: Desk) -> bool:
     """Whether the page has to look again: a text grows, or something is worked on."""
     page = desk.page_state(SharedHeadsState)
     return coming(desk, page.delivery) or page.readings.running or page.away.running
+
+
+@lru_cache(maxsize=1)
+def _code() -> Code:
+    """Read once: a picture is sent many times."""
+    return source_of(Attention.attend, MARKS)
 
 
 def _more(page: SharedHeadsState, visible: VisibleRun, own: Parts) -> tuple[More | None, str]:

@@ -59,6 +59,11 @@ def with_changes(model: Transformer, changes: Sequence[Intervention]) -> Transfo
     return change(_variant(model, model.config.n_layers, model.config.sliding_window, None), changes)
 
 
+def as_kind(model: Transformer, kind: type[Transformer]) -> Transformer:
+    """The model as another kind of network, with whatever is broken in it; the weights are shared."""
+    return _variant(model, model.config.n_layers, model.config.sliding_window, None, kind=kind)
+
+
 def as_named(model: Transformer, named: Named) -> Transformer:
     """The model with the window and the changes that a name says (`registry.parts_of`); the weights are shared.
 
@@ -77,10 +82,11 @@ def _variant(
     window: Window | tuple[Window, ...],
     dtype: torch.dtype | None,
     sinks: int | None = None,
+    kind: type[Transformer] | None = None,
 ) -> Transformer:
     sinks = model.config.sinks if sinks is None else sinks
     config = replace(model.config, n_layers=n_layers, sliding_window=window, sinks=sinks)
-    kind, weights = kind_of(model), model.state_dict()  # a fast model's variant is fast
+    kind, weights = kind or kind_of(model), model.state_dict()  # a fast model's variant is fast
     if dtype is not None and kind in NARROW.values():
         kind, weights = FastTransformer, widened(weights, dtype)
     with torch.device("meta"):

@@ -53,6 +53,7 @@ from mistral_core.cli.flags import (
     Weights,
 )
 from mistral_core.cli.influence import register as register_influence
+from mistral_core.cli.museum import register as register_museum
 from mistral_core.cli.relay import register as register_relay
 from mistral_core.cli.run import (
     PRESET,
@@ -345,6 +346,7 @@ def golden(model: Model = DEFAULT_MODEL) -> None:
 
 register_influence(app)
 register_breaking(app)
+register_museum(app)
 register_train(app)
 register_average(app)
 register_family(app)

@@ -20,6 +20,7 @@ ROOTS = {
     "Attention": ".page-attention[data-ready='1']",
     "Ring": ".page-ring[data-ready='1']",
     "Shared heads": ".page-shared-heads[data-ready='1']",
+    "Inside a block": ".page-inside[data-ready='1']",
 }
 PATHS = {
     "Next word": "next_word",
@@ -28,6 +29,7 @@ PATHS = {
     "Ring": "ring",
     "Reach": "reach",
     "Shared heads": "shared_heads",
+    "Inside a block": "inside_a_block",
     "Break it": "break_it",
 }
 

@@ -56,7 +56,8 @@ ASKED = """() => performance.getEntriesByType("resource").map((entry) => new URL
 
 
 @pytest.mark.parametrize(
-    "page_name", ["start", "next_word", "attention", "window", "ring", "reach", "shared_heads", "break_it"]
+    "page_name",
+    ["start", "next_word", "attention", "window", "ring", "reach", "shared_heads", "inside_a_block", "break_it"],
 )
 def test_a_first_visit_asks_for_every_module_once_and_for_no_look(visit, page_name):
     """The look comes with the page's first element; each module has been asked for before an import needs it."""

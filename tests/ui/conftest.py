@@ -6,7 +6,9 @@ import pytest
 
 from app import compute
 from app.break_it import sending as breaking
+from app.museum import sending as museum
 from app.reach import sending
+from app.residual import sending as reading
 from app.session.runs import Record
 from app.window import sending as windowed
 
@@ -22,8 +24,8 @@ def _cold(monkeypatch):
 
 @pytest.fixture
 def patient(monkeypatch):
-    """The pages reach, break_it and window wait for what they measure, however slow the machine is."""
-    for page in (sending, breaking, windowed):
+    """Pages that measure wait for what they measure, however slow the machine is."""
+    for page in (sending, breaking, windowed, reading, museum):
         monkeypatch.setattr(page, "PATIENCE", 60.0)
 
 

@@ -14,9 +14,12 @@ from app.attention.finding import cancel, find
 from app.attention.scores import read_scores
 from app.attention.sending import attention_payload, busy
 from app.break_it.sending import break_payload
+from app.inside_a_block.sending import token_payload
+from app.museum.sending import museum_payload
 from app.next_word.sending import next_word_payload
 from app.reach.asking import ask
 from app.reach.sending import reach_payload
+from app.residual.sending import residual_payload
 from app.ring import forgotten
 from app.ring.asked_slot import ask_slot
 from app.ring.forgotten import measure
@@ -41,7 +44,10 @@ PAYLOADS = {
     "ring": ring_payload,
     "reach": reach_payload,
     "shared_heads": shared_heads_payload,
+    "residual": residual_payload,
+    "inside_a_block": token_payload,
     "break_it": break_payload,
+    "museum": museum_payload,
 }
 
 
@@ -246,6 +252,10 @@ def test_arrays_that_are_not_of_one_length_are_noticed():
         ("break_it", "act", {"run": "r", "n": 1, "what": "stop"}),
         ("window", "ask", {"run": "r", "n": 1, "window": 5, "plus": True, "layer": 0}),
         ("window", "at", {"run": "r", "t": 1, "layer": 2, "head": 0}),
+        ("residual", "held", {"run": "r", "lens": "k", "words": "", "pinned": "", "patch": ""}),
+        ("residual", "at", {"run": "r", "t": 1, "layer": 2, "head": -1}),
+        ("museum", "ask", {"run": "r", "n": 1, "mistake": "half-split"}),
+        ("museum", "act", {"run": "r", "n": 1, "what": "verify"}),
         ("start", "go", {"to": "ring", "n": 3.5}),
     ],
 )

@@ -37,7 +37,7 @@ test("a picture of the page that is being left, come late, does not speak", () =
   assert.ok(!leaving());
 });
 
-for (const page of ["next_word", "attention", "window", "ring", "reach", "shared_heads", "break_it"])
+for (const page of ["next_word", "attention", "window", "ring", "reach", "shared_heads", "inside_a_block", "break_it"])
   test(`a link to ${page} lets that picture speak and no other`, () => {
     location.pathname = "/";
     click(`/${page}`);
@@ -49,6 +49,7 @@ for (const page of ["next_word", "attention", "window", "ring", "reach", "shared
       "ring",
       "reach",
       "shared_heads",
+      "inside_a_block",
       "break_it",
     ].filter((name) => name !== page)) {
       arrived(other);

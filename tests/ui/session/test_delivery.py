@@ -10,6 +10,8 @@ import pytest
 
 from app.attention.sending import attention_payload
 from app.attention.state import AttentionState
+from app.inside_a_block.sending import token_payload
+from app.inside_a_block.state import InsideState
 from app.next_word.sending import next_word_payload
 from app.next_word.state import NextWordState
 from app.ring.sending import ring_payload
@@ -32,6 +34,7 @@ PAGES = {
     "attention": (attention_payload, AttentionState),
     "ring": (ring_payload, RingState),
     "shared_heads": (shared_heads_payload, SharedHeadsState),
+    "inside_a_block": (token_payload, InsideState),
 }
 LOSS, DOUBLING, LATENESS = 0.3, 0.2, 0.3
 

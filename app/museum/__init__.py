@@ -1,0 +1,1 @@
+"""The second tab of break_it: historical mistakes, each on a copy of the computation."""
