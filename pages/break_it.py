@@ -22,6 +22,12 @@ SOURCE = (
     "(arXiv 2308.10248). Code: mistral_core/analysis/interventions.py, intervening.py, other_word.py, "
     "knock_out_map.py. Historical mistakes: the public threads that stand beside each; code: mistral_core/museum/."
 )
+WORDS = {
+    museum.SILENCE: "Silence a head, cut off all that is far away, put in a state of another text, and read the same "
+    "text again. Which part does this next word need? Point at a cell; choose another word in the text.",
+    museum.MISTAKES: "Mistakes that real programs have made, each on a copy of this model: what it then reads, from "
+    "which word on it errs, what it writes, and which check would have found it.",
+}
 
 desk = state.desk()
 query = st.query_params.to_dict()
@@ -31,14 +37,11 @@ if arrive(desk, query):
 
 st.title("Break it: what if it were wrong?")
 state.begin(state.BREAK_TAB, museum.tab(desk))
+st.caption(WORDS[museum.tab(desk)])
 tab = st.segmented_control(
     "What is broken", museum.TABS, key=state.BREAK_TAB, label_visibility="collapsed", required=True
 )
 if tab == museum.MISTAKES:
-    st.caption(
-        "Mistakes that real programs have made, each on a copy of this model: what it then reads, from which word on "
-        "it errs, what it writes, and which check would have found it."
-    )
     notice(desk)
     live_picture(
         desk,
@@ -52,10 +55,6 @@ if tab == museum.MISTAKES:
         more_address=museum.mistake_address,
     )
 else:
-    st.caption(
-        "Silence a head, cut off all that is far away, put in a state of another text, and read the same text again. "
-        "Which part does this next word need? Point at a cell; choose another word in the text."
-    )
     notice(desk)
     live_picture(
         desk,

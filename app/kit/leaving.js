@@ -81,6 +81,9 @@ export function follow(mark) {
   return mark;
 }
 
+/** Pages on which another picture than that of their name can stand. @type {Record<string, string>} */
+const STANDS_ON = { museum: "break_it" };
+
 /**
  * A picture stands on its page: it may speak again, unless the way leads elsewhere. The picture of the page that is
  * being left may come late, after the link was followed.
@@ -88,5 +91,5 @@ export function follow(mark) {
  * @param {string} picture
  */
 export function arrived(picture) {
-  if (picture === departure.to) departure.at = -Infinity;
+  if ((STANDS_ON[picture] ?? picture) === departure.to) departure.at = -Infinity;
 }

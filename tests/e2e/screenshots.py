@@ -34,6 +34,7 @@ def pictures() -> dict[str, str]:
     paths = {entry.name: f"/{entry.name}?{STORY}&t=139&layer=4" for entry in ENTRIES}
     paths |= {"start": "/", "models": "/models"}
     claims = {f"test_the_paper-{claim}": f"/test_the_paper?claim={claim}" for claim in MODULES}
+    paths["break_it-mistakes"] = f"/break_it?{STORY}&mistake=write-before-read"
     del paths["test_the_paper"]
     return paths | claims | {f"{name}-compared": f"{paths[name]}&{BESIDE}" for name in COMPARED}
 
@@ -57,7 +58,7 @@ def prepare(page: Page, url: str, name: str, path: str = "") -> None:
     elif name.endswith("compared"):
         page.wait_for_selector("[data-beside='1'] >> nth=1")
         page.wait_for_function(WHOLE)
-    elif name in ("attention", "ring", "reach", "break_it"):
+    elif name in ("attention", "ring", "reach", "break_it", "break_it-mistakes"):
         page.wait_for_timeout(5000)  # the run is written, then what the page measures
     settled(page)
     page.wait_for_timeout(900)
