@@ -21,6 +21,12 @@ SOURCE = (
     "(arXiv 2308.10248). Code: mistral_core/analysis/interventions.py, intervening.py, other_word.py, "
     "knock_out_map.py. Historical mistakes: the public threads that stand beside each; code: mistral_core/museum/."
 )
+WORDS = {
+    asking.SILENCE: "Silence a head, cut off all that is far away, put in a state of another text, and read the same "
+    "text again. Which part does this next word need? Point at a cell; choose another word in the text.",
+    asking.MISTAKES: "Mistakes that real programs have made, each on a copy of this model: what it then reads, from "
+    "which word on it errs, what it writes, and which check would have found it.",
+}
 
 desk = state.desk()
 query = st.query_params.to_dict()
@@ -30,14 +36,11 @@ if arrive(desk, query):
 
 st.title("Break it: what if it were wrong?")
 state.begin(state.BREAK_TAB, asking.tab(desk))
+st.caption(WORDS[asking.tab(desk)])
 tab = st.segmented_control(
     "What is broken", asking.TABS, key=state.BREAK_TAB, label_visibility="collapsed", required=True
 )
 if tab == asking.MISTAKES:
-    st.caption(
-        "Mistakes that real programs have made, each on a copy of this model: what it then reads, from which word on "
-        "it errs, what it writes, and which check would have found it."
-    )
     notice(desk)
     live_picture(
         desk,
@@ -51,10 +54,6 @@ if tab == asking.MISTAKES:
         more_address=asking.mistake_address,
     )
 else:
-    st.caption(
-        "Silence a head, cut off all that is far away, put in a state of another text, and read the same text again. "
-        "Which part does this next word need? Point at a cell; choose another word in the text."
-    )
     notice(desk)
     live_picture(
         desk,

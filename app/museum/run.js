@@ -9,6 +9,7 @@ import { nameBytes } from "../kit/bytes.js";
  */
 
 const LEVELS = 65535;
+const FAR = 40;
 const LEAST = 1e-4; // of a share that is none
 
 export class MuseumRun {
@@ -72,7 +73,9 @@ export function ranges(positions) {
 /** Where the eye goes first: to the first wrong position, or to where the hand was.
  * @param {MuseumRun} run */
 export function firstPlace(run) {
-  const { measured, at } = run.meta;
+  const { measured, at, drawing } = run.meta;
+  if (drawing === "order") return run.count - 1;
+  if (drawing === "dials") return at ?? Math.min(FAR, run.count - 1); // at the first token nothing has turned yet
   return measured?.errs_from ?? at ?? run.count - 1;
 }
 

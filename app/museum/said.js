@@ -69,11 +69,14 @@ function heads(run) {
 /** @param {import("./types.js").ReadBothWays} measured @param {number} top  largest error */
 export function sentence({ errs_from, expected, largest }, top) {
   if (errs_from === null) return "No bit of any logit is another one.";
-  const size = `largest error of a logit: ${top.toPrecision(3)} (logits go up to ${largest.toPrecision(3)})`;
-  if (expected === null) return `Rounding alone; ${size}.`;
+  const most = `largest error of a logit: ${size(top)} (logits go up to ${largest.toPrecision(3)})`;
+  if (expected === null) return `Rounding alone; ${most}.`;
   const before = errs_from
     ? `hatched: equal bit for bit before position ${errs_from}`
     : "wrong from the first token on";
   const theory = errs_from === expected ? ", as it must be" : `; the story says ${expected}`;
-  return `Bars: error of the logits; ${before}${theory}; ${size}.`;
+  return `Bars: error of the logits; ${before}${theory}; ${most}.`;
 }
+
+/** An error in three digits, however small. @param {number} value */
+export const size = (value) => (value < 1e-3 ? value.toExponential(1) : value.toPrecision(3));
