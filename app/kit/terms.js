@@ -104,8 +104,8 @@ export const TERMS = {
   "KL to the end":
     "How far what this layer would say is from what is said at the end, in nats: 0 = the same, 1 = quite another.",
   logit:
-    "A score for a word: e to its power, divided by the sum of all, is its probability. It is a sum of what the embedding and every " +
-    "layer’s attention and MLP have added; of two words only the difference counts.",
+    "A score for a word: e to its power, divided by the sum of all, is its probability. It is a sum of what the " +
+    "embedding and every layer’s attention and MLP have added; of two words only the difference counts.",
   promoted: "Words whose score this part raises most. # is the word’s rank in the state before and after the part.",
   suppressed: "Words whose score this part lowers most. # is the word’s rank in the state before and after the part.",
   patch:
