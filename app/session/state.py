@@ -153,6 +153,11 @@ def ledger_context(model: str) -> str:
     return f"{LEDGER_CONTEXT} {model}"
 
 
+def numbers_of(chart: str) -> str:
+    """The key of the table behind a chart."""
+    return f"{chart} numbers"
+
+
 def part(name: str) -> str:
     """Of a part of a page below its picture; styles know it by `st-key-part-NAME`."""
     return f"part {name}"
