@@ -9,7 +9,7 @@ import { percent } from "../kit/format.js";
 /** Of the picture: its height, the room under its lowest row, between two rows, and of a place; in units of 14 px. */
 const [HIGH, BELOW, BETWEEN, RADIUS] = [12, 2.4, 4, 0.65];
 const SIDE = 5.5;
-const ROOM = 2.5; // for a number with two digits
+const ROOM = 1.8; // for a number with two digits
 
 /**
  * The arrows that lead to the last state: of the layers from the top, the keys that each state there may see.
