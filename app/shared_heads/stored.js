@@ -54,7 +54,7 @@ export class StoredPanel {
         "p",
         { class: "mx-note" },
         `Key and value × ${plural(keys, "key")} in sight in ${plural(layers, "layer")} × key/value heads × `,
-        `head width × bytes of a float16: ${formula(kvHeads)} = ${grouped(before)} bytes are kept, and read in a step; `,
+        `head width × bytes of a float16: ${formula(kvHeads)} = ${grouped(before)} bytes are kept and read in a step; `,
         `${formula(heads)} = ${grouped(after)} if each query head had its own.`,
       ),
     );

@@ -95,7 +95,7 @@ def _places(
     written: Sequence[int], pieces: Sequence[bytes], again: Sequence[int], other: Sequence[bytes]
 ) -> list[Place]:
     """What lies between letters at which both cuts have a token's end."""
-    places = []
+    places: list[Place] = []
     i = j = 0
     while i < len(written) and j < len(again):
         first, second = i, j
