@@ -79,7 +79,8 @@ export function firstPlace(run) {
   return measured?.errs_from ?? at ?? run.count - 1;
 }
 
-/** The stretch of positions around a query that has room. @param {number} count @param {number} at @param {number} most */
+/** The stretch of positions around a query that has room.
+ * @param {number} count @param {number} at @param {number} most */
 export function stretch(count, at, most) {
   const size = Math.max(1, Math.min(count, most));
   return { from: clamp(at - Math.floor(size / 2), 0, count - size), size };
