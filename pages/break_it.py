@@ -6,7 +6,16 @@ from app.break_it.asking import act, ask, opening, question_address
 from app.break_it.inside import look_inside
 from app.break_it.picture import break_picture
 from app.break_it.sending import break_payload, busy
-from app.museum import asking
+from app.museum.asking import (
+    MISTAKES,
+    SILENCE,
+    TABS,
+    act_on_mistake,
+    ask_mistake,
+    mistake_address,
+    open_mistake,
+    open_tab,
+)
 from app.museum.picture import museum_picture
 from app.museum.sending import museum_busy, museum_payload
 from app.session import state
@@ -22,9 +31,9 @@ SOURCE = (
     "knock_out_map.py. Historical mistakes: the public threads that stand beside each; code: mistral_core/museum/."
 )
 WORDS = {
-    asking.SILENCE: "Silence a head, cut off all that is far away, put in a state of another text, and read the same "
+    SILENCE: "Silence a head, cut off all that is far away, put in a state of another text, and read the same "
     "text again. Which part does this next word need? Point at a cell; choose another word in the text.",
-    asking.MISTAKES: "Mistakes that real programs have made, each on a copy of this model: what it then reads, from "
+    MISTAKES: "Mistakes that real programs have made, each on a copy of this model: what it then reads, from "
     "which word on it errs, what it writes, and which check would have found it.",
 }
 
@@ -32,15 +41,13 @@ desk = state.desk()
 query = st.query_params.to_dict()
 if arrive(desk, query):
     opening(desk, query)
-    asking.open_mistake(desk, query)
+    open_mistake(desk, query)
 
 st.title("Break it: what if it were wrong?")
-state.begin(state.BREAK_TAB, asking.tab(desk))
-st.caption(WORDS[asking.tab(desk)])
-tab = st.segmented_control(
-    "What is broken", asking.TABS, key=state.BREAK_TAB, label_visibility="collapsed", required=True
-)
-if tab == asking.MISTAKES:
+state.begin(state.BREAK_TAB, open_tab(desk))
+st.caption(WORDS[open_tab(desk)])
+tab = st.segmented_control("What is broken", TABS, key=state.BREAK_TAB, label_visibility="collapsed", required=True)
+if tab == MISTAKES:
     notice(desk)
     live_picture(
         desk,
@@ -50,8 +57,8 @@ if tab == asking.MISTAKES:
         every=1.0,
         busy=museum_busy,
         polling=museum_busy(desk),
-        acts={"ask": asking.ask, "act": asking.act},
-        more_address=asking.mistake_address,
+        acts={"ask": ask_mistake, "act": act_on_mistake},
+        more_address=mistake_address,
     )
 else:
     notice(desk)

@@ -20,17 +20,15 @@ export function said(run, at) {
   const { drawing, window } = run.meta;
   if (drawing === "reads") return reads(run, at, word);
   if (drawing === "order")
-    return "The last word reads the same keys, and adds them up in another order. Nothing but rounding differs.";
+    return "The last word reads the same keys either way, and adds them up in another order: only rounding differs.";
   if (drawing === "distance") {
     const { turned_right: right, turned_wrong: wrong } = run.arrays;
     if (!right || !wrong) return "";
     const first = Math.max(0, at - (window ?? at + 1) + 1);
-    const back = (/** @type {Float32Array} */ turned) => Math.round(turned[at] - turned[first]);
+    const back = (/** @type {Float32Array} */ by) => Math.round(by[at] - by[first]);
     const last = back(wrong) < 0 ? `${-back(wrong)} ahead of it` : `${back(wrong)} back`;
-    return (
-      `${word} is turned as if it were token ${Math.round(wrong[at])}. Its oldest key, of token ${first}, ` +
-      `stands ${back(right)} back and seems to stand ${last}.`
-    );
+    const turned = `${word} is turned as if it were token ${Math.round(wrong[at])}.`;
+    return `${turned} Its oldest key, of token ${first}, stands ${back(right)} back and seems to stand ${last}.`;
   }
   if (drawing === "dials")
     return (
@@ -63,7 +61,7 @@ function heads(run) {
   const { reader_right: right, reader_wrong: wrong } = run.arrays;
   if (!right || !wrong) return "";
   const others = [...wrong].filter((key, head) => key !== right[head]).length;
-  return `${plural(others, "head")} of ${right.length} read keys of another group than the weights were trained with.`;
+  return `${plural(others, "head")} of ${right.length} read keys that their weights were not trained with.`;
 }
 
 /** @param {import("./types.js").ReadBothWays} measured @param {number} top  largest error */

@@ -45,7 +45,7 @@ def test_another_mistake_is_opened_by_hand_and_by_key_and_the_address_follows(vi
     wait(page, mistake="half-split")
     page.locator(f"{ROOT} button[data-name=repeat-order]").click()
     wait(page, mistake="repeat-order")
-    assert "4 heads of 8" in part(page, "said").inner_text()
+    assert "4 heads of 8 read" in part(page, "said").inner_text()
     assert parse_qs(urlparse(page.url).query)["mistake"] == ["repeat-order"]
     page.keyboard.press("ArrowDown")
     wait(page, mistake="no-causal-mask")
