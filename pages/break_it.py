@@ -6,10 +6,18 @@ from app.break_it.asking import act, ask, opening, question_address
 from app.break_it.inside import look_inside
 from app.break_it.picture import break_picture
 from app.break_it.sending import break_payload, busy
-from app.museum import asking as museum
+from app.museum.asking import (
+    MISTAKES,
+    SILENCE,
+    TABS,
+    act_on_mistake,
+    ask_mistake,
+    mistake_address,
+    open_mistake,
+    open_tab,
+)
 from app.museum.picture import museum_picture
-from app.museum.sending import busy as museum_busy
-from app.museum.sending import museum_payload
+from app.museum.sending import museum_busy, museum_payload
 from app.session import state
 from app.session.address import arrive
 from app.shared.frame import closing, notice
@@ -22,23 +30,24 @@ SOURCE = (
     "(arXiv 2308.10248). Code: mistral_core/analysis/interventions.py, intervening.py, other_word.py, "
     "knock_out_map.py. Historical mistakes: the public threads that stand beside each; code: mistral_core/museum/."
 )
+WORDS = {
+    SILENCE: "Silence a head, cut off all that is far away, put in a state of another text, and read the same "
+    "text again. Which part does this next word need? Point at a cell; choose another word in the text.",
+    MISTAKES: "Mistakes that real programs have made, each on a copy of this model: what it then reads, from "
+    "which word on it errs, what it writes, and which check would have found it.",
+}
 
 desk = state.desk()
 query = st.query_params.to_dict()
 if arrive(desk, query):
     opening(desk, query)
-    museum.opening(desk, query)
+    open_mistake(desk, query)
 
 st.title("Break it: what if it were wrong?")
-state.begin(state.BREAK_TAB, museum.tab(desk))
-tab = st.segmented_control(
-    "What is broken", museum.TABS, key=state.BREAK_TAB, label_visibility="collapsed", required=True
-)
-if tab == museum.MISTAKES:
-    st.caption(
-        "Mistakes that real programs have made, each on a copy of this model: what it then reads, from which word on "
-        "it errs, what it writes, and which check would have found it."
-    )
+state.begin(state.BREAK_TAB, open_tab(desk))
+st.caption(WORDS[open_tab(desk)])
+tab = st.segmented_control("What is broken", TABS, key=state.BREAK_TAB, label_visibility="collapsed", required=True)
+if tab == MISTAKES:
     notice(desk)
     live_picture(
         desk,
@@ -48,14 +57,10 @@ if tab == museum.MISTAKES:
         every=1.0,
         busy=museum_busy,
         polling=museum_busy(desk),
-        acts={"ask": museum.ask, "act": museum.act},
-        more_address=museum.mistake_address,
+        acts={"ask": ask_mistake, "act": act_on_mistake},
+        more_address=mistake_address,
     )
 else:
-    st.caption(
-        "Silence a head, cut off all that is far away, put in a state of another text, and read the same text again. "
-        "Which part does this next word need? Point at a cell; choose another word in the text."
-    )
     notice(desk)
     live_picture(
         desk,

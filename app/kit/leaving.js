@@ -83,7 +83,7 @@ export function follow(mark) {
 
 /** Of a picture that has no page of its own, the page on which it stands.
  * @type {Record<string, string>} */
-const STANDS_ON = { residual: "inside_a_block" };
+const STANDS_ON = { residual: "inside_a_block", museum: "break_it" };
 
 /**
  * A picture stands on its page: it may speak again, unless the way leads elsewhere. The picture of the page that is

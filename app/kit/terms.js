@@ -85,8 +85,6 @@ export const TERMS = {
   stream:
     "The residual stream: one list of numbers for each word, to which every layer adds. What the model knows of a " +
     "word on its way is in it.",
-  logit:
-    "The model’s score for a word, any number: e to its power, divided by the sum of all of them, is a probability.",
   turned:
     "RoPE: pairs of a key’s numbers are turned by an angle that grows with the position, so that a " +
     "comparison knows how far apart two tokens are.",
@@ -106,8 +104,8 @@ export const TERMS = {
   "KL to the end":
     "How far what this layer would say is from what is said at the end, in nats: 0 = the same, 1 = quite another.",
   logit:
-    "A score for a word, before the scores are made probabilities. It is a sum of what the embedding and every " +
-    "layer’s attention and MLP have added; of two words only the difference counts.",
+    "A score for a word: e to its power, divided by the sum of all, is its probability. It is a sum of what the " +
+    "embedding and every layer’s attention and MLP have added; of two words only the difference counts.",
   promoted: "Words whose score this part raises most. # is the word’s rank in the state before and after the part.",
   suppressed: "Words whose score this part lowers most. # is the word’s rank in the state before and after the part.",
   patch:

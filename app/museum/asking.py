@@ -15,13 +15,13 @@ SILENCE, MISTAKES = "silence a part", "historical mistakes"
 TABS = (SILENCE, MISTAKES)
 
 
-def tab(desk: Desk) -> str:
+def open_tab(desk: Desk) -> str:
     """The open tab of the page."""
     chosen: str | None = state.value(state.BREAK_TAB)
     return chosen or (MISTAKES if desk.page_state(MuseumState).own else SILENCE)
 
 
-def opening(desk: Desk, query: Mapping[str, str]) -> None:
+def open_mistake(desk: Desk, query: Mapping[str, str]) -> None:
     """Takes over which mistake a URL opens; one without a mistake opens the first tab."""
     page, name = desk.page_state(MuseumState), query.get("mistake")
     page.own = False
@@ -39,7 +39,7 @@ def mistake_address(desk: Desk) -> dict[str, str]:
     return {"mistake": desk.page_state(MuseumState).mistake}
 
 
-def ask(desk: Desk, event: Ask) -> None:
+def ask_mistake(desk: Desk, event: Ask) -> None:
     """Opens a mistake; a name that is none changes nothing but the sentence."""
     page = desk.page_state(MuseumState)
     page.number = event["n"]
@@ -49,7 +49,7 @@ def ask(desk: Desk, event: Ask) -> None:
         desk.notice = sentence(error)
 
 
-def act(desk: Desk, event: Act) -> None:
+def act_on_mistake(desk: Desk, event: Act) -> None:
     """A button in the picture: stop reading, read after all; ask verify, stop it."""
     page, what = desk.page_state(MuseumState), event["what"]
     if what in ("stop", "again"):

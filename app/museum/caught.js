@@ -46,7 +46,7 @@ export function verdict({ by, others_alone }, mistake) {
       `Only because another program’s numbers are at hand (${by.join(", ")}). This one agrees with itself in every ` +
       `other check: without such numbers nobody would notice.`
     );
-  if (by.length) return `Yes: ${by.join(", ")}. There this program does the same in two ways, and they differ.`;
+  if (by.length) return `Yes: ${by.join(", ")}. There two ways to the same numbers differ.`;
   if (mistake === "other-order")
     return "No check fails, and none should: the sums are the same but for their rounding.";
   return "No check fails. Nothing in verify does what this story needs: a check finds only what it tries.";

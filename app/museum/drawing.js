@@ -68,7 +68,10 @@ function reads({ g, width, height }, { run, side, at, colour, unit }) {
   g.restore();
 }
 
-/** @param {CanvasRenderingContext2D} g @param {number} x @param {number} y @param {number} cell @param {string} colour */
+/**
+ * @param {CanvasRenderingContext2D} g @param {number} x @param {number} y
+ * @param {number} cell @param {string} colour
+ */
 function cross(g, x, y, cell, colour) {
   g.strokeStyle = colour;
   g.lineWidth = 1.5;
@@ -80,7 +83,10 @@ function cross(g, x, y, cell, colour) {
   g.stroke();
 }
 
-/** @param {CanvasRenderingContext2D} g @param {number} x @param {number} y @param {number} cell @param {string} colour */
+/**
+ * @param {CanvasRenderingContext2D} g @param {number} x @param {number} y
+ * @param {number} cell @param {string} colour
+ */
 function dashed(g, x, y, cell, colour) {
   g.strokeStyle = colour;
   g.lineWidth = 1.5;

@@ -26,10 +26,10 @@ def measure(trace: Trace, name: str, length: int, report: Report) -> Measured:
     from mistral_core.museum.reading import compare
 
     report(0, 1, "loading the model")
-    loaded, shown = writer_of(trace), exhibit(name)
+    loaded, chosen = writer_of(trace), exhibit(name)
     ids, tokenizer = [int(token) for token in trace.token_ids[:length]], loaded.tokenizer
-    compared = compare(loaded.model, shown, ids, stop=tokenizer.eos_id, report=report)
-    drawn = draw(loaded.config, shown, len(ids))
+    compared = compare(loaded.model, chosen, ids, stop=tokenizer.eos_id, report=report)
+    drawn = draw(loaded.config, chosen, len(ids))
     before = len(tokenizer.decode(ids))
     right, wrong = (tokenizer.decode([*ids, *written])[before:] for written in (compared.right, compared.wrong))
     return Measured(

@@ -2,7 +2,7 @@
 
 import { drawSide, queryAt } from "./drawing.js";
 import { firstPlace, MuseumRun } from "./run.js";
-import { said, TITLES } from "./said.js";
+import { said, size, TITLES } from "./said.js";
 import { Caught } from "./caught.js";
 import { closest, el, legend } from "../kit/dom.js";
 import { clamp, grouped } from "../kit/format.js";
@@ -199,13 +199,16 @@ export default class MuseumPage extends Surface {
       }),
     );
     const button = host.querySelector(`[data-name="${this.mistake}"]`);
-    if (focused && button instanceof HTMLElement) button.focus();
+    if (!(button instanceof HTMLElement)) return;
+    if (host.scrollHeight > host.clientHeight) host.scrollTop = button.offsetTop - host.offsetTop;
+    if (focused) button.focus({ preventScroll: true });
   }
 
   drawing() {
     const { run } = this;
     const kind = this.measured ? run.meta.drawing : null;
     const words = kind ? said(run, this.at) : "";
+    this.part("wrong-title").textContent = kind === "order" ? "in another order" : "with the mistake";
     this.part("drawing-title").textContent = kind ? TITLES[kind] : "What is read";
     this.part("said").textContent = words;
     const keys = {
@@ -248,9 +251,7 @@ export default class MuseumPage extends Surface {
     const lines = [el("p", { class: "mx-pop-title" }, word, ` position ${position}`)];
     if (this.measured && error && kl) {
       const same = error[position] === 0;
-      lines.push(
-        el("p", {}, same ? "the same logits, bit for bit" : `a logit is off by ${error[position].toPrecision(3)}`),
-      );
+      lines.push(el("p", {}, same ? "the same logits, bit for bit" : `a logit is off by ${size(error[position])}`));
       if (!same) lines.push(el("p", {}, `KL ${kl[position].toPrecision(2)} nats`));
     }
     this.explain(lines, node, place);

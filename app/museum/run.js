@@ -9,6 +9,7 @@ import { nameBytes } from "../kit/bytes.js";
  */
 
 const LEVELS = 65535;
+const FAR = 40;
 const LEAST = 1e-4; // of a share that is none
 
 export class MuseumRun {
@@ -72,11 +73,14 @@ export function ranges(positions) {
 /** Where the eye goes first: to the first wrong position, or to where the hand was.
  * @param {MuseumRun} run */
 export function firstPlace(run) {
-  const { measured, at } = run.meta;
+  const { measured, at, drawing } = run.meta;
+  if (drawing === "order") return run.count - 1;
+  if (drawing === "dials") return at ?? Math.min(FAR, run.count - 1); // at the first token nothing has turned yet
   return measured?.errs_from ?? at ?? run.count - 1;
 }
 
-/** The stretch of positions around a query that has room. @param {number} count @param {number} at @param {number} most */
+/** The stretch of positions around a query that has room.
+ * @param {number} count @param {number} at @param {number} most */
 export function stretch(count, at, most) {
   const size = Math.max(1, Math.min(count, most));
   return { from: clamp(at - Math.floor(size / 2), 0, count - size), size };

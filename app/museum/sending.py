@@ -73,7 +73,7 @@ def museum_payload(desk: Desk) -> Payload:
     return Payload(parts, visible.waiting, unfinished=any(work and work.running for work in (reading, checking)))
 
 
-def busy(desk: Desk) -> bool:
+def museum_busy(desk: Desk) -> bool:
     """Whether the page has to look again: a text grows, or something is worked on."""
     page = desk.page_state(MuseumState)
     return desk.record is not None and (writing(desk) or page.readings.running or page.verdicts.running)
@@ -113,10 +113,10 @@ def _checking(page: MuseumState, trace: Trace) -> Work | None:
 def _unverifiable(trace: Trace) -> str:
     """Why verify cannot be asked about the model of a run; "" if it can, as far as is known without loading it."""
     try:
-        kept = compute.weights_that_fit(trace.config)
+        weights = compute.weights_that_fit(trace.config)
     except ValueError as error:
         return sentence(error)
-    return "" if kept == "float32" else "Verify compares exact weights, and memory has no room for them here."
+    return "" if weights == "float32" else "Verify compares exact weights, and memory has no room for them here."
 
 
 def _started(workshop: Workshop[Result], name: str, work: Callable[[Report], Result]) -> Work[Result]:

@@ -38,13 +38,13 @@ RIGHT_LINES = {
 LIT = "it"
 
 
-def codes_of(shown: Exhibit) -> list[Code]:
+def codes_of(chosen: Exhibit) -> list[Code]:
     """The right function, then the wrong one.
 
     Raises:
         ValueError: a fragment above is no longer in its function.
     """
-    given = shown.substitution
+    given = chosen.substitution
     (place,) = (name for name in RIGHT if getattr(given, name) is not None)
     right = source_of(RIGHT[place], {LIT: RIGHT_LINES[place]})
-    return [right, source_of(given.function, {LIT: WRONG_LINES[shown.name]})]
+    return [right, source_of(given.function, {LIT: WRONG_LINES[chosen.name]})]

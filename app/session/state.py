@@ -34,6 +34,8 @@ NEW_CHAT = "new chat"
 LENGTH = "length"
 SEED = "seed"
 PACE = "pace"
+REENCODING = "re-encoding"
+REENCODING_FOLD = "re-encoding fold"
 UPLOAD = "upload"
 MODEL = "model_choice"
 LEDGER_OF = "ledger_of"
@@ -149,6 +151,11 @@ def routes_of(run: str, what: str) -> str:
 def ledger_context(model: str) -> str:
     """The key of the slider for the length of the text: each model has its own."""
     return f"{LEDGER_CONTEXT} {model}"
+
+
+def numbers_of(chart: str) -> str:
+    """The key of the table behind a chart."""
+    return f"{chart} numbers"
 
 
 def part(name: str) -> str:

@@ -97,16 +97,16 @@ def _more(page: SharedHeadsState, visible: VisibleRun, own: Parts) -> tuple[More
     if one > MORE_BUDGET:
         return None, f"One layer of this text needs {one:,} bytes; at most {MORE_BUDGET:,} are sent. Shorten the text."
     layers = _alike(trace, own, layer, lacks["weights"]) if one * trace.config.n_layers <= MORE_BUDGET else (layer,)
-    key = f"{record.name}/{trace.model_hash[:8]}/{len(trace)}/{','.join(map(str, layers))}"
-    if page.delivery.held(record.name, part=MORE, key=key):
+    name = f"{record.name}/{trace.model_hash[:8]}/{len(trace)}/{','.join(map(str, layers))}"
+    if page.delivery.held(record.name, part=MORE, key=name):
         return None, ""
     if all(keeps(trace, index, **lacks) for index in layers):
-        return more_of(trace, key, layers, again=False, **lacks), ""
+        return more_of(trace, name, layers, again=False, **lacks), ""
     if not model_is_there(trace):
         return None, "This run keeps neither keys nor values, and the model that wrote it is not here."
-    work = _reading(page, trace, key, layers, lacks)
+    work = _reading(page, trace, name, layers, lacks)
     if work.result is not None:
-        return more_of(work.result, key, layers, again=True, **lacks), ""
+        return more_of(work.result, name, layers, again=True, **lacks), ""
     return None, work.error or "Reading the text again: this run keeps no keys and values …"
 
 
@@ -117,14 +117,14 @@ def _alike(trace: Trace, own: Parts, layer: int, weights: bool) -> tuple[int, ..
 
 
 def _reading(
-    page: SharedHeadsState, trace: Trace, key: str, layers: tuple[int, ...], lacks: dict[str, bool]
+    page: SharedHeadsState, trace: Trace, name: str, layers: tuple[int, ...], lacks: dict[str, bool]
 ) -> Work[Trace]:
     """The text read again, begun if it was not; what ends soon is waited for."""
-    work = page.readings.get(key)
+    work = page.readings.get(name)
     if work is None or work.cancelled:
         hooks = ((KEYS, VALUES) if lacks["slots"] else ()) + ((PATTERN,) if lacks["weights"] else ())
         plan = RecordingPlan(hooks=hooks, layers=layers)
-        work = page.readings.start(key, lambda report: _read(trace, plan, report))
+        work = page.readings.start(name, lambda report: _read(trace, plan, report))
         work.task.join(PATIENCE)
     return work
 

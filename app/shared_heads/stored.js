@@ -7,6 +7,10 @@ import { size } from "./run.js";
 /** @import SharedHeadsPage from "./page.js" */
 
 const NUMBER = 2; // bytes of a float16
+const OWN = "Each query head has a key/value head of its own: there is nothing to repeat.";
+const SO =
+  "as much. So they are stored once. mistral-inference and transformers repeat them for the time of a layer " +
+  "(repeat_kv); here the queries of a group are stacked instead, and each stored number is read once for all of them.";
 
 export class StoredPanel {
   /** @param {SharedHeadsPage} player */
@@ -45,21 +49,13 @@ export class StoredPanel {
     this.host.replaceChildren(
       bar("stored before repeating", "sh-fill", before),
       bar("stored after repeating", "mx-outline", after),
-      el(
-        "p",
-        {},
-        times > 1
-          ? `Repeated for each query head before they are stored, they would take ${plural(times, "time")} as much. ` +
-              "So they are stored once. mistral-inference and transformers repeat them for the time of a layer " +
-              "(repeat_kv); here the queries of a group are stacked instead, and each stored number is read once for all of them."
-          : "Each query head has a key/value head of its own: there is nothing to repeat.",
-      ),
+      el("p", {}, times > 1 ? `Repeated for each query head before being stored, they take ${times} times ${SO}` : OWN),
       el(
         "p",
         { class: "mx-note" },
-        `Key and value × ${plural(keys, "key")} in sight in ${plural(layers, "layer")} × key/value heads × ` +
-          `head width × bytes of a float16: ${formula(kvHeads)} = ${grouped(before)} bytes are kept, and read in a step; ` +
-          `${formula(heads)} = ${grouped(after)} if each query head had its own.`,
+        `Key and value × ${plural(keys, "key")} in sight in ${plural(layers, "layer")} × key/value heads × `,
+        `head width × bytes of a float16: ${formula(kvHeads)} = ${grouped(before)} bytes are kept and read in a step; `,
+        `${formula(heads)} = ${grouped(after)} if each query head had its own.`,
       ),
     );
   }

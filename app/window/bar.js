@@ -28,6 +28,7 @@ export class Bar {
     page.button("own").textContent =
       `as the model is: ${own === null ? "by layer" : Number.isFinite(own) ? grouped(own) : "all"}`;
     const none = page.windows.every((one) => !Number.isFinite(one));
+    page.part("plus").hidden = none; // of all keys there is none more
     segmented(
       page.part("plus"),
       [
@@ -35,7 +36,7 @@ export class Bar {
         ["yes", "W + 1"],
       ],
       plus ? "yes" : "no",
-      (value) => page.ask({ plus: value === "yes" && !none }),
+      (value) => page.ask({ plus: value === "yes" }),
     );
   }
 }

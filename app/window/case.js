@@ -6,7 +6,10 @@ import { percent } from "../kit/format.js";
 /** @typedef {{ layers: number, heads: number, tokens: number }} Shape */
 /** @typedef {{ layer: number, query: number, key: number, weight: number }} Arrow */
 
-const [WIDE, HIGH, GAP_X, GAP_Y, RADIUS] = [36, 168, 34, 56, 9];
+/** Of the picture: its height, the room under its lowest row, between two rows, and of a place; in units of 14 px. */
+const [HIGH, BELOW, BETWEEN, RADIUS] = [12, 2.4, 4, 0.65];
+const SIDE = 5.5;
+const ROOM = 1.8; // for a number with two digits
 
 /**
  * The arrows that lead to the last state: of the layers from the top, the keys that each state there may see.
@@ -47,7 +50,8 @@ export class Case {
     const { page } = this;
     const which = page.choice.plus ? 1 : 0;
     const { window, reach, paper } = run.meta.cases[which];
-    const state = `${which} ${page.root.dataset.theme}`;
+    const { width } = page.size(page.part("case"));
+    const state = `${which} ${width} ${page.unit}`;
     if (this.drawn === state) return;
     this.drawn = state;
     const [cases, layers, heads, tokens] = run.meta.arrays.case_pattern.shape;
@@ -78,18 +82,22 @@ export class Case {
 
   /** @param {Arrow[]} arrows @param {Float32Array} felt @param {Shape} shape */
   picture(arrows, felt, { layers, tokens }) {
+    const { unit } = this.page;
+    const { width } = this.page.size(this.page.part("case"));
+    const wide = (width - SIDE * unit) / tokens;
+    const [high, radius] = [HIGH * unit, Math.min(RADIUS * unit, wide / 2.4)];
     /** @param {number} position */
-    const x = (position) => 74 + WIDE * position;
+    const x = (position) => SIDE * unit + wide * (position + 0.5);
     /** @param {number} row 0 = the tokens */
-    const y = (row) => HIGH - GAP_X - GAP_Y * row;
+    const y = (row) => high - (BELOW + BETWEEN * row) * unit;
     const lines = arrows.map(({ layer, query, key, weight }) =>
       svg(
         "line",
         {
           x1: x(key),
-          y1: y(layer) - RADIUS,
+          y1: y(layer) - radius,
           x2: x(query),
-          y2: y(layer + 1) + RADIUS,
+          y2: y(layer + 1) + radius,
           class: "win-arrow",
           "stroke-width": (1 + 7 * weight).toFixed(2),
         },
@@ -111,7 +119,7 @@ export class Case {
           svg("circle", {
             cx: x(position),
             cy: y(row),
-            r: RADIUS,
+            r: radius,
             class: last ? "win-node win-query" : on ? "win-node win-on" : "win-node",
           }),
         );
@@ -122,18 +130,23 @@ export class Case {
       }
     }
     const changes = [...felt].map((value, position) =>
-      svg("text", { x: x(position), y: HIGH - 4, class: "win-felt" }, value === 0 ? "0" : value.toPrecision(2)),
+      svg(
+        "text",
+        { x: x(position), y: high - 4, class: "win-felt" },
+        value === 0 ? "0" : wide < ROOM * unit ? "≠0" : value.toPrecision(value < 0.1 ? 1 : 2),
+      ),
     );
     return svg(
       "svg",
       {
-        viewBox: `0 0 ${74 + WIDE * tokens} ${HIGH + 4}`,
+        width,
+        height: high,
         role: "img",
         "aria-label": `${layers} layers of a tiny model; the last state depends on ${reached(felt)} tokens`,
       },
       ...lines,
       ...nodes,
-      svg("text", { x: 0, y: HIGH - 4, class: "win-side" }, "felt"),
+      svg("text", { x: 0, y: high - 4, class: "win-side" }, "felt"),
       ...changes,
     );
   }

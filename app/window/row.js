@@ -51,7 +51,7 @@ export class Row {
     const kept = Math.min(sinks, Math.max(0, t + 1 - window));
     const older = Math.max(0, t + 1 - seen - kept);
     page.part("row-note").textContent =
-      `${plural(seen, "key")} in the window (the token itself is one of them)` +
+      `${plural(seen, "key")} in ${Number.isFinite(window) ? "the window" : "sight"}, the token itself among them` +
       (kept ? `, ${plural(kept, "kept first token")}` : "") +
       (older ? `; ${grouped(older)} older ${older === 1 ? "one is" : "ones are"} masked` : "; nothing is older") +
       ". The weights of those allowed sum to 1.";

@@ -37,13 +37,13 @@ def museum(
         lines = "\n".join(f"{one.name:<18} {one.title}" for one in EXHIBITS)
         print_json(listed) if as_json else typer.echo(lines)
         return
-    shown = exhibit(mistake)
-    content = _measured(load(model, dtype, device), shown, text, caught)
+    chosen = exhibit(mistake)
+    content = _measured(load(model, dtype, device), chosen, text, caught)
     status("")
     print_json(content) if as_json else typer.echo(_text(content))
 
 
-def _measured(loaded: LoadedModel, shown: Exhibit, text: str | None, ask_verify: bool) -> dict[str, Any]:
+def _measured(loaded: LoadedModel, chosen: Exhibit, text: str | None, ask_verify: bool) -> dict[str, Any]:
     from mistral_core.checkpoint.golden import TEXT
     from mistral_core.museum.caught import caught_by
     from mistral_core.museum.exhibits import MOST
@@ -52,14 +52,14 @@ def _measured(loaded: LoadedModel, shown: Exhibit, text: str | None, ask_verify:
 
     tokenizer = loaded.tokenizer
     ids = tokenizer.encode(TEXT if text is None else text)[:MOST]
-    compared = compare(loaded.model, shown, ids, stop=tokenizer.eos_id, report=report)
+    compared = compare(loaded.model, chosen, ids, stop=tokenizer.eos_id, report=report)
     content: dict[str, Any] = {
         "model": loaded.name,
-        "mistake": shown.name,
-        "title": shown.title,
-        "story": shown.story,
-        "lesson": shown.lesson,
-        "seen": shown.seen,
+        "mistake": chosen.name,
+        "title": chosen.title,
+        "story": chosen.story,
+        "lesson": chosen.lesson,
+        "seen": chosen.seen,
         "tokens": [tokenizer.label(token) for token in ids],
         "expected_from": compared.expected,
         "errs_from": compared.errs_from,
@@ -69,12 +69,13 @@ def _measured(loaded: LoadedModel, shown: Exhibit, text: str | None, ask_verify:
         "written_with_it": tokenizer.decode(list(compared.wrong)),
     }
     if ask_verify:
-        found = caught_by(loaded, shown, report=report)
+        caught_lines = caught_by(loaded, chosen, report=report)
         content |= {
-            "caught_by": found.by,
-            "by_another_program_alone": found.by_others_alone,
+            "caught_by": caught_lines.by,
+            "by_another_program_alone": caught_lines.by_others_alone,
             "verify": [
-                {**line, "verdict": verdict} for line, verdict in zip(to_json(found.lines), found.verdicts, strict=True)
+                {**line, "verdict": verdict}
+                for line, verdict in zip(to_json(caught_lines.lines), caught_lines.verdicts, strict=True)
             ],
         }
     return content

@@ -60,7 +60,7 @@ def as_it_is(loaded: LoadedModel, report: Report = silent) -> tuple[CheckResult,
 
 
 def caught_by(
-    loaded: LoadedModel, shown: Exhibit, sound: tuple[CheckResult, ...] | None = None, report: Report = silent
+    loaded: LoadedModel, chosen: Exhibit, sound: tuple[CheckResult, ...] | None = None, report: Report = silent
 ) -> Caught:
     """Runs the checks on a copy that has the mistake.
 
@@ -70,15 +70,15 @@ def caught_by(
     Raises:
         ValueError: the weights are kept in fewer bytes, or the mistake needs what this model does not have.
     """
-    if why := problem(loaded) or shown.lacks(loaded.config):
-        raise ValueError(f"{shown.title}: {why}")
+    if why := problem(loaded) or chosen.lacks(loaded.config):
+        raise ValueError(f"{chosen.title}: {why}")
     if sound is None:
         sound = as_it_is(loaded, part_of(report, 0, 2, "as it is: {}"))
         report = part_of(report, 1, 2)
-    if shown.substitution.go_back is not None:  # nothing in the network is another one
+    if chosen.substitution.go_back is not None:  # nothing in the network is another one
         lines = sound
     else:
-        broken = copy_with(loaded.model, shown.substitution)
+        broken = copy_with(loaded.model, chosen.substitution)
         lines = tuple(verify(replace(loaded, model=broken), only=ASKED, progress=report))
     before = {(line.check, line.compared): line for line in sound}
     return Caught(

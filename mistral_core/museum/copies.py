@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import lru_cache, partial
 from types import FunctionType
 from typing import Any, Literal
 
@@ -89,7 +89,7 @@ def copy_with(model: Transformer, substitution: Substitution) -> Transformer:
     return as_kind(model, faulty_kind(kind_of(model), substitution))
 
 
-@cache  # kinds of networks times mistakes: a few dozen classes
+@lru_cache(maxsize=256)  # kinds of networks times mistakes: a few dozen classes
 def faulty_kind(kind: type[Transformer], substitution: Substitution) -> type[Transformer]:
     """The class of such copies."""
     members = {
@@ -151,7 +151,7 @@ def slots_of_ring(config: MistralConfig) -> tuple[int, int]:
     return min(windows) + config.sinks, config.sinks
 
 
-@cache
+@lru_cache(maxsize=256)
 def _faulty_attention(kind: type[Attention], substitution: Substitution) -> type[Attention]:
     names = {name: getattr(substitution, name) for name in ("rotate", "read_and_write")}
     members: dict[str, Any] = {"forward": with_names(kind.forward, **{k: v for k, v in names.items() if v is not None})}
@@ -160,7 +160,7 @@ def _faulty_attention(kind: type[Attention], substitution: Substitution) -> type
     return type(f"Faulty{kind.__name__}", (kind,), members)
 
 
-@cache
+@lru_cache(maxsize=256)
 def _faulty_cache(kind: type[KVCache], substitution: Substitution) -> type[KVCache]:
     given = {"slots": substitution.slots, "_plan": substitution.plan}
     members = {name: method for name, method in given.items() if method is not None}

@@ -198,7 +198,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "numbers in a computer are rounded after each step, so the last digits differ; if two words are nearly "
         "equally likely, that is enough to write another one.",
         lesson="Slots need no order: the position is turned into the key. Bits need the same order.",
-        seen=("kyutai-labs/moshi 241 asks: must slots be re-ordered?",),
+        seen=("kyutai-labs/moshi 241 asks whether slots must be re-ordered",),
         picture="order",
         substitution=Substitution(attend=mistakes.attend_backwards),
         plan=lambda window, sinks, length: Plan(chunks=even(length, AT_ONCE)),
@@ -265,7 +265,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
         name="repeat-order",
         title="Keys dealt out by turns",
         story="Several query heads share a key head: the first ones the first. Here heads are dealt out by turns, as "
-        "repeat does where repeat_interleave is meant. Most heads read the keys of another group.",
+        "repeat does where repeat_interleave is meant. So heads read the keys of a group that is not theirs.",
         lesson="Test with fewer key heads than heads; with as many, nothing is wrong.",
         seen=("llm-d-benchmark 402, paiml/aprender 2010: wrong with shared heads, and every test had none shared",),
         picture="heads",
@@ -328,8 +328,8 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "from two on, keys are missing.",
         lesson="How far one can go back is a question to the ring, not to the text.",
         seen=(
-            "ggml-org/llama.cpp 13194, 14157, 21831: why is the prefix read again?",
-            "ml-explore/mlx-lm 1437: why is my prefix read again after the wrap?",
+            "ggml-org/llama.cpp 13194, 14157 and 21831 ask why a prefix is read again",
+            "ml-explore/mlx-lm 1437: the same after the wrap",
         ),
         picture="reads",
         substitution=Substitution(go_back=mistakes.trim, paths=("cached",)),

@@ -46,30 +46,30 @@ class Drawn:
     wrong: Mapping[str, np.ndarray]
 
 
-def draw(config: MistralConfig, shown: Exhibit, length: int) -> Drawn:
+def draw(config: MistralConfig, chosen: Exhibit, length: int) -> Drawn:
     """What is drawn of a mistake, for a text of so many tokens (at most `MOST`) in a model of this shape.
 
     Raises:
         ValueError: the mistake cannot be shown with this model and length.
     """
     length = min(length, MOST)
-    if problem := shown.problem(config, length):
-        raise ValueError(f"{shown.title}: {problem}")
-    right, wrong = (_draw(config, shown, length, given) for given in (Substitution(), shown.substitution))
-    return Drawn(kind=shown.picture, right=right, wrong=wrong)
+    if problem := chosen.problem(config, length):
+        raise ValueError(f"{chosen.title}: {problem}")
+    right, wrong = (_draw(config, chosen, length, given) for given in (Substitution(), chosen.substitution))
+    return Drawn(kind=chosen.picture, right=right, wrong=wrong)
 
 
-def _draw(config: MistralConfig, shown: Exhibit, length: int, given: Substitution) -> dict[str, np.ndarray]:
-    if shown.picture == "heads":
+def _draw(config: MistralConfig, chosen: Exhibit, length: int, given: Substitution) -> dict[str, np.ndarray]:
+    if chosen.picture == "heads":
         return {"reader": _readers(config, given)}
-    if shown.picture == "dials":
+    if chosen.picture == "dials":
         return _dials(config, given)
     network = copy_with(telling_network(config, length), given)
     window, sinks = room(config)
-    plan = shown.plan(window, sinks, length)
-    if shown.picture == "order":
+    plan = chosen.plan(window, sinks, length)
+    if chosen.picture == "order":
         return {"order": _order(network, length, given)}
-    if shown.picture == "distance":
+    if chosen.picture == "distance":
         return {"turned": _turned(network, length, plan, given)}
     return {"read": reads(network, length, plan, given)}
 

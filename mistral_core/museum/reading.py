@@ -50,7 +50,7 @@ class Compared:
 
 def compare(
     model: Transformer,
-    shown: Exhibit,
+    chosen: Exhibit,
     token_ids: Sequence[int],
     *,
     n_written: int = WRITTEN,
@@ -67,13 +67,13 @@ def compare(
         ValueError: the mistake cannot be shown with this model and text; it says why.
     """
     ids = tuple(token_ids)[:MOST]
-    if problem := shown.problem(model.config, len(ids)):
-        raise ValueError(f"{shown.title}: {problem}")
+    if problem := chosen.problem(model.config, len(ids)):
+        raise ValueError(f"{chosen.title}: {problem}")
     window, sinks = room(model.config)
-    plan = shown.plan(window, sinks, len(ids))
+    plan = chosen.plan(window, sinks, len(ids))
     runs = []
     for number, (network, given) in enumerate(
-        ((model, Substitution()), (copy_with(model, shown.substitution), shown.substitution))
+        ((model, Substitution()), (copy_with(model, chosen.substitution), chosen.substitution))
     ):
         said = part_of(report, number, 2, ("as it is: {}", "with the mistake: {}")[number])
         logits, kv_cache = read(network, ids, plan, given, said)
@@ -85,7 +85,7 @@ def compare(
         error=(right.double() - wrong.double()).abs().amax(-1).numpy(),
         kl=kl_divergence(p, q).numpy(),
         errs_from=None if equal.all() else int(np.argmin(equal)),
-        expected=shown.errs_from(window, sinks, len(ids)),
+        expected=chosen.errs_from(window, sinks, len(ids)),
         right=written,
         wrong=miswritten,
         largest=float(right.abs().max()),

@@ -200,6 +200,7 @@ SCENES = (
     Scene("break_it", "/break_it", _measured),
     Scene("break_it, a slot", "/break_it", _scene_of_break_it("slot"), SOME_WIDTHS),
     Scene("break_it, a direction", "/break_it", _scene_of_break_it("add"), SOME_WIDTHS),
+    Scene("break_it, mistakes", "/break_it?mistake=write-before-read", _measured, SOME_WIDTHS),
     *(
         Scene(f"{name}, compared", f"/{name}?beside=model%3Dstoryteller~near%253A4", _compared, SOME_WIDTHS)
         for name in ("next_word", "attention", "ring", "reach", "shared_heads")

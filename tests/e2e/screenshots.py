@@ -35,6 +35,7 @@ def pictures() -> dict[str, str]:
     paths |= {"start": "/", "models": "/models"}
     paths["inside_a_block-stream"] = f"/inside_a_block?view=stream&{STORY}&t=139&layer=4"
     claims = {f"test_the_paper-{claim}": f"/test_the_paper?claim={claim}" for claim in MODULES}
+    paths["break_it-mistakes"] = f"/break_it?{STORY}&mistake=write-before-read"
     del paths["test_the_paper"]
     return paths | claims | {f"{name}-compared": f"{paths[name]}&{BESIDE}" for name in COMPARED}
 

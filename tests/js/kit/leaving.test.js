@@ -59,6 +59,16 @@ for (const page of ["next_word", "attention", "window", "ring", "reach", "shared
     assert.ok(!leaving());
   });
 
+test("the second tab of break_it speaks on that page, and on no other", () => {
+  location.pathname = "/";
+  click("/ring");
+  arrived("museum");
+  assert.ok(leaving());
+  click("/break_it");
+  arrived("museum");
+  assert.ok(!leaving());
+});
+
 test("a link to the page that is shown leads nowhere, but back while another is on its way", () => {
   click("/next_word");
   assert.ok(!leaving());

@@ -45,13 +45,13 @@ def ids(draw_tokens):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_errs_from_where_its_story_says_and_not_before(model, ids, name):
-    shown = exhibit(name)
-    if shown.lacks(model.config):
-        assert shown.window and set(model.config.windows) == {None}
+    chosen = exhibit(name)
+    if chosen.lacks(model.config):
+        assert chosen.window and set(model.config.windows) == {None}
         with pytest.raises(ValueError, match=r"needs a layer with a window.*impose a window"):
-            compare(model, shown, ids)
+            compare(model, chosen, ids)
         return
-    compared = compare(model, shown, ids, n_written=4)
+    compared = compare(model, chosen, ids, n_written=4)
     if name == HARMLESS:
         assert compared.expected is None and compared.error.max() < 1e-4 and compared.right == compared.wrong
         return
@@ -67,11 +67,11 @@ def test_rounding_is_the_only_error_of_another_order(tiny_model64, draw_tokens):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_text_that_is_too_short_is_refused_and_the_shortest_is_not(tiny_model, draw_tokens, name):
-    shown = exhibit(name)
-    needed = shown.needs(tiny_model.config)
+    chosen = exhibit(name)
+    needed = chosen.needs(tiny_model.config)
     with pytest.raises(ValueError, match=rf"texts of {needed} tokens and more, and this one has {needed - 1}"):
-        compare(tiny_model, shown, draw_tokens(needed - 1))
-    compared = compare(tiny_model, shown, draw_tokens(needed), n_written=1)
+        compare(tiny_model, chosen, draw_tokens(needed - 1))
+    compared = compare(tiny_model, chosen, draw_tokens(needed), n_written=1)
     assert name == HARMLESS or compared.errs_from == compared.expected < needed
 
 
@@ -193,10 +193,10 @@ def test_the_bundled_model_errs_where_the_stories_say():
     loaded = load_model(bundled_root() / "storyteller")
     assert isinstance(loaded.model, FastTransformer)
     ids = loaded.tokenizer.encode("Once upon a time there was a little girl who lived in a house by the sea. " * 4)[:40]
-    for shown in EXHIBITS:
-        compared = compare(loaded.model, shown, ids, n_written=2)
-        assert shown.name == HARMLESS or compared.errs_from == compared.expected, shown.name
-        assert (compared.error.max() < 1e-3) == (shown.name == HARMLESS), shown.name
+    for chosen in EXHIBITS:
+        compared = compare(loaded.model, chosen, ids, n_written=2)
+        assert chosen.name == HARMLESS or compared.errs_from == compared.expected, chosen.name
+        assert (compared.error.max() < 1e-3) == (chosen.name == HARMLESS), chosen.name
         assert len(compared.right) == len(compared.wrong) == 2
 
 

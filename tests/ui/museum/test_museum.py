@@ -7,8 +7,8 @@ import pytest
 
 from app import compute
 from app.museum import asking, sending
-from app.museum.asking import act, ask, mistake_address, opening
-from app.museum.sending import busy, museum_payload
+from app.museum.asking import act_on_mistake, ask_mistake, mistake_address, open_mistake
+from app.museum.sending import museum_busy, museum_payload
 from app.museum.sources import LIT, codes_of
 from app.museum.state import MuseumState
 from app.session import state
@@ -47,14 +47,14 @@ def sent(desk):
 def opened(desk, name, n=1):
     event = {"run": "recorded", "n": n, "mistake": name}
     assert problems_of_event("museum", "ask", event) == []
-    ask(desk, event)
+    ask_mistake(desk, event)
     return sent(desk)
 
 
 def pressed(desk, what):
     event = {"run": "recorded", "n": 1, "what": what}
     assert problems_of_event("museum", "act", event) == []
-    act(desk, event)
+    act_on_mistake(desk, event)
     return sent(desk)
 
 
@@ -70,8 +70,8 @@ def test_what_is_sent_is_what_the_core_measures(desk, name):
     assert np.allclose(arrays["error"], expected.error) and np.allclose(arrays["kl"], expected.kl)
     for side, given in (("right", drawn.right), ("wrong", drawn.wrong)):
         for key, array in given.items():
-            shown = arrays[f"{key}_{side}"] / (65535 if key == "read" else 1)
-            assert np.allclose(shown, array, atol=1e-5)
+            chosen = arrays[f"{key}_{side}"] / (65535 if key == "read" else 1)
+            assert np.allclose(chosen, array, atol=1e-5)
     right, wrong = header["measured"]["written"]
     whole = loaded.tokenizer.decode([*ids, *expected.wrong])
     assert whole.endswith(wrong) and wrong
@@ -99,7 +99,7 @@ def test_work_is_stopped_and_taken_up_again(desk):
     assert header["stopped"] and header["measured"] is None and not arrays and not page.readings.running
     header, arrays = pressed(desk, "again")
     assert not header["stopped"] and header["measured"] and "error" in arrays
-    assert not busy(desk)
+    assert not museum_busy(desk)
 
 
 def test_what_a_model_or_text_cannot_show_is_said_and_nothing_is_measured(recorded):
@@ -117,16 +117,16 @@ def test_what_a_model_or_text_cannot_show_is_said_and_nothing_is_measured(record
 def test_a_link_opens_its_mistake_and_a_bad_one_says_so(desk, monkeypatch):
     widgets = {}
     monkeypatch.setattr(asking.state, "put", widgets.__setitem__)
-    opening(desk, {"mistake": "wrong-end"})
+    open_mistake(desk, {"mistake": "wrong-end"})
     assert widgets[state.BREAK_TAB] == asking.MISTAKES and mistake_address(desk) == {"mistake": "wrong-end"}
-    opening(desk, {"mistake": "no-such"})
+    open_mistake(desk, {"mistake": "no-such"})
     assert "there is no mistake" in desk.notice.lower() and mistake_address(desk) == {"mistake": "wrong-end"}
-    opening(desk, {})
+    open_mistake(desk, {})
     assert widgets[state.BREAK_TAB] == asking.SILENCE
 
 
 def test_a_mistake_that_is_none_changes_nothing_but_the_sentence(desk):
-    ask(desk, {"run": "recorded", "n": 3, "mistake": "<b>"})
+    ask_mistake(desk, {"run": "recorded", "n": 3, "mistake": "<b>"})
     assert "There is no mistake" in desk.notice and desk.page_state(MuseumState).mistake == "window-plus-one"
 
 
