@@ -45,7 +45,7 @@ def test_a_link_opens_it_and_keys_step_through_what_the_core_says(visit):
         took.append(float(page.locator(ROOT).get_attribute("data-draw-ms")))
     wait(page, t=21, row=6, head=0)
     assert min(took) < 100, "a step leaves the browser nothing to wait for"
-    page.wait_for_url("**t=21**")
+    page.wait_for_url(lambda url: all(part in url for part in ("t=21", "layer=6", "head=1")))
     address = parse_qs(urlparse(page.url).query)
     assert address["view"] == ["stream"] and address["layer"] == ["6"] and address["head"] == ["1"]
     settled(page)
@@ -69,6 +69,10 @@ def test_the_recorded_text_has_the_cores_numbers_and_bars_that_sum_to_the_logit(
     lens = logit_lens(loaded.model, read_stream(loaded.model, trace.token_ids.tolist(), stop=t + 2))
     final = int(lens.tokens[t, 0])
     assert data["token"] == str(final)
+    page.locator(ROOT).focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowUp")
+    wait(page, row=8)
     canvas = page.locator("[data-part=heat]").get_attribute("aria-label")
     assert f"position {t}: likeliest is “{loaded.tokenizer.label(final).replace('▁', '').strip()}”" in canvas.replace(
         "▁", ""
