@@ -58,7 +58,7 @@ def keys_figure(differences: np.ndarray, labels: Sequence[str], theme: str = "li
     table = differences[:, ::-1]
     words = [f"{label.strip() or '·'} ({age} back)" for age, label in enumerate(labels)][::-1]
     numbers = [["" if np.isnan(value) else "=" if value == 0 else f"{value:.0%}" for value in row] for row in table]
-    scale = [[step / 4, mix(colours["card"], colours["influence"], step / 5)] for step in range(5)]
+    scale = [[step / 4, mix(colours["card"], colours["influence"], step / 8)] for step in range(5)]
     figure = go.Figure(
         go.Heatmap(
             z=table,
