@@ -55,6 +55,6 @@ def reencoding(desk: Desk) -> None:
         if losses is not None:
             st.write(verdict(losses))
             st.caption(
-                "model: the text is read in both cuts. Per byte, since the cuts have different numbers of tokens; nats "
-                "of a place: the sum of −ln p of its tokens."
+                "model: the text is read in both cuts. Per byte, since the cuts may have different numbers of tokens; "
+                "nats of a place: the sum of −ln p of its tokens."
             )

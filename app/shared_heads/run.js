@@ -75,6 +75,11 @@ export class SharedRun extends Run {
     return this.more.findLast(({ at, arrays }) => at.has(layer) && arrays[name]) ?? null;
   }
 
+  /** How far something is handed on is no question of this page. */
+  landmarks() {
+    return super.landmarks().filter((mark) => mark.kind !== "reach");
+  }
+
   /** How many query heads read one key/value head. */
   get size() {
     return this.meta.model.n_heads / this.meta.model.n_kv_heads;
