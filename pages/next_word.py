@@ -5,6 +5,7 @@ import streamlit as st
 from app.next_word.controls import controls, prompt_area
 from app.next_word.file_popover import file_popover
 from app.next_word.picture import next_word_picture
+from app.next_word.reencoding_panel import reencoding
 from app.next_word.sending import branch, busy, choose, next_word_payload, set_sampling
 from app.next_word.state import NextWordState
 from app.session import state
@@ -16,7 +17,8 @@ from app.shared.frame import closing, notice
 SOURCE = (
     "Mistral 7B (arXiv 2310.06825), section 2. Code: mistral_core/generation.py (the step), "
     "mistral_core/sampling.py (the stages), mistral_core/unsaid.py (the words of the last one), "
-    "mistral_core/kv_cache.py (the ring), mistral_core/mask.py (the window)."
+    "mistral_core/kv_cache.py (the ring), mistral_core/mask.py (the window), mistral_core/analysis/reencoding.py (the "
+    "tokens that encoding the text would give)."
 )
 
 desk = state.desk()
@@ -47,5 +49,6 @@ pictures(
     acts={"at": settle, "sampling": set_sampling, "branch": branch, "open": choose},
 )
 compare(desk)
+reencoding(desk)
 file_popover(desk)
 closing("next_word", SOURCE)

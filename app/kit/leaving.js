@@ -81,8 +81,9 @@ export function follow(mark) {
   return mark;
 }
 
-/** Pages on which another picture than that of their name can stand. @type {Record<string, string>} */
-const STANDS_ON = { museum: "break_it" };
+/** Of a picture that has no page of its own, the page on which it stands.
+ * @type {Record<string, string>} */
+const STANDS_ON = { residual: "inside_a_block", museum: "break_it" };
 
 /**
  * A picture stands on its page: it may speak again, unless the way leads elsewhere. The picture of the page that is

@@ -55,6 +55,9 @@ export class SourcePanel {
       if (lit.includes(line)) row.setAttribute("aria-current", "step");
       else row.removeAttribute("aria-current");
     }
+    const list = this.fold.querySelector("ol");
+    const first = list?.querySelector("[data-lit]");
+    if (list && first instanceof HTMLElement) list.scrollTop = first.offsetTop - list.offsetTop - list.clientHeight / 3;
   }
 }
 

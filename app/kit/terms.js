@@ -82,6 +82,9 @@ export const TERMS = {
   "min-p": "Words below this share of the likeliest one’s probability may not be drawn.",
   repetition: "Words that stood in the text before are made less likely.",
   unsaid: "Words of a short list are never completed here: see Models.",
+  stream:
+    "The residual stream: one list of numbers for each word, to which every layer adds. What the model knows of a " +
+    "word on its way is in it.",
   turned:
     "RoPE: pairs of a key’s numbers are turned by an angle that grows with the position, so that a " +
     "comparison knows how far apart two tokens are.",
@@ -94,6 +97,20 @@ export const TERMS = {
   influence:
     "By how much the logarithm of the next word’s probability would move if this place were changed by as much as " +
     "it is large, going by the slope here: 0.001 = too little to notice, 1 = it is another prediction.",
+  lens:
+    "The logit lens: the state is read as if it were the last one, by the final norm and the output matrix. No layer " +
+    "but the last was trained for that: a word that is likely here shows where the state points already.",
+  "final word": "The word that the model finds likeliest at the end, after the last layer, at the same position.",
+  "KL to the end":
+    "How far what this layer would say is from what is said at the end, in nats: 0 = the same, 1 = quite another.",
+  logit:
+    "A score for a word: e to its power, divided by the sum of all, is its probability. It is a sum of what the " +
+    "embedding and every layer’s attention and MLP have added; of two words only the difference counts.",
+  promoted: "Words whose score this part raises most. # is the word’s rank in the state before and after the part.",
+  suppressed: "Words whose score this part lowers most. # is the word’s rank in the state before and after the part.",
+  patch:
+    "A single state, the one of a token after a layer, is replaced by that of another text. What is above it and " +
+    "sees it is computed anew; the windows say how far that can go.",
   KL: "How much a whole prediction has changed, in nats: 0 = not at all, 0.01 = hardly, 1 = it is another one.",
 };
 

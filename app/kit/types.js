@@ -63,7 +63,7 @@
  * @property {string} message  one sentence for the status; may be empty
  * @property {"model" | "recorded"} provenance  model = written now, recorded = a stored run
  * @property {number | null} tokens_per_second  how fast it is written; null = not known
- * @property {"start" | "next_word" | "attention" | "ring" | "reach" | "break_it" | "museum"} picture  the page whose program draws it
+ * @property {"start" | "next_word" | "attention" | "window" | "ring" | "reach" | "shared_heads" | "inside_a_block" | "residual" | "break_it" | "museum"} picture  the page whose program draws it
  * @property {string} run  names the run; a branch has another name
  * @property {"start" | "desk"} mode  the text and its bracket, or everything
  * @property {number} prefix  hash of the tokens before `from`, by which the browser notices that it holds other ones

@@ -7,6 +7,13 @@ from dataclasses import dataclass, field
 from app.next_word.stages import StageBlock
 from app.session.delivery import Delivery
 from app.session.desk import PageState
+from app.session.work import Workshop
+from mistral_core.analysis.reencoding import Reencoded
+
+KEPT = 4
+"""Readings of texts in both cuts that are there when they are asked for again."""
+CutLosses = tuple[tuple[float, float], tuple[tuple[float, float], ...]]
+"""Bits per byte as written and as encoded, and nats of each place both ways."""
 
 
 @dataclass
@@ -17,7 +24,12 @@ class NextWordState(PageState, page="next_word"):
     block: tuple[tuple[str, str, int, int], StageBlock] | None = None
     """The alternatives sent last: run, settings, first step, one past the last, and they themselves."""
 
+    cuts: tuple[tuple[str, int], Reencoded | str] | None = None
+    """The text encoded anew last: run and length, and what came of it, or why nothing did."""
+    losses: Workshop[CutLosses] = field(default_factory=lambda: Workshop(KEPT))
+    """Texts read in both cuts, by run and length."""
+
     def forget(self, run: str) -> None:
         """Another run may come under this name."""
         self.delivery.forget(run)
-        self.block = None
+        self.block = self.cuts = None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from app import compute
 from app.ring.messages import AskSlot
 from app.ring.payload import Slot, records_slots
 from app.ring.state import Reading, RingState
 from app.session.desk import Desk
-from app.session.rereading import read_again
+from app.session.rereading import model_is_there, read_again
 from app.session.runs import Record
 from app.session.visible import run_named
 from mistral_core.analysis.progress import Report
@@ -70,11 +69,3 @@ def slot_of(page: RingState, record: Record, trace: Trace) -> Slot | None:
 def _numbers(trace: Trace, layer: int, position: int, text: str) -> Slot:
     keys, values = trace.keys(layer)[position], trace.values(layer)[position]
     return Slot(layer=layer, position=position, keys=keys, values=values, text=text)
-
-
-def model_is_there(trace: Trace) -> bool:
-    """Whether the model that wrote a run is here, as far as its name and shape say."""
-    try:
-        return compute.config(trace.model_name) == trace.config
-    except ValueError:
-        return False

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from app import compute
-from app.ring.asked_slot import model_is_there
 from app.ring.messages import CancelMeasure, FailedForgotten, Forgotten, Measure, MeasuringForgotten
 from app.ring.state import Asked, Asking, Question, RingState
 from app.session.desk import Desk
 from app.session.numbers import whole
+from app.session.rereading import model_is_there
 from app.session.sentence import sentence
 from app.session.visible import run_named
 from mistral_core.analysis.progress import Report

@@ -26,6 +26,14 @@ def writer_of(trace: Trace) -> LoadedModel:
     return loaded
 
 
+def model_is_there(trace: Trace) -> bool:
+    """Whether the model that wrote a run is here, as far as its name and shape say."""
+    try:
+        return compute.config(trace.model_name) == trace.config
+    except ValueError:
+        return False
+
+
 def refusal(trace: Trace, so: str) -> str:
     """Why nothing can be measured on a run; "" if it can.
 

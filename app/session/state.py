@@ -17,8 +17,13 @@ DESK = "desk"
 START_PICTURE = "start"
 NEXT_WORD_PICTURE = "next_word"
 ATTENTION_PICTURE = "attention"
+WINDOW_PICTURE = "window"
 RING_PICTURE = "ring"
 REACH_PICTURE = "reach"
+SHARED_HEADS_PICTURE = "shared_heads"
+RESIDUAL_PICTURE = "residual"
+INSIDE_PICTURE = "inside_a_block"
+INSIDE_VIEW = "inside view"
 BREAK_PICTURE = "break_it"
 BREAK_TAB = "break_it tab"
 MUSEUM_PICTURE = "museum"
@@ -29,6 +34,8 @@ NEW_CHAT = "new chat"
 LENGTH = "length"
 SEED = "seed"
 PACE = "pace"
+REENCODING = "re-encoding"
+REENCODING_FOLD = "re-encoding fold"
 UPLOAD = "upload"
 MODEL = "model_choice"
 LEDGER_OF = "ledger_of"
@@ -58,6 +65,11 @@ OWN_TEXT_LARGE = "own text large"
 OWN_TEXT_WORK = "own text work"
 OWN_TEXT_FILE = "own text file"
 
+WINDOW_EXPERIMENT = "window experiment"
+WINDOW_WORK = "window work"
+WINDOW_FIGURE = "window figure"
+WINDOW_OTHER_FIGURE = "window other figure"
+
 COMPARE_WAY = "compare way"
 COMPARE_MODEL = "compare model"
 COMPARE_PROMPT = "compare prompt"
@@ -68,6 +80,7 @@ COMPARE_LAY = "compare lay"
 COMPARE_STOP = "compare stop"
 
 KV_BYTES_FIGURE = "kv bytes"
+SHARED_BYTES_FIGURE = "shared bytes"
 PUSH_FIGURE = "push figure"
 PROFILE_FIGURE = "profile figure"
 PUSH_SCALE = "push scale"
@@ -110,6 +123,11 @@ def sinks_of(model: str) -> str:
     return f"sinks {model}"
 
 
+def window_field(run: str, what: str) -> str:
+    """The key of a field of an experiment on the page window: each run has its own."""
+    return f"window {what} {run}"
+
+
 def row_of(claim: str) -> str:
     """The key of a claim's line."""
     return f"claim-{claim}"
@@ -133,6 +151,11 @@ def routes_of(run: str, what: str) -> str:
 def ledger_context(model: str) -> str:
     """The key of the slider for the length of the text: each model has its own."""
     return f"{LEDGER_CONTEXT} {model}"
+
+
+def numbers_of(chart: str) -> str:
+    """The key of the table behind a chart."""
+    return f"{chart} numbers"
 
 
 def part(name: str) -> str:

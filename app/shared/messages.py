@@ -14,7 +14,19 @@ from app.wire import Dims
 
 Token = tuple[str, str, int]
 """Text, printable form and id."""
-PictureName = Literal["start", "next_word", "attention", "ring", "reach", "break_it", "museum"]
+PictureName = Literal[
+    "start",
+    "next_word",
+    "attention",
+    "window",
+    "ring",
+    "reach",
+    "shared_heads",
+    "inside_a_block",
+    "residual",
+    "break_it",
+    "museum",
+]
 Status = Literal["running", "paused", "done", "failed", "recorded"]
 
 

@@ -11,6 +11,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def source_of(function: Callable[..., Any], marks: Mapping[str, str | tuple[str,
         ValueError: a fragment is nowhere in the source.
     """
     function = inspect.unwrap(function)
-    lines, first = inspect.getsourcelines(function)
+    lines, first = _lines_of(function)
     text = textwrap.dedent("".join(lines)).rstrip("\n")
     name = function.__qualname__
     inference, transformers = ELSEWHERE.get(name, ("", ""))
@@ -63,6 +64,12 @@ def source_of(function: Callable[..., Any], marks: Mapping[str, str | tuple[str,
         "inference": inference,
         "transformers": transformers,
     }
+
+
+@lru_cache
+def _lines_of(function: Callable[..., Any]) -> tuple[list[str], int]:
+    """Read once: to look for a function takes 40 ms, and a payload is made many times a second."""
+    return inspect.getsourcelines(function)
 
 
 def _lines_with(text: str, asked: str | tuple[str, ...], name: str) -> list[int]:

@@ -102,6 +102,47 @@ def _measured(page: Page) -> None:
     settled(page)
 
 
+def _taken(page: Page) -> None:
+    page.wait_for_selector(".page-shared-heads[data-ready='1'][data-stored='1']:not([data-away=''])")
+    settled(page)
+
+
+def _pictures(page: Page) -> None:
+    _taken(page)
+    page.locator("[data-part='view'] [data-value='maps']").click()
+    page.locator("[data-part='source'] summary").click()
+
+
+def _looked_inside(page: Page) -> None:
+    page.wait_for_selector("[data-ready='1'][data-numbers='1'][data-worked='1']")
+    settled(page)
+
+
+def _scene_of_block(box: str) -> Callable[[Page], None]:
+    def prepare(page: Page) -> None:
+        _looked_inside(page)
+        page.locator(f"[data-box='{box}']").first.click()
+        settled(page)
+
+    return prepare
+
+
+def _streamed(page: Page) -> None:
+    page.wait_for_selector(".page-residual[data-lens='1'][data-words='1']")
+    settled(page)
+
+
+def _patched(page: Page) -> None:
+    _streamed(page)
+    page.locator("[data-part='way'] [data-value='prompt']").click()
+    page.locator("[data-part='lend-text']").fill("Once there was an old king who had three sons. " * 4)
+    page.locator("[data-part='lend-do']").click()
+    page.wait_for_selector(".page-residual[data-lent='1']")
+    page.locator("[data-part='put']").click()
+    page.wait_for_selector(".page-residual:not([data-patched=''])")
+    settled(page)
+
+
 def _scene_of_break_it(kind: str) -> Callable[[Page], None]:
     def prepare(page: Page) -> None:
         _measured(page)
@@ -143,17 +184,26 @@ SCENES = (
     Scene("next_word", "/next_word", _ready),
     Scene("attention", "/attention", _read),
     Scene("attention, numbers", "/attention", _numbers, SOME_WIDTHS),
+    Scene("window", "/window", _measured),
+    Scene("window, one key more", "/window?plus=1&w=8", _measured, SOME_WIDTHS),
     Scene("ring", "/ring", _ready),
     Scene("ring, chunks", "/ring", _scene_of_ring("chunks"), SOME_WIDTHS),
     Scene("ring, going back", "/ring", _scene_of_ring("rewind"), SOME_WIDTHS),
     Scene("reach", "/reach", _measured),
+    Scene("shared_heads", "/shared_heads?away=5:1", _taken),
+    Scene("shared_heads, pictures", "/shared_heads?away=5:1:keys", _pictures, SOME_WIDTHS),
+    Scene("inside_a_block", "/inside_a_block", _looked_inside),
+    Scene("inside_a_block, scores", "/inside_a_block", _scene_of_block("scores"), SOME_WIDTHS),
+    Scene("inside_a_block, turned", "/inside_a_block", _scene_of_block("rot_q"), SOME_WIDTHS),
+    Scene("inside_a_block, the stream", "/inside_a_block?view=stream", _streamed),
+    Scene("inside_a_block, a patch", "/inside_a_block?view=stream", _patched, SOME_WIDTHS),
     Scene("break_it", "/break_it", _measured),
     Scene("break_it, a slot", "/break_it", _scene_of_break_it("slot"), SOME_WIDTHS),
     Scene("break_it, a direction", "/break_it", _scene_of_break_it("add"), SOME_WIDTHS),
     Scene("break_it, mistakes", "/break_it?mistake=write-before-read", _measured, SOME_WIDTHS),
     *(
         Scene(f"{name}, compared", f"/{name}?beside=model%3Dstoryteller~near%253A4", _compared, SOME_WIDTHS)
-        for name in ("next_word", "attention", "ring", "reach")
+        for name in ("next_word", "attention", "ring", "reach", "shared_heads")
     ),
     *(
         Scene(f"test_the_paper, {name}", f"/test_the_paper?claim={name}", _judged, WIDTHS if first else SOME_WIDTHS)

@@ -26,13 +26,14 @@ WHOLE = """() => {
 }"""
 """Both pictures have all of their texts."""
 BESIDE = "beside=model%3Dstoryteller~near%253A4"
-COMPARED = ("next_word", "attention", "ring", "reach")
+COMPARED = ("next_word", "attention", "window", "ring", "reach", "shared_heads")
 
 
 def pictures() -> dict[str, str]:
     """By name of the picture, the address: every page, every claim, and two runs beside each other."""
     paths = {entry.name: f"/{entry.name}?{STORY}&t=139&layer=4" for entry in ENTRIES}
     paths |= {"start": "/", "models": "/models"}
+    paths["inside_a_block-stream"] = f"/inside_a_block?view=stream&{STORY}&t=139&layer=4"
     claims = {f"test_the_paper-{claim}": f"/test_the_paper?claim={claim}" for claim in MODULES}
     paths["break_it-mistakes"] = f"/break_it?{STORY}&mistake=write-before-read"
     del paths["test_the_paper"]
@@ -58,7 +59,15 @@ def prepare(page: Page, url: str, name: str, path: str = "") -> None:
     elif name.endswith("compared"):
         page.wait_for_selector("[data-beside='1'] >> nth=1")
         page.wait_for_function(WHOLE)
-    elif name in ("attention", "ring", "reach", "break_it", "break_it-mistakes"):
+    elif name.partition("-")[0] in (
+        "attention",
+        "window",
+        "ring",
+        "reach",
+        "shared_heads",
+        "inside_a_block",
+        "break_it",
+    ):
         page.wait_for_timeout(5000)  # the run is written, then what the page measures
     settled(page)
     page.wait_for_timeout(900)

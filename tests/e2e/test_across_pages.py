@@ -19,8 +19,19 @@ ROOTS = {
     "Next word": ".page-next-word[data-ready='1']",
     "Attention": ".page-attention[data-ready='1']",
     "Ring": ".page-ring[data-ready='1']",
+    "Shared heads": ".page-shared-heads[data-ready='1']",
+    "Inside a block": ".page-inside[data-ready='1']",
 }
-PATHS = {"Next word": "next_word", "Attention": "attention", "Ring": "ring", "Reach": "reach", "Break it": "break_it"}
+PATHS = {
+    "Next word": "next_word",
+    "Attention": "attention",
+    "Window": "window",
+    "Ring": "ring",
+    "Reach": "reach",
+    "Shared heads": "shared_heads",
+    "Inside a block": "inside_a_block",
+    "Break it": "break_it",
+}
 
 
 def link(title: str, **parts) -> str:
@@ -111,7 +122,9 @@ def test_back_is_one_press_for_each_page_however_many_steps_were_made_there(visi
         settled(page)
 
 
-@pytest.mark.parametrize(("title", "other"), [("Next word", "Ring"), ("Ring", "Attention"), ("Attention", "Next word")])
+@pytest.mark.parametrize(
+    ("title", "other"), [("Next word", "Ring"), ("Ring", "Shared heads"), ("Shared heads", "Attention")]
+)
 def test_a_step_just_before_the_page_is_left_counts_too(visit, title, other):
     """The address is written when the hand has come to rest; the page may be left before that."""
     page = visit(link(title, t=30, layer=2, head=3))

@@ -55,7 +55,10 @@ def test_the_newest_payload_stays_and_only_a_place_that_left_is_let_go(visit):
 ASKED = """() => performance.getEntriesByType("resource").map((entry) => new URL(entry.name).pathname)"""
 
 
-@pytest.mark.parametrize("page_name", ["start", "next_word", "attention", "ring", "reach", "break_it"])
+@pytest.mark.parametrize(
+    "page_name",
+    ["start", "next_word", "attention", "window", "ring", "reach", "shared_heads", "inside_a_block", "break_it"],
+)
 def test_a_first_visit_asks_for_every_module_once_and_for_no_look(visit, page_name):
     """The look comes with the page's first element; each module has been asked for before an import needs it."""
     page = visit(f"/{page_name}" if page_name != "start" else "/")

@@ -8,7 +8,9 @@ from app import compute
 from app.break_it import sending as breaking
 from app.museum import sending as museum
 from app.reach import sending
+from app.residual import sending as reading
 from app.session.runs import Record
+from app.window import sending as windowed
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,8 +24,8 @@ def _cold(monkeypatch):
 
 @pytest.fixture
 def patient(monkeypatch):
-    """The pages reach and break_it, both tabs, wait for what they measure, however slow the machine is."""
-    for page in (sending, breaking, museum):
+    """Pages that measure wait for what they measure, however slow the machine is."""
+    for page in (sending, breaking, windowed, reading, museum):
         monkeypatch.setattr(page, "PATIENCE", 60.0)
 
 

@@ -14,10 +14,12 @@ from app.attention.finding import cancel, find
 from app.attention.scores import read_scores
 from app.attention.sending import attention_payload, busy
 from app.break_it.sending import break_payload
+from app.inside_a_block.sending import token_payload
 from app.museum.sending import museum_payload
 from app.next_word.sending import next_word_payload
 from app.reach.asking import ask
 from app.reach.sending import reach_payload
+from app.residual.sending import residual_payload
 from app.ring import forgotten
 from app.ring.asked_slot import ask_slot
 from app.ring.forgotten import measure
@@ -25,8 +27,10 @@ from app.ring.sending import ring_payload
 from app.session import progress, visible
 from app.session.desk import Desk
 from app.session.runs import Record
+from app.shared_heads.sending import shared_heads_payload
 from app.start.example import load_example
 from app.start.payload import start_parts
+from app.window.sending import window_payload
 from app.wire import Parts, unpack
 from app.wire_types import PAGES, problems, problems_of_event, problems_of_payload
 from tests.model.writing import FULL, asked
@@ -36,8 +40,12 @@ pytestmark = pytest.mark.usefixtures("patient")
 PAYLOADS = {
     "next_word": next_word_payload,
     "attention": attention_payload,
+    "window": window_payload,
     "ring": ring_payload,
     "reach": reach_payload,
+    "shared_heads": shared_heads_payload,
+    "residual": residual_payload,
+    "inside_a_block": token_payload,
     "break_it": break_payload,
     "museum": museum_payload,
 }
@@ -242,6 +250,10 @@ def test_arrays_that_are_not_of_one_length_are_noticed():
         ("reach", "ask", {"run": "r", "n": 1, "at": {"t": 1, "layer": 2, "head": -1}}),
         ("break_it", "ask", {"run": "r", "n": 1, "at": {"t": 1, "layer": 2, "head": -1}}),
         ("break_it", "act", {"run": "r", "n": 1, "what": "stop"}),
+        ("window", "ask", {"run": "r", "n": 1, "window": 5, "plus": True, "layer": 0}),
+        ("window", "at", {"run": "r", "t": 1, "layer": 2, "head": 0}),
+        ("residual", "held", {"run": "r", "lens": "k", "words": "", "pinned": "", "patch": ""}),
+        ("residual", "at", {"run": "r", "t": 1, "layer": 2, "head": -1}),
         ("museum", "ask", {"run": "r", "n": 1, "mistake": "half-split"}),
         ("museum", "act", {"run": "r", "n": 1, "what": "verify"}),
         ("start", "go", {"to": "ring", "n": 3.5}),

@@ -37,13 +37,21 @@ test("a picture of the page that is being left, come late, does not speak", () =
   assert.ok(!leaving());
 });
 
-for (const page of ["next_word", "attention", "ring", "reach", "break_it"])
+for (const page of ["next_word", "attention", "window", "ring", "reach", "shared_heads", "inside_a_block", "break_it"])
   test(`a link to ${page} lets that picture speak and no other`, () => {
     location.pathname = "/";
     click(`/${page}`);
-    for (const other of ["start", "next_word", "attention", "ring", "reach", "break_it"].filter(
-      (name) => name !== page,
-    )) {
+    for (const other of [
+      "start",
+      "next_word",
+      "attention",
+      "window",
+      "ring",
+      "reach",
+      "shared_heads",
+      "inside_a_block",
+      "break_it",
+    ].filter((name) => name !== page)) {
       arrived(other);
       assert.ok(leaving(), other);
     }

@@ -10,6 +10,8 @@ import pytest
 
 from app.attention.sending import attention_payload
 from app.attention.state import AttentionState
+from app.inside_a_block.sending import token_payload
+from app.inside_a_block.state import InsideState
 from app.next_word.sending import next_word_payload
 from app.next_word.state import NextWordState
 from app.ring.sending import ring_payload
@@ -20,6 +22,8 @@ from app.session.delivery import Delivery
 from app.session.desk import Desk
 from app.session.runs import Record
 from app.session.visible import Payload
+from app.shared_heads.sending import shared_heads_payload
+from app.shared_heads.state import SharedHeadsState
 from app.wire import Parts, pack, unpack
 from mistral_core.generation import Run
 from tests.model.writing import FULL, asked
@@ -29,6 +33,8 @@ PAGES = {
     "next_word": (next_word_payload, NextWordState),
     "attention": (attention_payload, AttentionState),
     "ring": (ring_payload, RingState),
+    "shared_heads": (shared_heads_payload, SharedHeadsState),
+    "inside_a_block": (token_payload, InsideState),
 }
 LOSS, DOUBLING, LATENESS = 0.3, 0.2, 0.3
 

@@ -8,9 +8,11 @@ import pytest
 from app import compute, wire_types
 from app.attention.sending import attention_payload
 from app.break_it.sending import break_payload
+from app.inside_a_block.sending import token_payload
 from app.museum.sending import museum_payload
 from app.next_word.sending import next_word_payload
 from app.reach.sending import reach_payload
+from app.residual.sending import residual_payload
 from app.ring.sending import ring_payload
 from app.session import progress, state, visible
 from app.session.desk import Desk
@@ -18,13 +20,19 @@ from app.session.rereading import writer_of
 from app.session.runs import Record
 from app.session.visible import run_named, visible_run
 from app.shared.live import callbacks
+from app.shared_heads.sending import shared_heads_payload
+from app.window.sending import window_payload
 from tests.ui.runs import arrived
 
 PAGES = {
     "next_word": next_word_payload,
     "attention": attention_payload,
+    "window": window_payload,
     "ring": ring_payload,
     "reach": reach_payload,
+    "shared_heads": shared_heads_payload,
+    "residual": residual_payload,
+    "inside_a_block": token_payload,
     "break_it": break_payload,
     "museum": museum_payload,
 }

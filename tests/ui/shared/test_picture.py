@@ -6,20 +6,28 @@ import pytest
 
 from app.attention.picture import attention_picture
 from app.break_it.picture import break_picture
+from app.inside_a_block.picture import token_picture
 from app.museum.picture import museum_picture
 from app.navigation import ROOT
 from app.next_word.picture import next_word_picture
 from app.reach.picture import reach_picture
+from app.residual.picture import residual_picture
 from app.ring.picture import ring_picture
+from app.shared_heads.picture import shared_heads_picture
 from app.start.picture import start_picture
+from app.window.picture import window_picture
 
 APP = ROOT / "app"
 PICTURES = [
     start_picture,
     next_word_picture,
     attention_picture,
+    window_picture,
     ring_picture,
     reach_picture,
+    shared_heads_picture,
+    residual_picture,
+    token_picture,
     break_picture,
     museum_picture,
 ]

@@ -1,0 +1,1 @@
+"""The page shared_heads."""
