@@ -104,7 +104,7 @@ def faulty_kind(kind: type[Transformer], substitution: Substitution) -> type[Tra
 
 
 def _init(self: Any, config: MistralConfig) -> None:
-    base: Any = super(_faulty_base(self), self)  # type: ignore[arg-type]
+    base: Any = super(_faulty_base(self), self)
     base.__init__(config)
     for module in self.modules():
         if isinstance(module, Attention):
