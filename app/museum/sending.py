@@ -20,6 +20,7 @@ from app.session.visible import Payload, visible_run
 from app.session.work import Work, Workshop
 from mistral_core.analysis.accounting import parameter_count
 from mistral_core.analysis.progress import Report
+from mistral_core.museum.caught import unverifiable
 from mistral_core.museum.exhibits import EXHIBITS, MOST, exhibit
 from mistral_core.trace.trace import Trace
 
@@ -111,12 +112,9 @@ def _checking(page: MuseumState, trace: Trace) -> Work | None:
 
 
 def _unverifiable(trace: Trace) -> str:
-    """Why verify cannot be asked about the model of a run; "" if it can, as far as is known without loading it."""
-    try:
-        weights = compute.weights_that_fit(trace.config)
-    except ValueError as error:
-        return sentence(error)
-    return "" if weights == "float32" else "Verify compares exact weights, and memory has no room for them here."
+    """Why verify cannot be asked about the model of a run, which is here; "" if it can."""
+    problem = unverifiable(compute.engine().model(trace.model_name))
+    return sentence(problem) if problem else ""
 
 
 def _started(workshop: Workshop[Result], name: str, work: Callable[[Report], Result]) -> Work[Result]:

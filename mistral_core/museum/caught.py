@@ -47,7 +47,7 @@ class Caught:
         return bool(self.by) and set(self.by) <= set(OTHERS_NUMBERS)
 
 
-def problem(loaded: LoadedModel) -> str:
+def unverifiable(loaded: LoadedModel) -> str:
     """Why verify cannot be asked about a model; "" if it can."""
     if loaded.weights != "float32":
         return f"verify compares exact weights, and those of this model are kept in {loaded.weights} here"
@@ -70,7 +70,7 @@ def caught_by(
     Raises:
         ValueError: the weights are kept in fewer bytes, or the mistake needs what this model does not have.
     """
-    if why := problem(loaded) or chosen.lacks(loaded.config):
+    if why := unverifiable(loaded) or chosen.lacks(loaded.config):
         raise ValueError(f"{chosen.title}: {why}")
     if sound is None:
         sound = as_it_is(loaded, part_of(report, 0, 2, "as it is: {}"))

@@ -86,7 +86,8 @@ def with_names(function: Callable[..., Any], **names: Any) -> Callable[..., Any]
 
 def copy_with(model: Transformer, substitution: Substitution) -> Transformer:
     """A network with the model's weights, in memory once, that computes with a substituted function."""
-    return as_kind(model, faulty_kind(kind_of(model), substitution))
+    kind: Any = kind_of(model)  # mypy takes no class of modules for hashable
+    return as_kind(model, faulty_kind(kind, substitution))
 
 
 @lru_cache(maxsize=256)  # kinds of networks times mistakes: a few dozen classes
@@ -103,10 +104,12 @@ def faulty_kind(kind: type[Transformer], substitution: Substitution) -> type[Tra
 
 
 def _init(self: Any, config: MistralConfig) -> None:
-    super(_faulty_base(self), self).__init__(config)
+    base: Any = super(_faulty_base(self), self)
+    base.__init__(config)
     for module in self.modules():
         if isinstance(module, Attention):
-            module.__class__ = _faulty_attention(type(module), self.substitution)
+            kind: Any = type(module)
+            module.__class__ = _faulty_attention(kind, self.substitution)
 
 
 def _faulty_base(self: Any) -> type:

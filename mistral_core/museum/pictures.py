@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -97,8 +98,9 @@ def telling_network(config: MistralConfig, length: int) -> Transformer:
         for parameter in network.parameters():
             parameter.zero_()
         network.tok_embeddings.weight.copy_(torch.eye(size))
-        attention = network.layers[0].attention
-        network.layers[0].attention_norm.weight.fill_(size**-0.5)  # the norm makes of 1 in n features sqrt(n)
+        block: Any = network.layers[0]
+        attention = block.attention
+        block.attention_norm.weight.fill_(size**-0.5)  # the norm makes of 1 in n features sqrt(n)
         attention.wv.weight.copy_(torch.eye(size))
         attention.wk.weight.copy_(torch.tensor([[1.0], [0.0]]).repeat(size // 2, 1).expand(size, size))
     return network.eval().requires_grad_(False)
@@ -183,9 +185,11 @@ def _readers(config: MistralConfig, given: Substitution) -> np.ndarray:
             rope_theta=1e4,
         )
     ).double()
-    attention = copy_with(network, given).layers[0].attention
+    block: Any = copy_with(network, given).layers[0]
     one = torch.zeros(1, 1, dtype=torch.long)
     values = torch.eye(shared, size, dtype=torch.float64)[None, :, None]
     nothing = torch.zeros(1, 1, heads, size, dtype=torch.float64)
-    z = attention.attend(nothing, torch.zeros_like(values), values, one, one, torch.zeros(1, 1, 1, 1, dtype=torch.bool))
+    z = block.attention.attend(
+        nothing, torch.zeros_like(values), values, one, one, torch.zeros(1, 1, 1, 1, dtype=torch.bool)
+    )
     return z[0, 0].argmax(-1).numpy()
