@@ -65,6 +65,7 @@ class ByteTokenizer:
         return f"<{token_id}>"
 
 
+@pytest.hookimpl(tryfirst=True)  # before the library reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where two processes share the tests: a file stays in one, for its fixtures; so do those that share a server."""
     for item in items:
