@@ -26,7 +26,7 @@ def _cold(monkeypatch):
 def patient(monkeypatch):
     """Pages that measure wait for what they measure, however slow the machine is."""
     for page in (sending, breaking, windowed, reading, museum):
-        monkeypatch.setattr(page, "PATIENCE", 60.0)
+        monkeypatch.setattr(page, "PATIENCE", 300.0)
 
 
 @pytest.fixture
