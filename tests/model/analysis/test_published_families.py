@@ -1,7 +1,7 @@
 """Windows of other families against the configuration classes of transformers, which know each family's pattern."""
 
 import pytest
-from transformers import Cohere2Config, Gemma2Config, Gemma3TextConfig, GptOssConfig, GPTNeoConfig
+from transformers import Cohere2Config, Gemma2Config, Gemma3TextConfig, GPTNeoConfig, GptOssConfig
 
 from mistral_core.analysis.published_windows import PUBLISHED
 
