@@ -228,7 +228,7 @@ def opened(launched: Browser, url: str, scene: Scene, *, dark: bool = False) -> 
 def sizes(scene: Scene, *, larger: bool = False) -> Iterator[tuple[int, int]]:
     """Widths and heights at which a scene is measured.
 
-    Enlarged, a page has three quarters of its room: half the steps lie as close there as all of them do otherwise.
+    Enlarged, a page is laid out as one of three quarters of its width, which is measured already: every second one.
     """
     yield from SITUATIONS
     widths = scene.widths[::2] if larger and scene.widths == WIDTHS else scene.widths

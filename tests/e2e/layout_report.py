@@ -34,7 +34,10 @@ def main() -> None:
     with started as running, browser() as launched:
         for scene in chosen:
             faults = survey(launched, options.url or running.url, scene)
-            print(row(scene.name, faults, 2 * len(list(sizes(scene)))), flush=True)
+            print(
+                row(scene.name, faults, sum(len(list(sizes(scene, larger=larger))) for larger in (False, True))),
+                flush=True,
+            )
             sentences += [str(fault) for fault in faults]
     if options.faults:
         options.faults.write_text("\n".join(sentences) + "\n", encoding="utf-8")
