@@ -16,6 +16,7 @@ from app.theme import percent, size
 from app.window.experiments import ids_of, in_four_ways
 from app.window.four_ways_figure import keys_figure, loss_figure
 from app.window.state import WindowState
+from mistral_core.experiments.words import number
 from mistral_core.trace.trace import Trace
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _table(result: FourWays) -> None:
     ]
     st.table(rows, hide_index=True)
     st.markdown(
-        f"Counting the positions anew changes no logit by more than **{result.renumbered:.1g}**: RoPE turns queries "
+        f"Counting the positions anew changes no logit by more than **{number(result.renumbered)}**: RoPE turns queries "
         "and keys, and a score feels only how far apart they are. Cutting costs no memory between tokens, and pays in "
         "scores: every token is read again W times."
     )
@@ -133,4 +134,4 @@ def _one_position(desk: Desk, trace: Trace, run: str, result: FourWays) -> None:
 
 
 def _relative(share: float) -> str:
-    return "exactly 0" if share == 0 else f"{share:.1%}" if share >= 0.001 else f"{share:.1g}"
+    return "exactly 0" if share == 0 else f"{share:.1%}" if share >= 0.001 else number(share)

@@ -15,6 +15,7 @@ from app.theme import size
 from app.window.experiments import DECODED, PROMPT, beside_others, in_chunks, kept_in
 from app.window.state import WindowState
 from mistral_core.config import MistralConfig
+from mistral_core.experiments.words import number
 from mistral_core.trace.trace import Trace
 
 
@@ -151,4 +152,4 @@ def padding(desk: Desk, trace: Trace, run: str) -> None:
 def _difference(value: float) -> str:
     if math.isnan(value):
         return "a token finds no key"
-    return "exactly 0" if value == 0 else f"{value:.2g}" if value >= 0.01 else f"{value:.1e}"
+    return "exactly 0" if value == 0 else f"{value:.2g}" if value >= 0.01 else number(value)
