@@ -16,7 +16,7 @@ import { clamp, shorten } from "../kit/format.js";
  * @property {Cell[]} marked  cells with a dashed frame
  */
 
-const LEFT = 34; // px: names of rows
+const LEFT = 2.5; // names of rows, in letters of the page
 const WORDS = 18; // px: words under the columns
 export const WORDY = 46; // px: a column that has room for a word
 
@@ -32,10 +32,14 @@ export class Cells {
     this.sheet = null;
   }
 
+  get left() {
+    return LEFT * this.page.unit;
+  }
+
   /** Columns that have room for a word. */
   roomy() {
     const { width } = this.page.size(this.canvas);
-    return Math.max(4, Math.floor((width - LEFT) / ((WORDY * this.page.unit) / 14)));
+    return Math.max(4, Math.floor((width - this.left) / ((WORDY * this.page.unit) / 14)));
   }
 
   /** @param {Sheet} sheet */
@@ -56,7 +60,7 @@ export class Cells {
       for (let position = sheet.view.from; position < sheet.view.to; position++) {
         const look = sheet.look(row, position);
         if (!look) continue;
-        const x = LEFT + (position - sheet.view.from) * wide;
+        const x = this.left + (position - sheet.view.from) * wide;
         const fill = blend(colour.card, look.colour, clamp(look.share, 0, 1));
         g.fillStyle = look.hatched ? colour.hatching : fill;
         g.fillRect(x, y, Math.max(1, wide - gap), Math.max(1, high - gap));
@@ -77,7 +81,7 @@ export class Cells {
   geometry(width, height) {
     const { view, rows } = /** @type {Sheet} */ (this.sheet);
     return {
-      wide: (width - LEFT) / Math.max(1, view.to - view.from),
+      wide: (width - this.left) / Math.max(1, view.to - view.from),
       high: (height - (WORDS * this.page.unit) / 14) / rows,
     };
   }
@@ -104,7 +108,7 @@ export class Cells {
     for (let row = 0; row < sheet.rows; row++)
       if (row % every === 0 || row === sheet.at.row) {
         g.fillStyle = row === sheet.at.row ? colour.query : colour.soft;
-        g.fillText(row ? String(row) : "emb", LEFT - 6, this.y(row, high) + high / 2);
+        g.fillText(row ? String(row) : "emb", this.left - 6, this.y(row, high) + high / 2);
       }
     g.textAlign = "center";
     const step = wide < WORDY * 0.8 ? Math.ceil(64 / wide) : 1;
@@ -115,8 +119,8 @@ export class Cells {
       g.fillStyle = chosen ? colour.query : colour.soft;
       g.font = `${chosen ? "700 " : ""}${small}px ${step > 1 ? colour.sans : colour.serif}`;
       const text = step > 1 ? String(position) : this.fitting(g, sheet.word(position).trim() || "␣", wide - 2);
-      const x = LEFT + (position - sheet.view.from + 0.5) * wide;
-      g.fillText(text, clamp(x, LEFT, width - 8), height - (WORDS * unit) / 28);
+      const x = this.left + (position - sheet.view.from + 0.5) * wide;
+      g.fillText(text, clamp(x, this.left, width - 8), height - (WORDS * unit) / 28);
     }
   }
 
@@ -132,7 +136,12 @@ export class Cells {
     g.setLineDash(dash);
     g.lineWidth = 2.5;
     g.strokeStyle = colour;
-    g.strokeRect(LEFT + (position - view.from) * wide + 0.5, this.y(row, high) + 0.5, Math.max(3, wide - 2), high - 2);
+    g.strokeRect(
+      this.left + (position - view.from) * wide + 0.5,
+      this.y(row, high) + 0.5,
+      Math.max(3, wide - 2),
+      high - 2,
+    );
     g.setLineDash([]);
   }
 
@@ -155,7 +164,7 @@ export class Cells {
     if (!sheet) return null;
     const box = this.canvas.getBoundingClientRect();
     const { wide, high } = this.geometry(box.width, box.height);
-    const position = sheet.view.from + Math.floor((clientX - box.left - LEFT) / wide);
+    const position = sheet.view.from + Math.floor((clientX - box.left - this.left) / wide);
     const row = sheet.rows - 1 - Math.floor((clientY - box.top) / high);
     const inside = position >= sheet.view.from && position < sheet.view.to && row >= 0 && row < sheet.rows;
     return inside ? { row, position } : null;

@@ -16,8 +16,8 @@ const SCALES = [
 ];
 const LINES = 7;
 const DASHES = ["", "6 3", "2 3", "8 3 2 3"];
-const LEFT = 42;
-const BOTTOM = 22;
+/** Room for names, in letters of the page: enlarged, they need more. */
+const [LEFT, BOTTOM] = [3, 1.6];
 const TOP = 8;
 
 export class Curves {
@@ -31,7 +31,7 @@ export class Curves {
       const box = this.host.getBoundingClientRect();
       const { run } = page;
       if (!run) return;
-      const share = (event.clientX - box.left - LEFT) / (this.room(box.width) || 1);
+      const share = (event.clientX - box.left - this.left) / (this.room(box.width) || 1);
       page.choose(page.t, clamp(Math.round(share * run.layers), 0, run.layers));
     });
     page.part("curve-words").addEventListener("click", (event) => {
@@ -43,9 +43,17 @@ export class Curves {
     });
   }
 
+  get left() {
+    return LEFT * this.page.unit;
+  }
+
+  get bottom() {
+    return BOTTOM * this.page.unit;
+  }
+
   /** @param {number} width */
   room(width) {
-    return width - LEFT - 10;
+    return width - this.left - 10;
   }
 
   /** @param {ResidualRun} run */
@@ -83,9 +91,10 @@ export class Curves {
     const { width, height } = page.size(this.host);
     if (!width) return;
     this.host.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    const x = (/** @type {number} */ row) => LEFT + (row / Math.max(1, run.layers)) * this.room(width);
+    const { left, bottom } = this;
+    const x = (/** @type {number} */ row) => left + (row / Math.max(1, run.layers)) * this.room(width);
     const deep = Math.log(run.meta.model.vocab);
-    const y = (/** @type {number} */ share) => TOP + (1 - share) * (height - TOP - BOTTOM);
+    const y = (/** @type {number} */ share) => TOP + (1 - share) * (height - TOP - bottom);
     const high = (/** @type {number} */ row, /** @type {number} */ token) =>
       scale === "rank"
         ? 1 - Math.log1p(run.of("rank", row, page.t, token)) / deep
@@ -97,8 +106,8 @@ export class Curves {
       const at = y(scale === "rank" ? 1 - Math.log(mark) / deep : mark);
       const text = scale === "rank" ? grouped(mark) : percent(mark).replace(" ", "");
       return [
-        svg("line", { x1: LEFT, x2: width - 10, y1: at, y2: at, class: "mx-rule" }),
-        svg("text", { x: LEFT - 6, y: at + 4, "text-anchor": "end", class: "mx-tick" }, text),
+        svg("line", { x1: left, x2: width - 10, y1: at, y2: at, class: "mx-rule" }),
+        svg("text", { x: left - 6, y: at + 4, "text-anchor": "end", class: "mx-tick" }, text),
       ];
     });
     const every = Math.ceil(run.rows / Math.max(2, Math.floor(this.room(width) / 26)));
@@ -106,7 +115,7 @@ export class Curves {
       nodes.push(
         svg("text", { x: x(row), y: height - 6, "text-anchor": "middle", class: "mx-tick" }, row ? String(row) : "emb"),
       );
-    nodes.push(svg("line", { x1: x(page.row), x2: x(page.row), y1: TOP, y2: height - BOTTOM, class: "mx-here" }));
+    nodes.push(svg("line", { x1: x(page.row), x2: x(page.row), y1: TOP, y2: height - bottom, class: "mx-here" }));
     for (const token of [...tokens].reverse()) {
       const points = Array.from({ length: run.rows }, (_, row) => `${x(row)},${y(high(row, token))}`).join(" ");
       const chosen = token === page.chosen;

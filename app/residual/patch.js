@@ -37,12 +37,17 @@ export class Patch {
       event.preventDefault();
       page.lend({ way: this.way, at: this.way === "word" ? page.t : 0, text: this.field().value });
     });
+    this.field().addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.shiftKey) return;
+      event.preventDefault();
+      page.part("lend", HTMLFormElement).requestSubmit();
+    });
     page.part("put").addEventListener("click", () => page.put({ row: page.row, position: page.t }));
     page.part("back").addEventListener("click", () => page.put(null));
   }
 
   field() {
-    return this.page.part("lend-text", HTMLInputElement);
+    return this.page.part("lend-text", HTMLTextAreaElement);
   }
 
   /** @param {PointerEvent} event */

@@ -80,9 +80,9 @@ def _table(result: FourWays) -> None:
     ]
     st.table(rows, hide_index=True)
     st.markdown(
-        f"Counting the positions anew changes no logit by more than **{number(result.renumbered)}**: RoPE turns queries "
-        "and keys, and a score feels only how far apart they are. Cutting costs no memory between tokens, and pays in "
-        "scores: every token is read again W times."
+        f"Counting the positions anew changes no logit by more than **{number(result.renumbered)}**: RoPE turns "
+        "queries and keys, and a score feels only how far apart they are. Cutting costs no memory between tokens, "
+        "and pays in scores: every token is read again W times."
     )
     st.caption(
         "model: losses, distributions and KL, measured now on this text; derived: scores, by counting pairs in sight, "
@@ -112,8 +112,9 @@ def _one_position(desk: Desk, trace: Trace, run: str, result: FourWays) -> None:
     deeper = keys[1:][held[1:]]
     apart = float(deeper.max()) if deeper.size else 0.0
     st.markdown(
-        f"A key of the ring was made when its token was read, from a state that had looked at tokens **before the "
-        f"cut**. Read again, the same token sees only what was not cut away. Layer 1 makes its keys of the "
+        f"**Cached** (the sliding window): a key is kept from when its token was read, and was made from a state that "
+        f"had looked at tokens **before the cut**. **Recomputed** (cut the text): the same token is read again and "
+        f"sees only what was not cut away. Layer 1 makes its keys of the "
         f"token alone: they differ by **{_relative(float(np.nanmax(keys[0])))}**. From layer 2 on they differ by up to "
         f"**{_relative(apart)}** at this position."
     )
@@ -125,7 +126,7 @@ def _one_position(desk: Desk, trace: Trace, run: str, result: FourWays) -> None:
         alt=f"Difference of the keys of {ages} tokens in every layer; the largest is {_relative(apart)}",
     )
     st.caption(
-        "model: |key of the ring − key of the cut text| / |key of the ring|, all heads of a layer together; = is equal "
+        "model: |cached key − recomputed key| / |cached key|, all heads of a layer together; = is equal "
         "bit for bit. By theory a key of layer l, a tokens old, is equal where a ≤ (2 − l)(W − 1): all of layer 1, and "
         "the newest of layer 2."
     )
