@@ -82,12 +82,12 @@ def _table(result: FourWays) -> None:
     st.markdown(
         f"Counting the positions anew changes no logit by more than **{number(result.renumbered)}**: RoPE turns "
         "queries and keys, and a score feels only how far apart they are. Cutting costs no memory between tokens, "
-        "and pays in scores: every token is read again W times."
+        "and pays in scores: every token is read W times."
     )
     st.caption(
         "model: losses, distributions and KL, measured now on this text; derived: scores, by counting pairs in sight, "
-        "and bytes, 2 × layers × key/value heads × head width × tokens kept × bytes a number. A model that was trained "
-        "with a window has never looked farther: for it, full attention is no ideal."
+        "and bytes, 2 × layers × key/value heads × head width × tokens kept × bytes a number (4 in float32). A text "
+        "that this model wrote favours its own window, and a model that was trained with a window has never looked farther: for it, full attention is no ideal."
     )
 
 
