@@ -87,7 +87,8 @@ def _table(result: FourWays) -> None:
     st.caption(
         "model: losses, distributions and KL, measured now on this text; derived: scores, by counting pairs in sight, "
         "and bytes, 2 × layers × key/value heads × head width × tokens kept × bytes a number (4 in float32). A text "
-        "that this model wrote favours its own window, and a model that was trained with a window has never looked farther: for it, full attention is no ideal."
+        "that this model wrote favours its own window, and a model that was trained with a window has never looked "
+        "farther: for it, full attention is no ideal."
     )
 
 
