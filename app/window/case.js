@@ -74,7 +74,7 @@ export class Case {
           : [
               el("b", {}, `${reach} back, ${seen} tokens.`),
               ` W counts the token itself, so a layer carries something W − 1 = ${window - 1} back, `,
-              `and ${layers} layers ${reach}: with itself ${seen} tokens. The paper says ${layers} × W = ${paper} back: `,
+              `and ${layers} layers ${reach}: ${seen} with itself. The paper says ${layers} × W = ${paper} back: `,
               "its words i − W to i are W + 1 keys, its cache holds W. Try W + 1 above.",
             ]),
       );
