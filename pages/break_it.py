@@ -44,9 +44,15 @@ if arrive(desk, query):
     open_mistake(desk, query)
 
 st.title("Break it: what if it were wrong?")
-state.begin(state.BREAK_TAB, open_tab(desk))
 st.caption(WORDS[open_tab(desk)])
-tab = st.segmented_control("What is broken", TABS, key=state.BREAK_TAB, label_visibility="collapsed", required=True)
+tab = st.segmented_control(
+    "What is broken",
+    TABS,
+    default=open_tab(desk),
+    key=state.field(state.BREAK_TAB, desk.filled),
+    label_visibility="collapsed",
+    required=True,
+)
 if tab == MISTAKES:
     notice(desk)
     live_picture(

@@ -78,22 +78,23 @@ VIEWS: Mapping[str, tuple[str, Callable[[Desk], None]]] = {
 }
 
 desk = state.desk()
+page = desk.page_state(InsideState)
 query = st.query_params.to_dict()
 if arrive(desk, query):
     open_box(desk, query)
     if query.get("view") in VIEWS:
-        state.put(state.INSIDE_VIEW, query["view"])
+        page.view = query["view"]
 
-state.begin(state.INSIDE_VIEW, next(iter(VIEWS)))
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     st.title("Inside a block: what happens to one token?", width="content")
-    st.segmented_control(
+    page.view = st.segmented_control(
         "What to look at",
         list(VIEWS),
+        default=page.view or next(iter(VIEWS)),
         format_func=lambda view: VIEWS[view][0],
         required=True,
-        key=state.INSIDE_VIEW,
+        key=state.field(state.INSIDE_VIEW, desk.filled),
         label_visibility="collapsed",
     )
-VIEWS[state.value(state.INSIDE_VIEW)][1](desk)
+VIEWS[page.view][1](desk)
 closing("inside_a_block", SOURCE)

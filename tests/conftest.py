@@ -127,3 +127,15 @@ def draw_tokens():
         return np.random.default_rng(seed).integers(3, TINY.vocab_size, n).tolist()
 
     return draw
+
+
+@pytest.fixture(params=[True, False], ids=["kernel", "widened"])
+def either_way(request, monkeypatch):
+    """Both ways in which a processor may multiply narrow weights: whether it is one with units for them."""
+    from mistral_core.checkpoint import narrow
+
+    if request.param and not narrow.int8_is_exact():
+        pytest.skip("this processor sums no int8 products exactly")
+    monkeypatch.setattr(narrow, "int8_is_exact", lambda: request.param)
+    monkeypatch.setattr(narrow, "bfloat16_is_fast", lambda: request.param)
+    return request.param

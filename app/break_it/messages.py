@@ -7,12 +7,11 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 import numpy as np
 
-from app.shared.messages import ModelShape, Place, Token
+from app.shared.messages import ModelShape, Place, Token, Work
 from app.wire import Dims
 
 Level = Literal["zero", "mean"]
 Writing = Literal["greedy", "seeded"]
-Work = tuple[int, int, str]
 
 
 class ChoiceHeader(TypedDict):

@@ -8,6 +8,7 @@ import { Choosing } from "./choosing.js";
 import { PartMap } from "./map.js";
 import { Story } from "./story.js";
 import { Strip } from "./strip.js";
+import { hearKeys } from "../kit/keys.js";
 import { Surface } from "../kit/surface.js";
 import { Windows } from "../kit/windows.js";
 import { el } from "../kit/dom.js";
@@ -61,25 +62,19 @@ export default class BreakPage extends Surface {
     ];
     this.send = settled(() => this.question(), 150);
     this.bind({ stop: (button) => this.press("stop", button), again: (button) => this.press("again", button) });
+    hearKeys(this.root, (key) => this.key(key));
   }
 
-  /** @param {Record<string, (button: HTMLButtonElement) => void>} acts */
-  bind(acts) {
-    super.bind(acts);
-    this.root.addEventListener("keydown", (event) => this.key(event));
-  }
-
-  /** @param {KeyboardEvent} event */
-  key(event) {
-    if (!this.run || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target instanceof Element && /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
+  /** @param {string} key */
+  key(key) {
+    if (!this.run) return false;
     const { target } = this.choice;
-    if (event.key === "ArrowLeft") this.choose(target - 1);
-    else if (event.key === "ArrowRight") this.choose(target + 1);
-    else if (event.key === "Home") this.choose(0);
-    else if (event.key === "End") this.choose(this.run.count - 1);
-    else return;
-    event.preventDefault();
+    if (key === "ArrowLeft") this.choose(target - 1);
+    else if (key === "ArrowRight") this.choose(target + 1);
+    else if (key === "Home") this.choose(0);
+    else if (key === "End") this.choose(this.run.count - 1);
+    else return false;
+    return true;
   }
 
   /** Whether what has come answers the last question. */

@@ -13,9 +13,10 @@ from typing import Literal, cast
 
 import numpy as np
 
-from app.break_it.messages import BreakHeader, ChangedFacts, Level, Work, Writing
+from app.break_it.messages import BreakHeader, ChangedFacts, Level, Writing
 from app.break_it.question import Choice
-from app.shared.run_payload import RunLike, model_shape
+from app.shared.messages import Work
+from app.shared.run_payload import RunLike, model_shape, tokens_of
 from app.wire import Parts
 from mistral_core.analysis.spelled_changes import spelled
 
@@ -88,7 +89,7 @@ def break_parts(
         "n_prompt": trace.n_prompt,
         "model": model_shape(trace),
         "can_measure": can_measure,
-        "tokens": [(trace.token_texts[i], trace.token_labels[i], int(trace.token_ids[i])) for i in range(length)],
+        "tokens": tokens_of(trace, 0, length),
         "choice": {
             "target": choice.target,
             "level": cast(Level, choice.level),  # `inside` refuses all others

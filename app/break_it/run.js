@@ -1,6 +1,6 @@
 // The text that is read, and what is known of it: all of it comes with every payload.
 
-import { nameBytes } from "../kit/bytes.js";
+import { WholeText } from "../kit/whole.js";
 
 /**
  * @typedef {import("./types.js").BreakHeader} BreakHeader
@@ -8,19 +8,15 @@ import { nameBytes } from "../kit/bytes.js";
  * @typedef {"heads" | "groups"} Columns  of the map
  */
 
-export class BreakRun {
+/** @extends {WholeText<BreakHeader>} */
+export class BreakRun extends WholeText {
   /**
    * @param {BreakHeader} header
    * @param {BreakArrays} arrays
    */
   constructor(header, arrays) {
-    this.id = header.run;
-    this.meta = header;
+    super(header);
     this.arrays = arrays;
-    this.count = header.tokens.length;
-    this.texts = header.tokens.map(([text]) => text);
-    this.labels = header.tokens.map(([, label]) => label);
-    nameBytes(this.texts, [...this.labels], this.labels, 0);
   }
 
   get layers() {

@@ -130,17 +130,13 @@ def _measured(trace: Trace, name: str, choice: Choice, questions: RunQuestions, 
 
 
 def _started(workshop: Workshop[Result], name: str, work: Callable[[Report], Result]) -> Work[Result]:
-    """The work of this name, begun if it is not there; what ends soon is waited for.
+    """The work of this name.
 
     Raises:
         ValueError: it failed; the sentence says why.
     """
-    started = workshop.get(name)
-    if started is None or started.cancelled:
-        started = workshop.start(name, work)
-    started.task.join(PATIENCE)
-    if started.error and not started.cancelled:
-        raise ValueError(started.error)
+    started = workshop.begun(name, work, PATIENCE)
+    started.raise_error()
     return started
 
 

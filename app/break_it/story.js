@@ -1,7 +1,7 @@
 // The text, coloured by how much each prediction changes; a click on a word chooses a prediction, hides the word, cuts
 // the edge from it to the chosen one, or says that it is the one to replace.
 
-import { closest, segmented } from "../kit/dom.js";
+import { segmented } from "../kit/dom.js";
 import { Passage } from "../kit/passage.js";
 import { lent } from "./changes.js";
 import { wordSpan } from "./words.js";
@@ -27,15 +27,10 @@ export class Story extends Passage {
   constructor(page) {
     super(page.part("story"));
     this.page = page;
-    this.host.addEventListener("click", (event) => {
-      const token = closest(event, "[data-p]");
-      if (token) page.pick(Number(token.dataset.p));
-    });
-    this.host.addEventListener("pointerover", (event) => {
-      const token = closest(event, "[data-p]");
-      page.tell(token ? Number(token.dataset.p) : null, token);
-    });
-    this.host.addEventListener("pointerleave", () => page.tell(null, null));
+    this.answer(
+      (position) => page.pick(position),
+      (position, node) => page.tell(position, node),
+    );
   }
 
   /** @param {BreakRun} run */

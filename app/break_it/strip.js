@@ -1,32 +1,18 @@
 // Under the text: how much every prediction changes, one bar a position.
 
-import { labelFont } from "../kit/measure.js";
-import { clamp } from "../kit/format.js";
+import { BarStrip } from "../kit/bar_strip.js";
 import { nats } from "./changes.js";
 
-export class Strip {
+export class Strip extends BarStrip {
   /** @param {import("./page.js").default} page */
   constructor(page) {
+    super(page, (position) => page.choose(position));
     this.page = page;
-    this.canvas = page.part("strip", HTMLCanvasElement);
-    this.canvas.addEventListener("click", (event) => page.choose(this.at(event)));
-    this.canvas.addEventListener("pointermove", (event) =>
-      page.tell(this.at(event), this.canvas, { x: event.clientX, y: event.clientY }),
-    );
-    this.canvas.addEventListener("pointerleave", () => page.tell(null, null));
-  }
-
-  /** @param {MouseEvent} event */
-  at(event) {
-    const { left, width } = this.canvas.getBoundingClientRect();
-    const { count } = this.page.run;
-    return clamp(Math.floor(((event.clientX - left) / width) * count), 0, count - 1);
   }
 
   /** @param {import("./run.js").BreakRun} run */
   draw(run) {
     const { page, canvas } = this;
-    const { colour, unit, choice } = page;
     const kl = page.laid ? run.arrays.kl : undefined;
     const top = kl ? kl.reduce((most, value) => Math.max(most, value), 0) : 0;
     const changed = run.meta.changed;
@@ -42,35 +28,7 @@ export class Strip {
       "aria-label",
       kl ? `Change of every prediction, at most ${nats(top)} nats, at position ${kl.indexOf(top)}` : "No change yet",
     );
-    const pen = page.pen(canvas);
-    if (!pen) return;
-    const { g, width, height } = pen;
-    g.clearRect(0, 0, width, height);
-    const wide = width / run.count;
-    const base = height - 0.9 * unit;
-    if (kl && changed) {
-      g.fillStyle = colour.hatching;
-      g.fillRect(0, 0, changed.untouched * wide, base);
-      g.fillStyle = colour.influence;
-      for (let position = 0; position < run.count; position++) {
-        const high = top > 0 ? Math.sqrt(kl[position] / top) * (base - 2) : 0;
-        g.fillRect(position * wide, base - high, Math.max(1, wide - (wide > 4 ? 1 : 0)), high);
-      }
-    }
-    g.fillStyle = colour.graphic;
-    g.fillRect(0, base, width, 1);
-    const x = (choice.target + 0.5) * wide;
-    g.fillStyle = colour.query;
-    g.fillRect(x - 1, 0, 2, base);
-    g.beginPath();
-    g.moveTo(x, base + 1);
-    g.lineTo(x - 5, height);
-    g.lineTo(x + 5, height);
-    g.fill();
-    g.font = labelFont(unit, colour.sans);
-    g.fillStyle = colour.soft;
-    g.textBaseline = "bottom";
-    g.textAlign = x < width / 2 ? "right" : "left";
-    g.fillText(x < width / 2 ? `${run.count - 1}` : "0", x < width / 2 ? width : 0, height + 1);
+    const height = (/** @type {number} */ position) => (kl && top > 0 ? Math.sqrt(kl[position] / top) : 0);
+    this.drawBars(kl && changed ? { untouched: changed.untouched, height } : null, page.choice.target);
   }
 }

@@ -14,7 +14,7 @@ import { TokenRun } from "./run.js";
 import { SeenText, TokenTimeline } from "./parts.js";
 import { WorkedCard } from "./worked_card.js";
 import { clamp, grouped, quoted, shorten } from "../kit/format.js";
-import { coming, firstStep, keepPlace, placeOf, takePlace } from "../kit/places.js";
+import { keepPlace, openAt } from "../kit/places.js";
 import { el } from "../kit/dom.js";
 import { lead } from "../kit/together.js";
 import { settled } from "../kit/timing.js";
@@ -80,16 +80,7 @@ export default class TokenPage extends Playhead {
     this.text.reset();
     this.fillPickers(run);
     const view = this.memory.views.get(run.id);
-    const place = placeOf(run.id, at);
-    if (place) takePlace(this, place);
-    else if (view) {
-      this.goQuietly(view.end ? Math.min(run.count - 1, view.target ?? Infinity) : view.t, view.layer, view.head);
-      this.target = view.target;
-    } else {
-      const step = firstStep(run, status);
-      this.goQuietly(step, run.middle, -1);
-      this.target = coming(run, step);
-    }
+    openAt(this, { at, status }, view, -1);
   }
 
   remember() {

@@ -20,12 +20,14 @@ class InsideState(PageState, page="inside_a_block"):
     """What the browser holds, what it looks at, and the reading that answers.
 
     Attributes:
+        view: that is open, as the address names it; "" = the first.
         looks: by run, what was looked at last. box: that an address asked for; "" = none.
         readings: texts read again, one at a time. reading: of which run the newest one is, and the work on it.
         answer: the newest answer, by what it answers.
     """
 
     delivery: Delivery = field(default_factory=Delivery)
+    view: str = ""
     looks: dict[str, Look] = field(default_factory=dict)
     box: str = ""
     readings: Workshop[Reading] = field(default_factory=Workshop)

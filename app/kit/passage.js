@@ -1,7 +1,7 @@
 // The words around a chosen position: made once for a stretch of the text; afterwards only their marks change.
 
 import { clamp } from "./format.js";
-import { el } from "./dom.js";
+import { closest, el } from "./dom.js";
 
 /**
  * @typedef {{ count: number, texts: string[], labels: string[], meta: { n_prompt: number } }} Written
@@ -22,6 +22,25 @@ export class Passage {
     this.tokens = [];
     /** What was scrolled into view last, and in what size of the panel. */
     this.place = "";
+  }
+
+  /**
+   * What a click on a word does, and what pointing at one; null = at none any more.
+   *
+   * @param {(position: number) => void} pick
+   * @param {(position: number | null, node: Element | null) => void} [point]
+   */
+  answer(pick, point) {
+    this.host.addEventListener("click", (event) => {
+      const token = closest(event, "[data-p]");
+      if (token) pick(Number(token.dataset.p));
+    });
+    if (!point) return;
+    this.host.addEventListener("pointerover", (event) => {
+      const token = closest(event, "[data-p]");
+      point(token ? Number(token.dataset.p) : null, token);
+    });
+    this.host.addEventListener("pointerleave", () => point(null, null));
   }
 
   /** The text has changed: its words are made anew. */

@@ -98,6 +98,29 @@ export function takePlace(picture, place) {
 }
 
 /**
+ * Puts a picture where its run is opened: where the visitor was on the page before, else as it was left here, else at
+ * the first step that is worth seeing.
+ *
+ * @param {Placed & { run: Parameters<typeof firstStep>[0] }} picture
+ * @param {{ at: Place | null, status: string }} header
+ * @param {{ t: number, end: boolean, layer: number, head: number, target: number | null } | undefined} view
+ * @param {number} head  that is chosen at first
+ */
+export function openAt(picture, { at, status }, view, head) {
+  const { run } = picture;
+  const place = placeOf(run.id, at);
+  if (place) takePlace(picture, place);
+  else if (view) {
+    picture.goQuietly(view.end ? Math.min(run.count - 1, view.target ?? Infinity) : view.t, view.layer, view.head);
+    picture.target = view.target;
+  } else {
+    const step = firstStep(run, status);
+    picture.goQuietly(step, run.middle, head);
+    picture.target = coming(run, step);
+  }
+}
+
+/**
  * Notes where a picture is, once a hand or a link has put it somewhere.
  *
  * @param {Placed} picture

@@ -6,7 +6,7 @@ import { el } from "./dom.js";
 
 /** Shows functions of the program in a fold of a card; which lines are lit follows the picture's steps. */
 export class SourcePanel {
-  /** @param {HTMLElement} host  an empty element; `app/kit/source.css` says how it looks */
+  /** @param {HTMLElement} host  an empty element; `panels.css` says how it looks */
   constructor(host) {
     this.host = host;
     /** @type {Code[]} */
@@ -20,7 +20,7 @@ export class SourcePanel {
 
   /** @param {Code[]} codes  all that the picture can show */
   take(codes) {
-    if (JSON.stringify(codes) === JSON.stringify(this.codes)) return;
+    if (codes === this.codes || JSON.stringify(codes) === JSON.stringify(this.codes)) return; // asked at every step
     this.codes = codes;
     this.draw(true);
   }

@@ -8,6 +8,7 @@ export const TERMS = {
   model: "Computed by the running model, from its weights.",
   recorded: "Computed by the model when this text was recorded; nothing runs now.",
   derived: "Computed from the model’s numbers by a formula that stands beside it.",
+  published: "From a paper, a configuration or a public thread, whose name stands beside it.",
   "no model": "The model that wrote this text is not here.",
   head:
     "Each layer has several heads. A head is one way of looking back: it spreads a weight of 1 over the " +

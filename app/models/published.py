@@ -27,9 +27,9 @@ def any_configuration(desk: Desk) -> None:
         "params.json. Paste one: its numbers follow from it alone, no weights are needed."
     )
     page = desk.page_state(ModelsState)
-    state.begin(state.PUBLISHED, page.published)
     typed = st.text_area(
         "The text of a config.json or params.json",
+        page.published,
         key=state.PUBLISHED,
         height=160,
         max_chars=MOST_TYPED,

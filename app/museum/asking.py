@@ -17,15 +17,16 @@ TABS = (SILENCE, MISTAKES)
 
 def open_tab(desk: Desk) -> str:
     """The open tab of the page."""
-    chosen: str | None = state.value(state.BREAK_TAB)
-    return chosen or (MISTAKES if desk.page_state(MuseumState).own else SILENCE)
+    page = desk.page_state(MuseumState)
+    chosen: str | None = state.value(state.field(state.BREAK_TAB, desk.filled))
+    return chosen or page.tab or (MISTAKES if page.own else SILENCE)
 
 
 def open_mistake(desk: Desk, query: Mapping[str, str]) -> None:
     """Takes over which mistake a URL opens; one without a mistake opens the first tab."""
     page, name = desk.page_state(MuseumState), query.get("mistake")
     page.own = False
-    state.put(state.BREAK_TAB, MISTAKES if name else SILENCE)
+    page.tab = MISTAKES if name else SILENCE
     if name is None:
         return
     try:

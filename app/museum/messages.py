@@ -7,10 +7,9 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 import numpy as np
 
-from app.shared.messages import Code, ModelShape, Token
+from app.shared.messages import Code, ModelShape, Token, Work
 from app.wire import Dims
 
-Work = tuple[int, int, str]
 Drawing = Literal["reads", "order", "distance", "dials", "heads"]
 
 

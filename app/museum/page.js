@@ -6,6 +6,7 @@ import { said, size, TITLES } from "./said.js";
 import { Caught } from "./caught.js";
 import { closest, el, legend } from "../kit/dom.js";
 import { clamp, grouped } from "../kit/format.js";
+import { hearKeys } from "../kit/keys.js";
 import { SourcePanel } from "../kit/source.js";
 import { Strip } from "./strip.js";
 import { Surface } from "../kit/surface.js";
@@ -53,27 +54,22 @@ export default class MuseumPage extends Surface {
       verify: (button) => this.press("verify", button),
       stop_verify: (button) => this.press("stop_verify", button),
     });
+    hearKeys(this.root, (key) => this.key(key));
   }
 
-  /** @param {Record<string, (button: HTMLButtonElement) => void>} acts */
-  bind(acts) {
-    super.bind(acts);
-    this.root.addEventListener("keydown", (event) => this.key(event));
-  }
-
-  /** @param {KeyboardEvent} event */
-  key(event) {
-    if (!this.run || event.ctrlKey || event.metaKey || event.altKey) return;
+  /** @param {string} key */
+  key(key) {
+    if (!this.run) return false;
     const names = this.run.meta.stories.map(({ name }) => name);
     const now = names.indexOf(this.mistake);
-    if (event.key === "ArrowLeft") this.look(this.at - 1);
-    else if (event.key === "ArrowRight") this.look(this.at + 1);
-    else if (event.key === "Home") this.look(0);
-    else if (event.key === "End") this.look(this.run.count - 1);
-    else if (event.key === "ArrowUp" && now > 0) this.open(names[now - 1]);
-    else if (event.key === "ArrowDown" && now < names.length - 1) this.open(names[now + 1]);
-    else return;
-    event.preventDefault();
+    if (key === "ArrowLeft") this.look(this.at - 1);
+    else if (key === "ArrowRight") this.look(this.at + 1);
+    else if (key === "Home") this.look(0);
+    else if (key === "End") this.look(this.run.count - 1);
+    else if (key === "ArrowUp" && now > 0) this.open(names[now - 1]);
+    else if (key === "ArrowDown" && now < names.length - 1) this.open(names[now + 1]);
+    else return false;
+    return true;
   }
 
   /** The word whose row is under the pointer. @param {HTMLCanvasElement} canvas @param {MouseEvent} event */

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.museum.messages import Checked, Drawing, MuseumHeader, ReadBothWays, Story, Work
-from app.shared.messages import Code
-from app.shared.run_payload import RunLike, model_shape
+from app.museum.messages import Checked, Drawing, MuseumHeader, ReadBothWays, Story
+from app.shared.messages import Code, Work
+from app.shared.run_payload import RunLike, model_shape, tokens_of
 from app.wire import Parts
 
 LEVELS = 65535
@@ -74,7 +74,7 @@ def museum_parts(
         "n_prompt": min(trace.n_prompt, length),
         "model": model_shape(trace),
         "can_measure": can_measure,
-        "tokens": [(trace.token_texts[i], trace.token_labels[i], int(trace.token_ids[i])) for i in range(length)],
+        "tokens": tokens_of(trace, 0, length),
         "unread": len(trace) - length,
         "at": None if at is None else min(at, length - 1),
         "window": min(windows) if windows else None,

@@ -1,7 +1,7 @@
 // The text that is read, and what is known of the open mistake: all of it comes with every payload.
 
 import { clamp } from "../kit/format.js";
-import { nameBytes } from "../kit/bytes.js";
+import { WholeText } from "../kit/whole.js";
 
 /**
  * @typedef {import("./types.js").MuseumHeader} MuseumHeader
@@ -12,19 +12,15 @@ const LEVELS = 65535;
 const FAR = 40;
 const LEAST = 1e-4; // of a share that is none
 
-export class MuseumRun {
+/** @extends {WholeText<MuseumHeader>} */
+export class MuseumRun extends WholeText {
   /**
    * @param {MuseumHeader} header
    * @param {MuseumArrays} arrays
    */
   constructor(header, arrays) {
-    this.id = header.run;
-    this.meta = header;
+    super(header);
     this.arrays = arrays;
-    this.count = header.tokens.length;
-    this.texts = header.tokens.map(([text]) => text);
-    this.labels = header.tokens.map(([, label]) => label);
-    nameBytes(this.texts, [...this.labels], this.labels, 0);
   }
 
   get story() {

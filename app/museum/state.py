@@ -18,10 +18,12 @@ class MuseumState(PageState, page="museum"):
     """What is open, and what was measured of it.
 
     Attributes:
+        tab: that a link opened; "" = none.
         mistake: its name. own: the visitor opened it, or a link did. number: of the browser's question.
         stopped: names of work that the visitor ended. wanted: names of verdicts that he asked for.
     """
 
+    tab: str = ""
     mistake: str = "window-plus-one"
     own: bool = False
     number: int = 0

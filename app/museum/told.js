@@ -1,6 +1,6 @@
 // The text, coloured by how much each prediction changes; and what is written behind it, right and wrong.
 
-import { apart, closest, el } from "../kit/dom.js";
+import { apart, el } from "../kit/dom.js";
 import { Passage } from "../kit/passage.js";
 import { grouped } from "../kit/format.js";
 
@@ -11,15 +11,10 @@ export class Told extends Passage {
   constructor(page) {
     super(page.part("text"));
     this.page = page;
-    this.host.addEventListener("click", (event) => {
-      const token = closest(event, "[data-p]");
-      if (token) page.look(Number(token.dataset.p));
-    });
-    this.host.addEventListener("pointerover", (event) => {
-      const token = closest(event, "[data-p]");
-      page.tell(token ? Number(token.dataset.p) : null, token);
-    });
-    this.host.addEventListener("pointerleave", () => page.tell(null, null));
+    this.answer(
+      (position) => page.look(position),
+      (position, node) => page.tell(position, node),
+    );
   }
 
   /** @param {MuseumRun} run */

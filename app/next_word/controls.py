@@ -24,9 +24,15 @@ def prompt_area(desk: Desk) -> str:
     """The prompt; counted as last committed (Ctrl+Enter, or leaving the field)."""
     if can_chat(desk.model):
         _chat_or_text(desk)
-    state.begin(state.PROMPT, desk.prompt)
     hint = "Say something …" if chatting(desk) else "Write how the text begins …"
-    typed = st.text_area("Prompt", key=state.PROMPT, height=84, label_visibility="collapsed", placeholder=hint)
+    typed = st.text_area(
+        "Prompt",
+        desk.prompt,
+        key=state.field(state.PROMPT, desk.filled),
+        height=84,
+        label_visibility="collapsed",
+        placeholder=hint,
+    )
     desk.prompt = typed or ""
     return desk.prompt
 
@@ -39,23 +45,28 @@ def chatting(desk: Desk) -> bool:
 def _chat_or_text(desk: Desk) -> None:
     names = {False: "go on with a text", True: "chat"}
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        state.begin(state.CHAT, desk.chat)
         chosen = st.segmented_control(
-            "What is typed", list(names), format_func=names.__getitem__, key=state.CHAT, label_visibility="collapsed"
+            "What is typed",
+            list(names),
+            default=desk.chat,
+            format_func=names.__getitem__,
+            key=state.field(state.CHAT, desk.filled),
+            label_visibility="collapsed",
         )
         if chosen is not None and chosen != desk.chat:
             desk.chat = chosen
-            desk.prompt = ""
-            state.put(state.PROMPT, "")
+            _fill(desk, "")
         if desk.chat and (said := said_before(desk)):
-            st.checkbox(f"a new conversation (this one has {len(said)} messages)", key=state.NEW_CHAT)
+            st.checkbox(
+                f"a new conversation (this one has {len(said)} messages)", key=state.field(state.NEW_CHAT, desk.filled)
+            )
 
 
 def _turns(desk: Desk) -> tuple[str, ...] | None:
     """What the next message goes on with; `None` = it is no message."""
     if not chatting(desk):
         return None
-    return () if state.value(state.NEW_CHAT, False) else said_before(desk)
+    return () if state.value(state.field(state.NEW_CHAT, desk.filled), False) else said_before(desk)
 
 
 def _next_spec(desk: Desk) -> RunSpec:
@@ -69,9 +80,9 @@ def _next_spec(desk: Desk) -> RunSpec:
     )
 
 
-def _use_example(desk: Desk, text: str) -> None:
+def _fill(desk: Desk, text: str) -> None:
     desk.prompt = text
-    state.put(state.PROMPT, text)
+    desk.filled += 1
 
 
 def controls(desk: Desk) -> None:
@@ -79,7 +90,9 @@ def controls(desk: Desk) -> None:
 
     The buttons act in callbacks: those run before the page does, so that no other rerun can swallow them.
     """
-    desk.length = state.value(state.LENGTH, desk.length)  # its field stands below the button it names
+    desk.length = state.value(
+        state.field(state.LENGTH, desk.filled), desk.length
+    )  # its field stands below the button it names
     with st.container(horizontal=True, gap="small"):
         for name, label, icon, enabled in _buttons(desk):
             kind: Literal["primary", "secondary"] = "primary" if name == "write" else "secondary"
@@ -95,7 +108,7 @@ def controls(desk: Desk) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.popover("Examples", icon=":material/menu_book:", type="tertiary"):
             for label, text in examples_of(desk.model).items():
-                st.button(label, on_click=_use_example, args=(desk, text), key=state.example(label), width="stretch")
+                st.button(label, on_click=_fill, args=(desk, text), key=state.example(label), width="stretch")
                 st.caption(text)
         with st.popover("Window, length, seed", icon=":material/tune:", type="tertiary"):
             _next_run(desk)
@@ -107,15 +120,13 @@ def _press(desk: Desk, name: str) -> None:
         actions.press(desk, name)
         return
     take_choice(desk)  # it may have come with the press
-    desk.prompt = state.value(state.PROMPT) or ""
-    desk.seed = state.value(state.SEED, desk.seed)
+    desk.prompt = state.value(state.field(state.PROMPT, desk.filled)) or ""
+    desk.seed = state.value(state.field(state.SEED, desk.filled), desk.seed)
     desk.pace = PACES.get(state.value(state.PACE, ""), desk.pace)
-    desk.length = state.value(state.LENGTH, desk.length)
+    desk.length = state.value(state.field(state.LENGTH, desk.filled), desk.length)
     spec = _next_spec(desk)
     if actions.write(desk, spec, pace=desk.pace) and spec.turns is not None:
-        desk.prompt = ""  # said: the next message is typed into an empty field
-        state.put(state.PROMPT, "")
-        state.put(state.NEW_CHAT, False)
+        _fill(desk, "")  # said: the next message is typed into an empty field
 
 
 def _buttons(desk: Desk) -> list[tuple[str, str, str, bool]]:
@@ -135,18 +146,23 @@ def _buttons(desk: Desk) -> list[tuple[str, str, str, bool]]:
 
 def _next_run(desk: Desk) -> None:
     window_choice(desk)
-    state.begin(state.LENGTH, desk.length)
-    state.begin(state.SEED, desk.seed)
     desk.length = st.number_input(
         "new tokens",
         0,
         MAX_NEW_TOKENS,
+        desk.length,
         step=50,
-        key=state.LENGTH,
+        key=state.field(state.LENGTH, desk.filled),
         help="0 reads the text without adding to it: probability and rank of every word.",
     )
     desk.seed = st.number_input(
-        "seed", 0, MAX_SEED_ON_SCREEN, step=1, key=state.SEED, help="The same seed gives the same text."
+        "seed",
+        0,
+        MAX_SEED_ON_SCREEN,
+        desk.seed,
+        step=1,
+        key=state.field(state.SEED, desk.filled),
+        help="The same seed gives the same text.",
     )
     names = list(PACES)
     now = next((index for index, pace in enumerate(PACES.values()) if pace == desk.pace), 0)

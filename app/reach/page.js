@@ -7,6 +7,7 @@ import { Reading } from "./reading.js";
 import { Side } from "./side.js";
 import { Strip } from "./strip.js";
 import { SCALES } from "./decades.js";
+import { hearKeys } from "../kit/keys.js";
 import { Surface } from "../kit/surface.js";
 import { anchorOf, inReading, movedTo } from "./choice.js";
 import { clamp } from "../kit/format.js";
@@ -102,22 +103,21 @@ export default class ReachPage extends Surface {
       this.point(token ? Number(token.dataset.p) : null, token);
     });
     story.addEventListener("pointerleave", () => this.point(null));
-    this.root.addEventListener("keydown", (event) => this.key(event));
+    hearKeys(this.root, (key) => this.key(key));
   }
 
-  /** @param {KeyboardEvent} event */
-  key(event) {
+  /** @param {string} key */
+  key(key) {
     const { reading } = this;
-    if (!reading || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target instanceof Element && /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
-    if (event.key === "ArrowLeft") this.pick(this.anchor - 1);
-    else if (event.key === "ArrowRight") this.pick(this.anchor + 1);
-    else if (event.key === "ArrowUp") this.step(1);
-    else if (event.key === "ArrowDown") this.step(-1);
-    else if (event.key === "Home") this.pick(0);
-    else if (event.key === "End") this.pick(reading.run.count - 1);
-    else return;
-    event.preventDefault();
+    if (!reading) return false;
+    if (key === "ArrowLeft") this.pick(this.anchor - 1);
+    else if (key === "ArrowRight") this.pick(this.anchor + 1);
+    else if (key === "ArrowUp") this.step(1);
+    else if (key === "ArrowDown") this.step(-1);
+    else if (key === "Home") this.pick(0);
+    else if (key === "End") this.pick(reading.run.count - 1);
+    else return false;
+    return true;
   }
 
   /** The token that arrows move and that the page calls the current one. */

@@ -17,7 +17,7 @@ import numpy as np
 from app.reach.messages import Facts, NoFacts, ReachHeader, Reading
 from app.reach.question import Choice
 from app.reach.room import too_short
-from app.shared.run_payload import RunLike
+from app.shared.run_payload import RunLike, tokens_of
 from app.shared.windows import window_options
 from app.wire import Parts
 from mistral_core.analysis.reach import backward_cone, backward_edge, forward_cone, forward_edge, reachable, reaching
@@ -125,7 +125,7 @@ def reach_parts(
         "short": short,
         "doing": doing,
         "stopped": stopped,
-        "tokens": [(trace.token_texts[i], trace.token_labels[i], int(trace.token_ids[i])) for i in range(length)],
+        "tokens": tokens_of(trace, 0, length),
         "forward_edges": [forward_edge(config, row) for row in rows],
         "backward_edges": [backward_edge(config, row) for row in rows],
         "reach": config.exact_reach(),

@@ -1,20 +1,11 @@
 // The text that is read: the whole of it comes with every payload.
 
-import { nameBytes } from "../kit/bytes.js";
 import { grouped } from "../kit/format.js";
 import { Network } from "./network.js";
+import { WholeText } from "../kit/whole.js";
 
-export class ReachRun {
-  /** @param {import("./types.js").ReachHeader} header */
-  constructor(header) {
-    this.id = header.run;
-    this.meta = header;
-    this.count = header.tokens.length;
-    this.texts = header.tokens.map(([text]) => text);
-    this.labels = header.tokens.map(([, label]) => label);
-    nameBytes(this.texts, [...this.labels], this.labels, 0);
-  }
-
+/** @extends {WholeText<import("./types.js").ReachHeader>} */
+export class ReachRun extends WholeText {
   /**
    * The network that is asked about: it has the model's windows, or one and the same in every layer.
    *

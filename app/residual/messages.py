@@ -7,10 +7,9 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 import numpy as np
 
-from app.shared.messages import At, ModelShape, Place, Token
+from app.shared.messages import At, ModelShape, Place, Token, Work
 from app.wire import Dims
 
-Work = tuple[int, int, str]
 Way = Literal["word", "prompt"]
 
 

@@ -6,6 +6,7 @@ import { Heat } from "./heat.js";
 import { Patch } from "./patch.js";
 import { ResidualRun, Store } from "./run.js";
 import { Story } from "./story.js";
+import { hearKeys } from "../kit/keys.js";
 import { Surface } from "../kit/surface.js";
 import { Words } from "./words.js";
 import { clamp, grouped } from "../kit/format.js";
@@ -62,31 +63,25 @@ export default class ResidualPage extends Surface {
     this.panels = [new Story(this), new Heat(this), new Curves(this), new Bars(this), new Words(this), this.patching];
     this.rest = settled(() => this.say(), 200);
     this.bind({});
+    hearKeys(this.root, (key) => this.key(key));
   }
 
-  /** @param {Record<string, (button: HTMLButtonElement) => void>} acts */
-  bind(acts) {
-    super.bind(acts);
-    this.root.addEventListener("keydown", (event) => this.key(event));
-  }
-
-  /** @param {KeyboardEvent} event */
-  key(event) {
-    if (!this.run || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target instanceof Element && /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
+  /** @param {string} key */
+  key(key) {
+    if (!this.run) return false;
     const { t, row } = this;
     const heads = this.run.meta.model.n_heads;
-    if (event.key === "ArrowLeft") this.choose(t - 1, row);
-    else if (event.key === "ArrowRight") this.choose(t + 1, row);
-    else if (event.key === "ArrowUp") this.choose(t, row + 1);
-    else if (event.key === "ArrowDown") this.choose(t, row - 1);
-    else if (event.key === "Home") this.choose(0, row);
-    else if (event.key === "End") this.choose(this.run.count - 1, row);
-    else if (event.key === "[") this.chooseHead(Math.max(0, this.head - 1));
-    else if (event.key === "]") this.chooseHead(Math.min(heads - 1, this.head + 1));
-    else if (event.key === "p" && this.patching.lends({ row, position: t })) this.put({ row, position: t });
-    else return;
-    event.preventDefault();
+    if (key === "ArrowLeft") this.choose(t - 1, row);
+    else if (key === "ArrowRight") this.choose(t + 1, row);
+    else if (key === "ArrowUp") this.choose(t, row + 1);
+    else if (key === "ArrowDown") this.choose(t, row - 1);
+    else if (key === "Home") this.choose(0, row);
+    else if (key === "End") this.choose(this.run.count - 1, row);
+    else if (key === "[") this.chooseHead(Math.max(0, this.head - 1));
+    else if (key === "]") this.chooseHead(Math.min(heads - 1, this.head + 1));
+    else if (key === "p" && this.patching.lends({ row, position: t })) this.put({ row, position: t });
+    else return false;
+    return true;
   }
 
   /** The layer that made the chosen row, from 0; the first one for the embedding. */

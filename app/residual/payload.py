@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from app.residual.messages import Block, LensFacts, PatchFacts, ResidualHeader, Work
-from app.shared.messages import Place
-from app.shared.run_payload import RunLike, model_shape
+from app.residual.messages import Block, LensFacts, PatchFacts, ResidualHeader
+from app.shared.messages import Place, Work
+from app.shared.run_payload import RunLike, model_shape, tokens_of
 from app.wire import Parts
 
 Labels = Mapping[str, str]
@@ -106,7 +106,7 @@ def residual_parts(
         "n_prompt": trace.n_prompt,
         "model": model_shape(trace),
         "can_measure": can_measure,
-        "tokens": [(trace.token_texts[i], trace.token_labels[i], int(trace.token_ids[i])) for i in range(len(trace))],
+        "tokens": tokens_of(trace, 0, len(trace)),
         "at": at,
         "pins": list(pins),
         "labels": labels,

@@ -1,6 +1,6 @@
 // One text and what has come of its stream so far: what is sent once stays here under its key.
 
-import { nameBytes } from "../kit/bytes.js";
+import { WholeText } from "../kit/whole.js";
 
 /**
  * @typedef {import("./types.js").ResidualHeader} ResidualHeader
@@ -44,20 +44,16 @@ export class Store {
   }
 }
 
-export class ResidualRun {
+/** @extends {WholeText<ResidualHeader>} */
+export class ResidualRun extends WholeText {
   /**
    * @param {ResidualHeader} header
    * @param {Store} store
    */
   constructor(header, store) {
-    this.id = header.run;
-    this.meta = header;
+    super(header);
     this.store = store;
-    this.count = header.tokens.length;
-    this.texts = header.tokens.map(([text]) => text);
-    this.labels = header.tokens.map(([, label]) => label);
     this.ids = header.tokens.map(([, , id]) => id);
-    nameBytes(this.texts, [...this.labels], this.labels, 0);
   }
 
   get layers() {

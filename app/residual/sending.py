@@ -78,7 +78,7 @@ def _measured(
 
     def begun(workshop: Workshop[Result], name: str, made: Callable[[str, Report], Result]) -> Result | None:
         seconds = max(0.0, until - time.monotonic())
-        work = _started(workshop, name, lambda report: made(name, report), seconds)
+        work = workshop.begun(name, lambda report: made(name, report), seconds)
         if work.running:
             works.append(work)  # type: ignore[arg-type]
         elif work.error and not work.cancelled:
@@ -115,12 +115,3 @@ def _measured(
 
 def _said(span: Span) -> str:
     return f"{span[0]}-{span[1]}"
-
-
-def _started(workshop: Workshop[Result], name: str, work: Callable[[Report], Result], seconds: float) -> Work[Result]:
-    """The work of this name, begun if it is not there; for so long it is waited for."""
-    started = workshop.get(name)
-    if started is None or started.cancelled:
-        started = workshop.start(name, work)
-    started.task.join(seconds)
-    return started

@@ -1,7 +1,6 @@
 // The text: a click on a word chooses its position; words are tinted by the probability that they had.
 
 import { Passage } from "../kit/passage.js";
-import { closest } from "../kit/dom.js";
 
 /** @typedef {import("./run.js").ResidualRun} ResidualRun */
 
@@ -10,10 +9,7 @@ export class Story extends Passage {
   constructor(page) {
     super(page.part("story"));
     this.page = page;
-    this.host.addEventListener("click", (event) => {
-      const token = closest(event, "[data-p]");
-      if (token) page.choose(Number(token.dataset.p), page.row);
-    });
+    this.answer((position) => page.choose(position, page.row));
   }
 
   /** @param {ResidualRun} run */

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from app.ring.messages import AskSlot
-from app.ring.payload import Slot, records_slots
+from app.ring.payload import Slot
 from app.ring.state import Reading, RingState
 from app.session.desk import Desk
 from app.session.rereading import model_is_there, read_again
 from app.session.runs import Record
 from app.session.visible import run_named
+from app.shared.slots_payload import records_slots
 from mistral_core.analysis.progress import Report
 from mistral_core.trace.trace import KEYS, VALUES, RecordingPlan, Trace
 

@@ -14,7 +14,7 @@ import { el, legend, segmented } from "../kit/dom.js";
 import { SourcePanel } from "../kit/source.js";
 import { term } from "../kit/terms.js";
 import { lead } from "../kit/together.js";
-import { coming, firstStep, keepPlace, placeOf, takePlace } from "../kit/places.js";
+import { keepPlace, openAt } from "../kit/places.js";
 
 /** @import { RingPayload } from "./run.js" */
 /** @import { Events, RingHeader } from "./types.js" */
@@ -101,16 +101,7 @@ export default class RingPage extends Playhead {
     this.text.reset();
     this.fillPickers(run);
     const view = this.memory.views.get(run.id);
-    const place = placeOf(run.id, at);
-    if (place) takePlace(this, place);
-    else if (view) {
-      this.goQuietly(view.end ? Math.min(run.count - 1, view.target ?? Infinity) : view.t, view.layer, view.head);
-      this.target = view.target;
-    } else {
-      const step = firstStep(run, status);
-      this.goQuietly(step, run.middle, -1);
-      this.target = coming(run, step);
-    }
+    openAt(this, { at, status }, view, -1);
     // a group of heads is known on this page only
     if (view && this.head === -1 && view.head < -1) this.head = view.head;
     this.chosenSlot = view?.chosenSlot ?? null;

@@ -21,6 +21,7 @@ import numpy as np
 from app.ring.messages import Beside, FailedForgotten, Forgotten, MeasuringForgotten
 from app.shared.messages import Code
 from app.shared.run_payload import run_parts
+from app.shared.slots_payload import records_slots, slots_bytes, stacked
 from app.wire import Parts
 from mistral_core.config import MistralConfig
 from mistral_core.trace.trace import KEYS, VALUES, Trace, layer_hook
@@ -102,11 +103,6 @@ def ring_parts(
     return parts | Parts({"beside": beside}, arrays)
 
 
-def records_slots(trace: Trace) -> bool:
-    """Whether a run keeps the keys and values of all its layers."""
-    return all(name in trace.arrays for name in _names(trace.config))
-
-
 def _names(config: MistralConfig) -> list[str]:
     return [layer_hook(layer, hook) for layer in range(config.n_layers) for hook in (KEYS, VALUES)]
 
@@ -119,16 +115,13 @@ def _bytes_a_token(trace: Trace) -> int | None:
 
 
 def _keys_and_values(trace: Trace, start: int, stop: int, total: int) -> tuple[dict[str, np.ndarray], str]:
-    config = trace.config
     if not records_slots(trace):
         return {}, NOT_RECORDED
-    needed = total * config.n_layers * 2 * config.n_kv_heads * config.head_dim * 4
+    needed = slots_bytes(trace.config, total)
     if needed > KV_BUDGET:
         return (
             {},
             f"Keys and values are not sent: {needed:,} bytes (float32) are too many, at most {KV_BUDGET:,} can be.",
         )
-    layers = range(config.n_layers)
-    keys = np.stack([trace.keys(layer)[start:stop] for layer in layers], axis=1)
-    values = np.stack([trace.values(layer)[start:stop] for layer in layers], axis=1)
-    return {"keys": keys.astype(np.float32), "values": values.astype(np.float32)}, ""
+    layers, tokens = range(trace.config.n_layers), slice(start, stop)
+    return {"keys": stacked(trace, KEYS, layers, tokens), "values": stacked(trace, VALUES, layers, tokens)}, ""

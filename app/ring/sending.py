@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from app.ring.asked_slot import slot_of
 from app.ring.forgotten import forgotten_header
-from app.ring.payload import records_slots, ring_parts
+from app.ring.payload import ring_parts
 from app.ring.state import NOBODY, RingState
 from app.session.desk import Desk
 from app.session.files import spec_of_recording
 from app.session.progress import coming
 from app.session.rereading import model_is_there
 from app.session.visible import Payload, visible_run
+from app.shared.slots_payload import records_slots
 from app.shared.source import source_of
 from mistral_core.attention import read_and_write
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from app.session import state
 from app.session.actions import choose, write
 from app.session.beside import spelled, want
 from app.session.desk import Desk
@@ -31,6 +30,7 @@ def arrive(desk: Desk, query: Mapping[str, str]) -> bool:
 def _open_address(desk: Desk, query: Mapping[str, str]) -> None:
     """Makes the run that a URL names, unless it is here already; a bad URL changes nothing."""
     desk.opened = asked = dict(query)
+    desk.filled += 1
     want(desk, asked)
     try:
         spec = spec_from_query(asked, desk.model)
@@ -48,9 +48,6 @@ def _open_address(desk: Desk, query: Mapping[str, str]) -> None:
         desk.length, desk.chat = spec.new_tokens, spec.turns is not None
         desk.prompt = "" if desk.chat else spec.text
         desk.seed = spec.seed if spec.seed <= MAX_SEED_ON_SCREEN else desk.seed
-        widgets = {state.CHAT: desk.chat, state.PROMPT: desk.prompt, state.LENGTH: desk.length, state.SEED: desk.seed}
-        for key, said in widgets.items():
-            state.put(key, said)
         desk.sampling = spec.sampling
     if at is not None:
         desk.at[spec.name] = at

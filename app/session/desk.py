@@ -64,6 +64,7 @@ class Desk:
         opened: the URL parameters that were acted on, so that they are acted on once.
         notice: a sentence to show once.
         follow: grows when the eye should go to the end of the text.
+        filled: how often a link or a button has filled fields of a page, see `state.field`.
         wanted: what an address wants beside the shown run, until that is written.
     """
 
@@ -81,6 +82,7 @@ class Desk:
     opened: dict[str, str] | None = None
     notice: str = ""
     follow: int = 0
+    filled: int = 0
     wanted: str = ""
     _pages: dict[str, PageState] = field(default_factory=dict)
     _beside: Desk | None = None

@@ -93,6 +93,18 @@ def button(name: str) -> str:
     return f"button {name}"
 
 
+def field(name: str, filled: int) -> str:
+    """The key of a field that a link or a button fills: each time it is another field, which begins with its value.
+
+    What is put into the session for a field that is there comes to the browser with one drawing of the page, and is
+    lost where the browser draws the field later: in a popover that is opened then, or when the page is drawn twice.
+
+    Args:
+        filled: how often, see `Desk.filled`.
+    """
+    return f"{name} {filled}"
+
+
 def example(name: str) -> str:
     """The key of the button that takes an example over."""
     return f"example {name}"
@@ -180,17 +192,6 @@ def desk() -> Desk:
 def value(key: str, default: Any = None) -> Any:
     """What a widget says, before it is drawn again."""
     return st.session_state.get(key, default)
-
-
-def put(key: str, new: Any) -> None:
-    """Makes a widget say something when it is drawn next."""
-    st.session_state[key] = new
-
-
-def begin(key: str, first: Any) -> None:
-    """What a widget says when it is drawn for the first time; one that was drawn before keeps what it says."""
-    if value(key) is None:
-        put(key, first)
 
 
 def component_state(key: str) -> dict[str, Any]:

@@ -42,6 +42,15 @@ class Work(Generic[Result]):
             return ""
         return sentence(self.task.error or "it ended without a result")
 
+    def raise_error(self) -> None:
+        """Nothing, unless it has failed by itself.
+
+        Raises:
+            ValueError: it has; the sentence says why.
+        """
+        if self.error and not self.cancelled:
+            raise ValueError(self.error)
+
     @property
     def progress(self) -> tuple[int, int, str]:
         """Steps done, in all (1 or more), and what is done now."""
@@ -77,6 +86,18 @@ class Workshop(Generic[Result]):
         while len(self._by_name) > self._keep:
             self._by_name.pop(next(iter(self._by_name)))
         return self._by_name[name]
+
+    def begun(self, name: str, work: Callable[[Report], Result], patience: float) -> Work[Result]:
+        """The task of this name, started if it is not there or was cancelled; what ends soon is waited for.
+
+        Args:
+            work: as of `start`. patience: seconds.
+        """
+        there = self._by_name.get(name)
+        if there is None or there.cancelled:
+            there = self.start(name, work)
+        there.task.join(patience)
+        return there
 
     def __iter__(self) -> Iterator[Work[Result]]:
         """All that are kept, oldest first."""

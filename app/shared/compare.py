@@ -142,8 +142,7 @@ def _same_text(desk: Desk) -> None:
 
 def _another_prompt(desk: Desk) -> None:
     spec = _spec_of(desk)
-    state.begin(state.COMPARE_PROMPT, spec.text if spec is not None else desk.prompt)
-    st.text_area("Prompt", key=state.COMPARE_PROMPT, height=84)
+    st.text_area("Prompt", spec.text if spec is not None else desk.prompt, key=state.COMPARE_PROMPT, height=84)
     name = _network(desk, _model_of(desk))
     st.button("Write it beside", key=state.COMPARE_WRITE, on_click=_write, args=(desk, name))
 

@@ -14,6 +14,8 @@ from app.wire import Dims
 
 Token = tuple[str, str, int]
 """Text, printable form and id."""
+Work = tuple[int, int, str]
+"""Of work under way: steps done, in all, and what is done now."""
 PictureName = Literal[
     "start",
     "next_word",

@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
-from app.shared.messages import ModelShape, PatternShape, PictureName, Place, RunHeader, Status
+from app.shared.messages import ModelShape, PatternShape, PictureName, Place, RunHeader, Status, Token
 from app.wire import Parts
 from mistral_core.config import MistralConfig
 from mistral_core.sampling import entropy_bits, softmax
@@ -123,9 +123,14 @@ def run_parts(
         "at": at,
         "pattern": pattern,
         "note": note,
-        "tokens": [(trace.token_texts[i], trace.token_labels[i], int(trace.token_ids[i])) for i in range(start, stop)],
+        "tokens": tokens_of(trace, start, stop),
     }
     return Parts(header, arrays)
+
+
+def tokens_of(trace: RunLike, start: int, stop: int) -> list[Token]:
+    """Text, printable form and id of the tokens `[start, stop)`."""
+    return [(trace.token_texts[i], trace.token_labels[i], int(trace.token_ids[i])) for i in range(start, stop)]
 
 
 def _token_arrays(

@@ -13,7 +13,7 @@ import { SourcePanel } from "../kit/source.js";
 import { grouped, plural, shorten } from "../kit/format.js";
 import { el, segmented } from "../kit/dom.js";
 import { settled } from "../kit/timing.js";
-import { coming, firstStep, keepPlace, placeOf, takePlace } from "../kit/places.js";
+import { keepPlace, openAt } from "../kit/places.js";
 import { lead } from "../kit/together.js";
 
 /** @import { SharedPayload } from "./run.js" */
@@ -63,16 +63,7 @@ export default class SharedHeadsPage extends Playhead {
     this.text.reset();
     this.fillPickers(run);
     const view = this.memory.views.get(run.id);
-    const place = placeOf(run.id, at);
-    if (place) takePlace(this, place);
-    else if (view) {
-      this.goQuietly(view.end ? Math.min(run.count - 1, view.target ?? Infinity) : view.t, view.layer, view.head);
-      this.target = view.target;
-    } else {
-      const step = firstStep(run, status);
-      this.goQuietly(step, run.middle, 0);
-      this.target = coming(run, step);
-    }
+    openAt(this, { at, status }, view, 0);
     this.view = view?.view ?? "row";
   }
 

@@ -17,9 +17,10 @@ import numpy as np
 
 from app.shared.messages import Code
 from app.shared.run_payload import RunLike, kept_layers, run_parts
+from app.shared.slots_payload import has_hook, records_slots, slots_bytes, stacked
 from app.shared_heads.messages import Beside, NotTaken, TakenAway, TakingAway
 from app.wire import Parts
-from mistral_core.trace.trace import KEYS, VALUES, Trace, layer_hook
+from mistral_core.trace.trace import KEYS, VALUES, Trace
 
 KV_BUDGET = 32 * 2**20
 """Bytes of keys and values of a whole run that go with its tokens; the bundled model needs 4 KiB a token."""
@@ -66,7 +67,7 @@ def own_parts(trace: RunLike, *, run: str, start: int = 0, **growth: Any) -> Par
     if not sends_slots(trace, parts.header["total"]):
         return parts
     layers, tokens = range(trace.config.n_layers), slice(start, parts.header["to"])
-    kv = {"keys": _stacked(trace, KEYS, layers, tokens), "values": _stacked(trace, VALUES, layers, tokens)}
+    kv = {"keys": stacked(trace, KEYS, layers, tokens), "values": stacked(trace, VALUES, layers, tokens)}
     return parts | Parts({}, kv)
 
 
@@ -104,11 +105,7 @@ def beside_parts(
 
 def sends_slots(trace: RunLike, total: int) -> bool:
     """Whether keys and values of all layers go with the tokens: the run keeps them, and they are not too many."""
-    config = trace.config
-    needed = total * config.n_layers * 2 * config.n_kv_heads * config.head_dim * 4
-    return needed <= KV_BUDGET and all(
-        _has(trace, layer_hook(layer, hook)) for layer in range(config.n_layers) for hook in (KEYS, VALUES)
-    )
+    return slots_bytes(trace.config, total) <= KV_BUDGET and records_slots(trace)
 
 
 def by_head(own: Parts, layer: int) -> bool:
@@ -133,7 +130,7 @@ def more_of(trace: Trace, key: str, layers: Sequence[int], *, weights: bool, slo
     """
     arrays: dict[str, np.ndarray] = {}
     if slots:
-        arrays |= {"more_keys": _stacked(trace, KEYS, layers), "more_values": _stacked(trace, VALUES, layers)}
+        arrays |= {"more_keys": stacked(trace, KEYS, layers), "more_values": stacked(trace, VALUES, layers)}
     if weights:
         rows = [trace.pattern(layer) for layer in layers]
         width = min(max(row.shape[2] for row in rows), len(trace) + trace.config.sinks)
@@ -148,13 +145,4 @@ def more_of(trace: Trace, key: str, layers: Sequence[int], *, weights: bool, slo
 def keeps(trace: RunLike, layer: int, *, weights: bool, slots: bool) -> bool:
     """Whether a run itself has what is asked of a layer."""
     wanted = [KEYS, VALUES] if slots else []
-    return all(_has(trace, layer_hook(layer, hook)) for hook in wanted) and (not weights or layer in kept_layers(trace))
-
-
-def _has(trace: RunLike, name: str) -> bool:
-    return name in getattr(trace, "arrays", {})
-
-
-def _stacked(trace: RunLike, hook: str, layers: Sequence[int], tokens: slice = slice(None)) -> np.ndarray:
-    """`[n, layers, n_kv_heads, head_dim]` of these tokens."""
-    return np.stack([np.asarray(trace[layer_hook(layer, hook)][tokens], np.float32) for layer in layers], axis=1)
+    return all(has_hook(trace, layer, hook) for hook in wanted) and (not weights or layer in kept_layers(trace))

@@ -55,9 +55,9 @@ def own_text(desk: Desk) -> None:
 
 def _field(page: PaperState) -> None:
     """No bound of the field itself: it would cut off what is too long, and nothing typed is to be lost."""
-    state.begin(state.OWN_TEXT, page.typed)
     typed = st.text_area(
         "A text to be compressed",
+        page.typed,
         key=state.OWN_TEXT,
         height=160,
         placeholder="Once upon a time …",

@@ -7,10 +7,8 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 import numpy as np
 
-from app.shared.messages import At, Code, ModelShape, Place, Token
+from app.shared.messages import At, Code, ModelShape, Place, Token, Work
 from app.wire import Dims
-
-Work = tuple[int, int, str]
 
 
 class WindowChoice(TypedDict):

@@ -6,6 +6,7 @@ import { Change } from "./change.js";
 import { Mask } from "./mask.js";
 import { Row } from "./row.js";
 import { Story } from "./story.js";
+import { hearKeys } from "../kit/keys.js";
 import { Surface } from "../kit/surface.js";
 import { WindowRun, weights } from "./run.js";
 import { clamp, grouped } from "../kit/format.js";
@@ -48,30 +49,24 @@ export default class WindowPage extends Surface {
     this.send = settled(() => this.question(), 200);
     this.report = settled(() => this.settle(), 300);
     this.bind({ own: () => this.ask({ window: null, plus: false }) });
+    hearKeys(this.root, (key) => this.key(key));
   }
 
-  /** @param {Record<string, (button: HTMLButtonElement) => void>} acts */
-  bind(acts) {
-    super.bind(acts);
-    this.root.addEventListener("keydown", (event) => this.key(event));
-  }
-
-  /** @param {KeyboardEvent} event */
-  key(event) {
-    if (!this.run || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target instanceof Element && /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
+  /** @param {string} key */
+  key(key) {
+    if (!this.run) return false;
     const { t, layer, head } = this;
     const heads = this.run.meta.model.n_heads;
-    if (event.key === "ArrowLeft") this.go({ t: t - 1 });
-    else if (event.key === "ArrowRight") this.go({ t: t + 1 });
-    else if (event.key === "Home") this.go({ t: 0 });
-    else if (event.key === "End") this.go({ t: this.run.count - 1 });
-    else if (event.key === "ArrowUp") this.go({ layer: layer + 1 });
-    else if (event.key === "ArrowDown") this.go({ layer: layer - 1 });
-    else if (event.key === "]") this.go({ head: (head + 1) % heads });
-    else if (event.key === "[") this.go({ head: (head + heads - 1) % heads });
-    else return;
-    event.preventDefault();
+    if (key === "ArrowLeft") this.go({ t: t - 1 });
+    else if (key === "ArrowRight") this.go({ t: t + 1 });
+    else if (key === "Home") this.go({ t: 0 });
+    else if (key === "End") this.go({ t: this.run.count - 1 });
+    else if (key === "ArrowUp") this.go({ layer: layer + 1 });
+    else if (key === "ArrowDown") this.go({ layer: layer - 1 });
+    else if (key === "]") this.go({ head: (head + 1) % heads });
+    else if (key === "[") this.go({ head: (head + heads - 1) % heads });
+    else return false;
+    return true;
   }
 
   /** Windows of all layers under the choice; Infinity = none. */

@@ -13,9 +13,9 @@ from typing import Literal
 
 import numpy as np
 
-from app.shared.messages import Code, Place
-from app.shared.run_payload import RunLike, model_shape
-from app.window.messages import WindowHeader, Work
+from app.shared.messages import Code, Place, Work
+from app.shared.run_payload import RunLike, model_shape, tokens_of
+from app.window.messages import WindowHeader
 from app.window.question import Choice, widest_choice
 from app.wire import Parts
 from mistral_core.config import MistralConfig, Window
@@ -99,7 +99,7 @@ def window_parts(
         "model": model_shape(trace),
         "widest": widest_choice(trace.config),
         "can_measure": can_measure,
-        "tokens": [(trace.token_texts[i], trace.token_labels[i], int(trace.token_ids[i])) for i in range(length)],
+        "tokens": tokens_of(trace, 0, length),
         "at": at,
         "choice": {"window": choice.window, "plus": choice.plus},
         "windows": list(measured.windows) if measured else [],

@@ -1,6 +1,6 @@
 // A text with queries and keys, and what follows from them: scores, who may be seen and why not, weights.
 
-import { nameBytes } from "../kit/bytes.js";
+import { WholeText } from "../kit/whole.js";
 import { Windows } from "../kit/windows.js";
 
 /**
@@ -9,20 +9,16 @@ import { Windows } from "../kit/windows.js";
  * @typedef {"allowed" | "kept" | "future" | "older"} Why  a key may be seen: in the window, or kept besides; or may not
  */
 
-export class WindowRun {
+/** @extends {WholeText<WindowHeader & { mode: "desk" }>} */
+export class WindowRun extends WholeText {
   /**
    * @param {WindowHeader} header
    * @param {WindowArrays} arrays
    */
   constructor(header, arrays) {
-    this.id = header.run;
-    this.meta = { ...header, mode: /** @type {"desk"} */ ("desk") }; // as `places.js` asks
+    super({ ...header, mode: /** @type {"desk"} */ ("desk") }); // as `places.js` asks
     this.arrays = arrays;
-    this.count = header.tokens.length;
     this.total = this.count;
-    this.texts = header.tokens.map(([text]) => text);
-    this.labels = header.tokens.map(([, label]) => label);
-    nameBytes(this.texts, [...this.labels], this.labels, 0);
     this.layers = header.model.n_layers;
     this.middle = Math.floor(this.layers / 2);
     this.own = new Windows();

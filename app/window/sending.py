@@ -124,8 +124,4 @@ def _reading(visible: VisibleRun, questions: RunQuestions, page: WindowState, la
         choice = questions.choice = Choice()
     sent = layers_sent(trace.config, min(len(trace), MOST_TOKENS), layer)
     name = f"{visible.record.name}/{trace.model_hash[:8]}/{len(trace)}/{choice}/{sent}"
-    work = page.readings.get(name)
-    if work is None or work.cancelled:
-        work = page.readings.start(name, lambda report: measure(trace, choice, layer, report))
-    work.task.join(PATIENCE)
-    return work
+    return page.readings.begun(name, lambda report: measure(trace, choice, layer, report), PATIENCE)

@@ -1,7 +1,6 @@
 // The text: the chosen query, and how much it looks at each word; a click chooses another one.
 
 import { Passage } from "../kit/passage.js";
-import { closest } from "../kit/dom.js";
 import { why } from "./run.js";
 
 export class Story extends Passage {
@@ -9,10 +8,7 @@ export class Story extends Passage {
   constructor(page) {
     super(page.part("story"));
     this.page = page;
-    this.host.addEventListener("click", (event) => {
-      const token = closest(event, "[data-p]");
-      if (token) page.go({ t: Number(token.dataset.p) });
-    });
+    this.answer((position) => page.go({ t: position }));
   }
 
   /** @param {import("./run.js").WindowRun} run */

@@ -31,6 +31,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mistral_core.analysis.accounting import kv_cache_bytes
+from mistral_core.analysis.gradients import log_probs
 from mistral_core.analysis.influence import kl_divergence
 from mistral_core.analysis.mask_reading import MOST_TOKENS
 from mistral_core.analysis.progress import Report, silent
@@ -100,7 +101,7 @@ def scores_of(way: WayName, length: int, window: int) -> int:
     """Pairs of a query and a key that a head of one layer meets while a text is read token by token.
 
     >>> [scores_of(way, 5, 3) for way in WAYS]
-    [15, 12, 25, 25]
+    [15, 12, 22, 22]
     """
     if way in ("full", "window"):
         return scores_needed(length, None if way == "full" else window)
@@ -181,14 +182,14 @@ def _differences(
 
 def _way(model: Transformer, way: WayName, logits: Tensor, full: Tensor, ids: Tensor, window: int) -> Way:
     config, length = model.config, len(ids)
-    log_probs = logits.double().log_softmax(-1)
-    top = log_probs.topk(min(LIKELIEST, config.vocab_size), dim=-1)
+    said = log_probs(logits)
+    top = said.topk(min(LIKELIEST, config.vocab_size), dim=-1)
     shape = config.with_window(None if way == "full" else window)
     return Way(
         scores=scores_of(way, length, window),
         kv_bytes=kv_cache_bytes(shape, length, logits.element_size()) if way in ("full", "window") else 0,
-        losses=-log_probs[:-1].gather(1, ids[1:, None])[:, 0].numpy(),
-        kl=kl_divergence(full.double().log_softmax(-1), log_probs).numpy(),
+        losses=-said[:-1].gather(1, ids[1:, None])[:, 0].numpy(),
+        kl=kl_divergence(log_probs(full), said).numpy(),
         likeliest=top.indices.numpy(),
         probabilities=top.values.exp().numpy(),
     )

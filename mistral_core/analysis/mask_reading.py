@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mistral_core.analysis.gradients import log_probs
 from mistral_core.analysis.influence import kl_divergence
 from mistral_core.config import Window
 from mistral_core.hooks import recording
@@ -123,5 +124,5 @@ def derived_pattern(
 
 def change(first: Float[Tensor, "pos vocab_size"], other: Float[Tensor, "pos vocab_size"]) -> LogitChange:
     """How far the predictions of two readings of one text lie apart, after each of its tokens."""
-    p, q = first.double().log_softmax(-1), other.double().log_softmax(-1)
-    return LogitChange(largest=(first.double() - other.double()).abs().amax(-1).numpy(), kl=kl_divergence(p, q).numpy())
+    largest = (first.double() - other.double()).abs().amax(-1)
+    return LogitChange(largest=largest.numpy(), kl=kl_divergence(log_probs(first), log_probs(other)).numpy())

@@ -70,7 +70,6 @@ _FUNCTIONS = ("rotation", "hidden_keys", "rotate", "read_and_write", "attend", "
 def with_names(function: Callable[..., Any], **names: Any) -> Callable[..., Any]:
     """The same function, in which some global names mean something else; the function itself is left alone.
 
-    >>> from mistral_core.ring import slots_of
     >>> with_names(with_names, FunctionType=None) is with_names
     False
     """

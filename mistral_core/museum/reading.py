@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mistral_core.analysis.influence import kl_divergence
+from mistral_core.analysis.mask_reading import change
 from mistral_core.analysis.progress import Report, part_of, silent
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import Transformer
@@ -80,10 +80,10 @@ def compare(
         runs.append((logits, write(network, ids, logits[-1], kv_cache, n_written, stop, said)))
     (right, written), (wrong, miswritten) = runs
     equal = np.asarray((right == wrong).all(-1))
-    p, q = right.double().log_softmax(-1), wrong.double().log_softmax(-1)
+    moved = change(right, wrong)
     return Compared(
-        error=(right.double() - wrong.double()).abs().amax(-1).numpy(),
-        kl=kl_divergence(p, q).numpy(),
+        error=moved.largest,
+        kl=moved.kl,
         errs_from=None if equal.all() else int(np.argmin(equal)),
         expected=chosen.errs_from(window, sinks, len(ids)),
         right=written,

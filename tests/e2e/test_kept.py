@@ -77,6 +77,8 @@ def test_next_word_says_it_and_another_choice_is_written_so(on):
     page.get_by_text("Window, length, seed").click()
     box = page.get_by_role("combobox", name="first tokens kept beside it")
     expect(box).to_have_value("2")
+    expect(page.get_by_role("spinbutton", name="new tokens")).to_have_value("20")
+    expect(page.get_by_role("spinbutton", name="seed")).to_have_value("3")
     pick(page, "first tokens kept beside it", "4")
     page.keyboard.press("Escape")
     page.get_by_test_id("stBaseButton-primary").click()

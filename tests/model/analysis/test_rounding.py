@@ -30,14 +30,15 @@ def by_loops(exact, rounded, tokenizer):
 
 
 @pytest.mark.parametrize(("weights", "bound"), [("int8", 0.02), ("bfloat16", 0.002)])
-def test_the_predictions_lie_as_far_apart_as_loops_say(loaded, weights, bound):
+def test_the_predictions_lie_as_far_apart_as_loops_say(either_way, loaded, weights, bound):
     rounded = load_model(loaded.folder, weights=weights).model
     found = compare(loaded.model, rounded, loaded.tokenizer, TEXTS)
     expected = by_loops(loaded.model, rounded, loaded.tokenizer)
     assert found.tokens == len(expected) > 64  # more than one chunk
-    assert found.mean_kl == pytest.approx(sum(expected) / len(expected), rel=0.02)
-    assert found.max_kl == pytest.approx(max(expected), rel=0.02)
-    assert 0 < found.mean_kl < bound
+    assert found.mean_kl == pytest.approx(sum(expected) / len(expected), rel=0.02, abs=1e-9)
+    assert found.max_kl == pytest.approx(max(expected), rel=0.02, abs=1e-9)
+    # A file in bfloat16 loses nothing where inputs stay float32.
+    assert (found.mean_kl > 0) == (weights == "int8" or either_way) and found.mean_kl < bound
     assert 0.9 < found.same_first <= 1
 
 

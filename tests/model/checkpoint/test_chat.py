@@ -224,7 +224,8 @@ HOSTILE = {
 @pytest.mark.parametrize("case", HOSTILE)
 def test_a_hostile_template_is_ended_with_a_sentence(tmp_path, monkeypatch, case):
     source, said = HOSTILE[case]
-    monkeypatch.setattr(chat, "CPU_SECONDS", 1)
+    if "more than 1 s" in said:
+        monkeypatch.setattr(chat, "CPU_SECONDS", 1)
     ours = tokenizer_from_json(write_json(tmp_path, "nemo"))
     begin = time.monotonic()
     with pytest.raises(CheckpointError, match=said) as refusal:

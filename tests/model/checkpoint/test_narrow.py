@@ -45,15 +45,6 @@ def by_hand(weight):
     return torch.tensor(rows, dtype=torch.float64)
 
 
-@pytest.fixture(params=[True, False], ids=["kernel", "widened"])
-def either_way(request, monkeypatch):
-    """Both ways in which a processor may multiply."""
-    if request.param and not narrow.int8_is_exact():
-        pytest.skip("this processor sums no int8 products exactly")
-    monkeypatch.setattr(narrow, "int8_is_exact", lambda: request.param)
-    monkeypatch.setattr(narrow, "bfloat16_is_fast", lambda: request.param)
-
-
 @pytest.mark.parametrize("shape", [(1, 1), (7, 5), (96, 64), (33, 300)])
 @pytest.mark.parametrize("lead", [(1, 1), (1, 9), (3, 4), (17,)])
 def test_int8_product_is_brute_force_in_float64(either_way, shape, lead):

@@ -31,6 +31,9 @@ SHAPE = MistralConfig(
 BOTH = pytest.mark.parametrize("weights", ["int8", "bfloat16"])
 
 
+KERNEL = pytest.mark.skipif(not narrow.int8_is_exact(), reason="this processor sums no int8 products exactly")
+
+
 @pytest.fixture
 def folder(tmp_path):
     """Hugging Face's layout, so that what is kept has another order of rows than the file; and tied."""
@@ -59,10 +62,14 @@ def test_a_sound_model_passes(folder, weights):
 
 @BOTH
 @pytest.mark.slow
-def test_the_bundled_model_passes_and_says_how_far_its_predictions_lie_from_float32(weights):
+def test_the_bundled_model_passes_and_says_how_far_its_predictions_lie_from_float32(either_way, weights):
     results = verify(load_model(STORYTELLER, weights=weights))
     assert wrong(results) == set(), table(results)
     (line,) = [line for line in results if line.check == "rounded weights"]
+    if weights == "bfloat16" and not either_way:
+        # Its file is in bfloat16 and the inputs stay float32: nothing is rounded but where one row is read alone.
+        assert 0 <= line.max_abs_error < 1e-6 and "the likeliest token is the same after 100%" in line.note
+        return
     assert 0 < line.max_abs_error < line.bound == 0.02
     assert line.note.startswith("largest 0.0") and "the likeliest token is the same after 9" in line.note
 
@@ -78,6 +85,7 @@ def test_numbers_that_are_not_those_of_the_files_are_found_by_what_they_predict(
     assert wrong(results) == {"rounded weights"}, table(results)
 
 
+@KERNEL
 def test_a_product_that_loses_the_second_byte_of_its_input_is_found(folder, monkeypatch):
     only(monkeypatch, "independent forward")
     loaded = load_model(folder, weights="int8")
@@ -94,13 +102,26 @@ def test_a_product_that_loses_the_second_byte_of_its_input_is_found(folder, monk
     assert not float32.ok and float64.ok, table([float32, float64])
 
 
-def test_rows_in_another_order_are_found_in_both(folder, monkeypatch):
+@KERNEL
+def test_rows_in_another_order_are_found(folder, monkeypatch):
     only(monkeypatch, "independent forward")
     loaded = load_model(folder, weights="int8")
     matrix = loaded.model.layers[1].attention.wo.matrix
     assert narrow.stands_for(loaded.model.state_dict(), "layers.1.attention.wo.weight").shape == (32, 24)
     monkeypatch.setattr(
         narrow.Int8Matrix, "times", lambda self, x: times(self, x).flip(-1) if self is matrix else times(self, x)
+    )
+    float32, float64 = verify(loaded)
+    assert not float32.ok and float64.ok
+
+
+def test_rows_in_another_order_are_found_where_weights_are_widened(folder, monkeypatch):
+    only(monkeypatch, "independent forward")
+    monkeypatch.setattr(narrow, "int8_is_exact", lambda: False)
+    loaded = load_model(folder, weights="int8")
+    matrix, true = loaded.model.layers[1].attention.wo.matrix, narrow.product
+    monkeypatch.setattr(
+        narrow, "product", lambda x, weight: true(x, weight).flip(-1) if weight is matrix.numbers else true(x, weight)
     )
     float32, float64 = verify(loaded)
     assert not float32.ok and float64.ok

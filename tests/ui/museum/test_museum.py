@@ -11,7 +11,6 @@ from app.museum.asking import act_on_mistake, ask_mistake, mistake_address, open
 from app.museum.sending import museum_busy, museum_payload
 from app.museum.sources import LIT, codes_of
 from app.museum.state import MuseumState
-from app.session import state
 from app.session.desk import Desk
 from app.session.runs import Record
 from app.wire_types import problems_of_event, problems_of_payload
@@ -114,15 +113,13 @@ def test_what_a_model_or_text_cannot_show_is_said_and_nothing_is_measured(record
     assert [story["name"] for story in header["stories"]] == [one.name for one in EXHIBITS]
 
 
-def test_a_link_opens_its_mistake_and_a_bad_one_says_so(desk, monkeypatch):
-    widgets = {}
-    monkeypatch.setattr(asking.state, "put", widgets.__setitem__)
+def test_a_link_opens_its_mistake_and_a_bad_one_says_so(desk):
     open_mistake(desk, {"mistake": "wrong-end"})
-    assert widgets[state.BREAK_TAB] == asking.MISTAKES and mistake_address(desk) == {"mistake": "wrong-end"}
+    assert asking.open_tab(desk) == asking.MISTAKES and mistake_address(desk) == {"mistake": "wrong-end"}
     open_mistake(desk, {"mistake": "no-such"})
     assert "there is no mistake" in desk.notice.lower() and mistake_address(desk) == {"mistake": "wrong-end"}
     open_mistake(desk, {})
-    assert widgets[state.BREAK_TAB] == asking.SILENCE
+    assert asking.open_tab(desk) == asking.SILENCE
 
 
 def test_a_mistake_that_is_none_changes_nothing_but_the_sentence(desk):

@@ -2,7 +2,7 @@
 
 from app import compute
 from app.session import state
-from tests.ui.test_pages import app
+from tests.ui.test_pages import app, box
 
 
 class Lowering:
@@ -24,11 +24,11 @@ def captions(at) -> str:
 
 def test_what_is_read_is_said_where_it_is_not_what_was_typed(monkeypatch):
     at = app("next_word")
-    at.text_area(key=state.PROMPT).set_value("Once *upon* a time").run()
+    at.text_area(key=box(at, state.PROMPT)).set_value("Once *upon* a time").run()
     assert "rewrites" not in captions(at)
     lowering = Lowering(compute.tokenizer("storyteller"))
     monkeypatch.setattr(compute, "tokenizer", lambda name: lowering)
     at.run()
     assert "its tokenizer rewrites what is typed, and the model reads “once \\*upon\\* a time”" in captions(at)
-    at.text_area(key=state.PROMPT).set_value("once upon a time").run()
+    at.text_area(key=box(at, state.PROMPT)).set_value("once upon a time").run()
     assert "rewrites" not in captions(at)

@@ -31,6 +31,26 @@ def refuse(report):
     raise ValueError("the word is two tokens; choose another one")
 
 
+def test_work_is_begun_once_waited_for_a_while_and_begun_again_after_it_was_cancelled():
+    gate, shop = threading.Event(), Workshop(keep=2)
+    first = shop.begun("a", held(gate), 0.01)
+    assert first.running and shop.begun("a", refuse, 0.01) is first
+    first.cancel()
+    again = shop.begun("a", lambda report: "anew", 10)
+    assert again is not first and again.result == "anew"
+
+
+def test_only_what_failed_by_itself_raises_its_sentence():
+    gate, shop = threading.Event(), Workshop(keep=3)
+    running = shop.begun("a", held(gate), 0.01)
+    running.raise_error()
+    running.cancel()
+    running.raise_error()
+    shop.begun("b", lambda report: "done", 10).raise_error()
+    with pytest.raises(ValueError, match="choose another one"):
+        shop.begun("c", refuse, 10).raise_error()
+
+
 def test_work_is_running_then_there():
     gate, shop = threading.Event(), Workshop()
     work = shop.start("a", held(gate))
