@@ -14,6 +14,7 @@ install-dev: .venv/.installed-dev
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(BIN)/python -m mistral_core step
 	@touch $@
 
 .venv/.installed-dev: .venv/.installed requirements-dev.txt

@@ -59,7 +59,7 @@ _HOME = {
     "KVCache": "kv_cache",
     "recording": "hooks",
     "replacing": "hooks",
-    "GenerationRequest": "generation",
+    "GenerationRequest": "request",
     "Run": "generation",
     "generate": "generation",
     "load_model": "checkpoint.load",
@@ -73,10 +73,11 @@ if TYPE_CHECKING:  # what type checkers and editors see
     from mistral_core.checkpoint.load import load_model  # noqa: F401
     from mistral_core.checkpoint.registry import available_models  # noqa: F401
     from mistral_core.config import MISTRAL_7B, MistralConfig  # noqa: F401
-    from mistral_core.generation import GenerationRequest, Run, generate  # noqa: F401
+    from mistral_core.generation import Run, generate  # noqa: F401
     from mistral_core.hooks import recording, replacing  # noqa: F401
     from mistral_core.kv_cache import KVCache  # noqa: F401
     from mistral_core.model import Transformer, random_model  # noqa: F401
+    from mistral_core.request import GenerationRequest  # noqa: F401
     from mistral_core.sampling import SamplingSettings, sampling_stages  # noqa: F401
     from mistral_core.trace.trace import RecordingPlan, Trace  # noqa: F401
 

@@ -19,88 +19,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
-from mistral_core.config import brief
 from mistral_core.hooks import Sink, Sinks, watching
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import Transformer
-from mistral_core.sampling import SamplingSettings, draw, rank_of, sampling_stages, softmax, uniform
+from mistral_core.request import GenerationRequest
+from mistral_core.sampling import draw, rank_of, sampling_stages, softmax
 from mistral_core.tokenizer import StreamingDecoder, Tokenizer
 from mistral_core.trace.recorder import Recorder
 from mistral_core.trace.trace import KEYS, LOGITS, NOTHING, VALUES, RecordingPlan, Trace, layer_hook
 from mistral_core.unsaid import unsaid_of
-
-MAX_TOKENS = 2**24
-"""Of a run: more than any published network reads; what is larger is a slip of the hand."""
-DEFAULT_CHUNK = 256
-"""Tokens of a prompt read at once; bounds the memory of the scores at chunk x (W + chunk)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GenerationRequest:
-    """Everything that decides a text, given a model.
-
-    Attributes:
-        prompt_ids: tokens to read first, BOS included.
-        max_new_tokens: how many to add at most; 0 = only read.
-        sampling, seed: how each is chosen.
-        stop: strings that end the text once they appear in what was written.
-        chunk_size: tokens of the prompt read at once.
-        forced: (position, token) pairs: there the token is set, not drawn.
-        unsaid: whether no token is drawn that completes a word of `mistral_core.unsaid`; what is given
-            or forced may.
-
-    Raises:
-        ValueError: an empty prompt or a number out of bounds.
-    """
-
-    prompt_ids: tuple[int, ...]
-    max_new_tokens: int
-    sampling: SamplingSettings = field(default_factory=SamplingSettings)
-    seed: int = 0
-    stop: tuple[str, ...] = ()
-    chunk_size: int = DEFAULT_CHUNK
-    forced: tuple[tuple[int, int], ...] = ()
-    unsaid: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.prompt_ids:
-            raise ValueError("the prompt has no tokens; give at least the begin-of-text token")
-        if self.max_new_tokens < 0:
-            raise ValueError(f"max_new_tokens is {self.max_new_tokens}; it must be 0 (only read) or more")
-        if self.max_new_tokens > MAX_TOKENS:
-            raise ValueError(f"max_new_tokens is {brief(self.max_new_tokens)}; at most {MAX_TOKENS:,} can be written")
-        if self.chunk_size < 1:
-            raise ValueError(f"chunk_size is {brief(self.chunk_size)}; it must be at least 1")
-        if any(not string for string in self.stop):
-            raise ValueError("a stop string is empty; it would stop before the first token")
-        last = len(self.prompt_ids) + self.max_new_tokens - 1
-        for position, _ in self.forced:
-            if not len(self.prompt_ids) <= position <= last:
-                raise ValueError(
-                    f"position {position} cannot be forced; tokens are chosen at {len(self.prompt_ids)} to {last}"
-                )
-        uniform(self.seed, 0)  # refuses a seed that does not fit
-
-    @property
-    def total(self) -> int:
-        """Longest possible length in tokens."""
-        return len(self.prompt_ids) + self.max_new_tokens
-
-    def branch(self, position: int, token_id: int) -> GenerationRequest:
-        """The request that differs from this one by its token at `position`; later forced tokens fall away."""
-        earlier = tuple(pair for pair in self.forced if pair[0] < position)
-        return replace(self, forced=(*earlier, (position, token_id)))
-
-    def settings(self) -> dict[str, object]:
-        """As JSON values, for the header of a Trace."""
-        own = {k: v for k, v in asdict(self).items() if k not in ("prompt_ids", "sampling")}
-        return {**asdict(self.sampling), **own, "stop": list(self.stop), "forced": [list(p) for p in self.forced]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +58,15 @@ class GenerationStep:
     drawn_from: float
     forced: bool
     finish_reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A token that was chosen and is to be read; the fields as of `GenerationStep`."""
+
+    token: int
+    forced: bool
+    drawn_from: float
 
 
 @dataclass
@@ -181,7 +124,8 @@ class Run:
         self.texts: list[str] = []
         self.labels: list[str] = []
         self.logits = np.zeros(0, np.float32)
-        self._watching = self.recorder if sink is None else Sinks(sink, self.recorder)
+        self.watching = self.recorder if sink is None else Sinks(sink, self.recorder)
+        self._given: Trace | None = None
         self._decoder = StreamingDecoder(tokenizer)
         self._forced = dict(request.forced)
         self._unsaid = unsaid_of(tokenizer) if request.unsaid else None
@@ -212,29 +156,53 @@ class Run:
         Raises:
             ValueError: the prompt has not been read, or the run has ended.
         """
+        started = time.perf_counter()
+        choice = self.choose()
+        self._read((choice.token,))
+        return self._made(choice, started)
+
+    def choose(self) -> Choice:
+        """The next token, drawn or forced; it is not read yet.
+
+        Raises:
+            ValueError: the prompt has not been read, or the run has ended.
+        """
         if self.n_read < self.n_prompt or self.finish_reason:
             why = f"the run has ended ({self.finish_reason})" if self.finish_reason else "the prompt is not read yet"
             raise ValueError(f"no step can be made: {why}")
-        started = time.perf_counter()
         position = self.n_read
         history = self.token_ids[:position]
         held_back = self._unsaid.held_back(history) if self._unsaid is not None else None
         stages = sampling_stages(self.logits, self.request.sampling, history, held_back)
-        drawn_from = stages[-1].probs
         forced = position in self._forced
         token = self._forced[position] if forced else draw(stages, self.request.seed, position)
-        self._read((token,))
-        self._finish(position, token)
+        return Choice(token=token, forced=forced, drawn_from=float(stages[-1].probs[token]))
+
+    def was_read(self, choice: Choice, logits: Float[np.ndarray, " vocab_size"], started: float) -> GenerationStep:
+        """Goes on after a token that was read elsewhere (`mistral_core.compiled`): rings and recorded rows hold it.
+
+        Args:
+            logits: for the token after it. started: `time.perf_counter()` before it was chosen.
+
+        Raises:
+            ValueError: the logits are not finite.
+        """
+        self._note((choice.token,), logits[None])
+        return self._made(choice, started)
+
+    def _made(self, choice: Choice, started: float) -> GenerationStep:
+        position = self.n_read - 1
+        self._finish(position, choice.token)
         self.timings.decode_seconds += time.perf_counter() - started
         self.timings.decode_tokens += 1
         return GenerationStep(
             position=position,
-            token_id=token,
+            token_id=choice.token,
             text=self.texts[position],
             probability=float(self.probability[position]),
             rank=int(self.rank[position]),
-            drawn_from=float(drawn_from[token]),
-            forced=forced,
+            drawn_from=choice.drawn_from,
+            forced=choice.forced,
             finish_reason=self.finish_reason,
         )
 
@@ -252,15 +220,24 @@ class Run:
             self._end("cancelled")
 
     @property
+    def total(self) -> int:
+        """Longest possible length in tokens."""
+        return self.request.total
+
+    @property
     def nbytes(self) -> int:
         """Bytes that it holds: what is recorded, and the cache."""
         return self.recorder.nbytes + self.kv_cache.nbytes
 
     def trace(self) -> Trace:
-        """The run so far. Shares the memory of the recorded rows, which no longer change."""
+        """The run so far. Shares the memory of the recorded rows, which no longer change; one that grew no more is
+        given out again.
+        """
         n = self.n_read
+        if self._given is not None and (len(self._given), self._given.finish_reason) == (n, self.finish_reason):
+            return self._given
         texts = tuple(self.texts[:n])
-        return Trace(
+        self._given = Trace(
             config=self.model.config,
             model_name=self.card.name,
             model_hash=self.card.hash,
@@ -277,6 +254,7 @@ class Run:
             omitted=self.recorder.omitted,
             arrays={name: array[:n] for name, array in self.recorder.arrays.items()},
         )
+        return self._given
 
     def _finish(self, position: int, token: int) -> None:
         if token == self.tokenizer.eos_id:
@@ -302,15 +280,18 @@ class Run:
 
     def _read(self, tokens: tuple[int, ...]) -> None:
         """Reads tokens: rings written, tensors recorded, logits for the next token kept."""
-        start, stop = self.n_read, self.n_read + len(tokens)
-        self.recorder.begin(start)
-        with watching(self._watching), torch.inference_mode():
+        self.recorder.begin(self.n_read)
+        with watching(self.watching), torch.inference_mode():
             logits = self.model(torch.tensor([tokens]), kv_cache=self.kv_cache)[0]
-        rows = (logits if logits.dtype == torch.float64 else logits.float()).cpu().numpy()
+        self._note(tokens, (logits if logits.dtype == torch.float64 else logits.float()).cpu().numpy())
+
+    def _note(self, tokens: tuple[int, ...], rows: Float[np.ndarray, "pos vocab_size"]) -> None:
+        """Keeps what is known of tokens once they are read."""
+        start, stop = self.n_read, self.n_read + len(tokens)
         if not np.isfinite(rows).all():
             raise ValueError(
-                f"the logits of tokens {start} to {stop - 1} are not finite: the network overflows in {logits.dtype} "
-                f"on this text; load it in a wider dtype, or take another text"
+                f"the logits of tokens {start} to {stop - 1} are not finite: the network overflows in "
+                f"{self.model.dtype} on this text; load it in a wider dtype, or take another text"
             )
         judged = rows[:-1] if start == 0 else np.concatenate((self.logits[None], rows[:-1]))
         for position, before in enumerate(judged, start=stop - len(judged)):

@@ -115,6 +115,8 @@ def card(name: str) -> None:
     st.caption(UNSAID if registry.is_bundled(folder) else SAID)
     if said := kept_in_fewer_bytes(name):
         st.caption(said)
+    if said := compute.engine().step_said(name):
+        st.caption(f"While it writes, {said}.")
     path = folder / "MODEL_CARD.md"
     if path.is_file():
         with st.expander("Model card: where it comes from, what it cannot do"):

@@ -58,7 +58,8 @@ def read_again(trace: Trace, plan: RecordingPlan, report: Report) -> Trace:
     Raises:
         ValueError: as `writer_of`.
     """
-    from mistral_core.generation import GenerationRequest, Run
+    from mistral_core.generation import Run
+    from mistral_core.request import GenerationRequest
 
     ids = tuple(int(token) for token in trace.token_ids)
     report(0, len(ids), "loading the model")

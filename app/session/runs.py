@@ -16,7 +16,7 @@ from mistral_core.checkpoint.registry import is_bundled, resolve_browser
 from mistral_core.sampling import SamplingSettings
 
 if TYPE_CHECKING:
-    from mistral_core.generation import GenerationRequest
+    from mistral_core.request import GenerationRequest
     from mistral_core.serving.engine import Job
     from mistral_core.trace.trace import Trace
 
@@ -65,7 +65,7 @@ class RunSpec:
         Raises:
             ValueError: settings out of bounds, or no such model.
         """
-        from mistral_core.generation import GenerationRequest
+        from mistral_core.request import GenerationRequest
 
         return GenerationRequest(
             prompt_ids=prompt_ids,

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from mistral_core.analysis.progress import Report, silent
 from mistral_core.config import MistralConfig
-from mistral_core.generation import DEFAULT_CHUNK
 from mistral_core.hooks import watching
 from mistral_core.model import Transformer
+from mistral_core.request import DEFAULT_CHUNK
 from mistral_core.trace.recorder import by_offset, offset_columns
 from mistral_core.trace.shapes import (
     BY_OFFSET,

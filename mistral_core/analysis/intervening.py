@@ -23,9 +23,10 @@ from mistral_core.analysis.interventions import Add, Intervention, KnockOut, Pat
 from mistral_core.analysis.progress import Report, silent
 from mistral_core.analysis.reach import Grid, spread, visible_keys
 from mistral_core.config import MistralConfig
-from mistral_core.generation import GenerationRequest, Run
+from mistral_core.generation import Run
 from mistral_core.hooks import Capture
 from mistral_core.model import Transformer
+from mistral_core.request import GenerationRequest
 from mistral_core.sampling import SamplingSettings
 from mistral_core.tokenizer import Tokenizer
 from mistral_core.trace.shapes import layer_hook, row_shape

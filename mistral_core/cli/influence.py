@@ -191,7 +191,8 @@ def parse_cuts(edges: Sequence[str], layers: Sequence[int], length: int) -> list
 
 def written_texts(loaded: LoadedModel, n_texts: int, length: int, seed: int) -> list[list[int]]:
     """Texts of the model's own, `length` tokens each where it does not end before; at least 8."""
-    from mistral_core.generation import GenerationRequest, Run
+    from mistral_core.generation import Run
+    from mistral_core.request import GenerationRequest
     from mistral_core.sampling import SamplingSettings
 
     texts: list[list[int]] = []

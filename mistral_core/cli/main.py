@@ -72,6 +72,7 @@ from mistral_core.cli.run import (
     store,
 )
 from mistral_core.cli.smollm2 import register as register_smollm2
+from mistral_core.cli.step import register as register_step
 from mistral_core.cli.train import register as register_train
 from mistral_core.writing import WriteError
 
@@ -347,6 +348,7 @@ def golden(model: Model = DEFAULT_MODEL) -> None:
 register_influence(app)
 register_breaking(app)
 register_museum(app)
+register_step(app)
 register_train(app)
 register_average(app)
 register_family(app)

@@ -195,7 +195,8 @@ def start(
     Args:
         unsaid: whether words are left unsaid; `None` = as it is usual for the model.
     """
-    from mistral_core.generation import GenerationRequest, ModelCard, Run
+    from mistral_core.generation import ModelCard, Run
+    from mistral_core.request import GenerationRequest
     from mistral_core.trace.trace import NOTHING
 
     request = GenerationRequest(

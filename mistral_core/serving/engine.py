@@ -1,11 +1,15 @@
-"""One engine owns the models and serves many sessions, one token of each in turn.
+"""One engine owns the models and serves many sessions: a token of every text in each round.
 
 Sessions never call the model. They submit a request, poll its job, and may pause, step, resume
-or cancel it. A worker thread gives every running job one chunk of its prompt or one token, round
-and round, so a long text delays nobody by more than a token. A token of a model of billions of
-weights takes as long as dozens of a small one, so such models have a worker of their own. The
-interface is small on purpose: a loop that batches many jobs into one forward pass, or a backend on
-another machine, can take its place.
+or cancel it. A worker thread goes round and round: all texts of a model that are being written get
+their next token from one pass over its weights (`mistral_core.compiled`; without it, one after the
+other), and then a few hundred tokens of prompts are read, so that a long prompt delays nobody by
+more than that. A text is the same bit for bit whether it is written alone or beside others. A token
+of a model of billions of weights takes as long as dozens of a small one, so such models have a
+worker of their own. The interface is small on purpose: a backend on another machine can take its
+place.
+
+Texts beyond what the machine bears wait for a place, those of sessions that have none first.
 
 What can go wrong is part of the interface:
 
@@ -22,104 +26,29 @@ import itertools
 import math
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from mistral_core.analysis.accounting import kv_cache_bytes, parameter_count
 from mistral_core.config import MistralConfig
-from mistral_core.generation import GenerationRequest, ModelCard, Run, shared_length
+from mistral_core.generation import Choice, ModelCard, Run, shared_length
+from mistral_core.request import GenerationRequest
+from mistral_core.serving.job import ACTIVE, Job, Limits, Progress, RefusalError, Status, sentence
 from mistral_core.serving.loading import Load, Models
+from mistral_core.serving.places import Places
 from mistral_core.trace.trace import RecordingPlan, Trace
 
 if TYPE_CHECKING:
     from mistral_core.checkpoint.load import LoadedModel
+    from mistral_core.compiled.reader import CompiledReader
 
 HEAVY = 500_000_000
 """Parameters above which a model's texts are written by a worker of their own: a step takes some 200 ms and more."""
 LOOK_AGAIN = 0.05
-"""Seconds after which a worker with nothing else to do asks again for a model that is on its way."""
-Status = Literal["queued", "loading", "reading", "running", "paused", "done", "failed", "expired"]
-ACTIVE: frozenset[Status] = frozenset({"queued", "loading", "reading", "running"})
-
-
-class RefusalError(ValueError):
-    """A request over a limit; the message names the limit and the remedy."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What one session may ask for.
-
-    Attributes:
-        max_prompt_tokens, max_new_tokens: of one request.
-        max_active_jobs: running at the same time.
-        trace_bytes: budget of the tensors recorded of one run.
-        lease_seconds: a job not polled for this long is let go.
-        loaded_models: models kept in memory at once.
-    """
-
-    max_prompt_tokens: int = 4096
-    max_new_tokens: int = 2000
-    max_active_jobs: int = 2
-    trace_bytes: int = 512 * 2**20
-    lease_seconds: float = 120.0
-    loaded_models: int = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """A job at one moment.
-
-    Attributes:
-        status: of the job. message: a sentence when it failed, expired or waits; else "".
-        trace: the text so far and what was recorded of it; `None` before the first token is read.
-        n_prompt, total: tokens to read, and the longest possible length.
-        tokens_per_second: written over the last tokens; NaN while nothing is being written.
-        finish_reason: as of `Run`: why nothing more is written; "" if it goes on.
-    """
-
-    status: Status
-    message: str
-    trace: Trace | None
-    n_prompt: int
-    total: int
-    tokens_per_second: float
-    finish_reason: str = ""
-
-
-class Job:
-    """One request of one session. Made and changed by the engine only; read it through `Engine.poll`."""
-
-    def __init__(
-        self,
-        number: int,
-        session: str,
-        model_name: str,
-        request: GenerationRequest,
-        beginning: Trace | None,
-        pace: float,
-    ) -> None:
-        self.number, self.session, self.model_name, self.request = number, session, model_name, request
-        self.beginning, self.pace = beginning, pace  # beginning: shared with a parent, or of a run that failed
-        self.run: Run | None = None
-        self.status: Status = "queued"
-        self.message, self.heavy = "", False  # heavy: of a model that is known to be slow
-        self.allowance = math.inf  # tokens that may be written before it pauses
-        self.polled = self.due = 0.0
-        self.written_at: deque[float] = deque(maxlen=24)
-
-    def leave(self) -> None:
-        """Nobody will ask for it any more: the engine drops it when it looks next."""
-        self.polled = -math.inf
-
-    def speed(self) -> float:
-        """Tokens per second over the last two dozen tokens."""
-        times = tuple(self.written_at)
-        if self.status != "running" or len(times) < 2 or times[-1] == times[0]:
-            return math.nan
-        return (len(times) - 1) / (times[-1] - times[0])
+"""Seconds after which a worker with nothing else to do asks again for a model that is on its way, or for a place."""
+PROMPT_TOKENS = 256
+"""Of prompts that are read in a round, and at least one chunk."""
 
 
 class Engine:
@@ -147,6 +76,8 @@ class Engine:
         self._wake = threading.Condition()
         self._closed = False
         self._workers: dict[bool, threading.Thread] = {}
+        self._places = Places(limits)
+        self._rounds = 0
 
     def submit(
         self,
@@ -264,9 +195,12 @@ class Engine:
                 f"{request.max_new_tokens:,} new tokens are asked for; at most {limits.max_new_tokens:,} are written"
             )
         with self._wake:
-            mine = [job for job in self._jobs.values() if job.session == session and job.status in ACTIVE]
+            active = [job for job in self._jobs.values() if job.status in ACTIVE]
+        mine = [job for job in active if job.session == session]
         if len(mine) >= limits.max_active_jobs:
             raise RefusalError(f"{len(mine)} texts are being written already; stop one of them first")
+        if len(active) >= limits.rows + limits.queue:
+            raise RefusalError(f"{len(active)} texts are being written here or wait for a place; try again in a minute")
 
     def _admit(self, job: Job) -> None:
         if self._closed:
@@ -306,9 +240,47 @@ class Engine:
             del active, jobs, due  # what has ended is held by nobody while the worker waits
 
     def _round(self, due: list[Job]) -> bool:
-        """A step of each; whether any went on."""
-        went_on = [self._advance(job) for job in due]
-        return any(went_on)
+        """A token of each text that is being written, and some of the prompts; whether any went on."""
+        self._rounds += 1
+        went_on, left = False, PROMPT_TOKENS
+        together: dict[CompiledReader, list[Job]] = {}
+        for job in sorted(due, key=lambda job: (job.served, job.number)):
+            if (reader := self._reader(job)) is not None:
+                together.setdefault(reader, []).append(job)
+                continue
+            begins = job.run is None or job.run.n_read < job.run.n_prompt
+            if begins and left <= 0:
+                went_on = True  # in the next round, before those that were served in this one
+                continue
+            before = 0 if job.run is None else job.run.n_read
+            went_on |= self._advance(job)
+            left -= job.run.n_read - before if begins and job.run is not None else 0
+        for reader, jobs in together.items():
+            self._write(reader, jobs)
+        return went_on or bool(together)
+
+    def _reader(self, job: Job) -> CompiledReader | None:
+        """What reads the next token of a text together with those of others, if it is being written and can be."""
+        run = job.run
+        if run is None or run.n_read < run.n_prompt or run.finish_reason or job.allowance <= 0:
+            return None
+        step = self._models.step_of(run.model)
+        return step.reader if step is not None and step.reader is not None and step.reader.suits(run) else None
+
+    def _write(self, reader: CompiledReader, jobs: list[Job]) -> None:
+        """The next token of each, read at once; what fails ends one job and no other."""
+        began = time.perf_counter()
+        chosen: list[tuple[Job, Run, Choice]] = []
+        for job in jobs:
+            with self._ends_if_it_fails(job):
+                self._settle(job, "running")
+                if job.run is not None:
+                    chosen.append((job, job.run, job.run.choose()))
+        logits = reader.read([run for _, run, _ in chosen], [choice.token for _, _, choice in chosen])
+        for (job, run, choice), row in zip(chosen, logits, strict=True):
+            with self._ends_if_it_fails(job):
+                run.was_read(choice, row, began)
+                self._has_written(job, run)
 
     def _let_go(self) -> None:
         """Drops jobs that ended, and those whose session has gone."""
@@ -327,37 +299,53 @@ class Engine:
         """One chunk of the prompt, or one token; a failure ends this job and no other.
 
         Returns:
-            whether there was anything to do but wait for its model.
+            whether there was anything to do but wait for its model, or for a place.
         """
-        try:
+        with self._ends_if_it_fails(job):
             started = job.run is None
             run = job.run = job.run or self._start(job)
             if run is None:
                 return False
+            job.served = self._rounds
             if started and not job.heavy and parameter_count(run.model.config)["total"] > HEAVY:
                 self._hand_on(job)
                 return True
             if run.n_read < run.n_prompt:
                 self._settle(job, "reading")
                 next(run.prefill())
+                self._settle_after(job, run)
             elif not run.finish_reason and job.allowance > 0:
                 self._settle(job, "running")
                 run.step()
-                job.allowance -= 1
-                job.written_at.append(self._clock())
-                job.due = self._clock() + (1 / job.pace)
-            if run.finish_reason:
-                self._settle(job, "done")
-            elif run.n_read >= run.n_prompt and job.allowance <= 0:
-                self._settle(job, "paused")
+                self._has_written(job, run)
+            else:
+                self._settle_after(job, run)
+        return True
+
+    def _has_written(self, job: Job, run: Run) -> None:
+        job.served = self._rounds
+        job.allowance -= 1
+        job.written_at.append(self._clock())
+        job.due = self._clock() + (1 / job.pace)
+        self._settle_after(job, run)
+
+    def _settle_after(self, job: Job, run: Run) -> None:
+        if run.finish_reason:
+            self._settle(job, "done")
+        elif run.n_read >= run.n_prompt and job.allowance <= 0:
+            self._settle(job, "paused")
+
+    @contextmanager
+    def _ends_if_it_fails(self, job: Job) -> Iterator[None]:
+        try:
+            yield
         except Exception as error:  # the worker must outlive any job
             if job.status not in ACTIVE:  # cancelled while it was being advanced
-                return True
+                return
             at = job.run.n_read if job.run is not None else 0
             job.status = "failed"
-            why = _sentence(error)
+            why = sentence(error)
             job.message = f"The engine stopped at token {at} ({why}). The text so far is kept; resume to go on."
-        return True
 
     def _hand_on(self, job: Job) -> None:
         """Leaves a job to the worker for heavy models."""
@@ -372,21 +360,27 @@ class Engine:
                 job.status = status
 
     def _start(self, job: Job) -> Run | None:
-        """The run, once its model is there; until then the job looks again every now and then."""
+        """The run, once its model is there and there is a place; until then the job looks again every now and then."""
         self._settle(job, "loading")
         loaded = self._models.ready(job.model_name)
         job.message = "" if loaded is not None else self._models.how_far(job.model_name)
+        job.ready = loaded is not None
         if loaded is None:
+            return None
+        if waits := self._places.why_not(job, self.price(loaded.config, job.request.total), self._jobs.values()):
+            self._settle(job, "queued")
+            job.message = waits
             return None
         card = ModelCard(name=loaded.name, hash=loaded.model_hash)
         parent = job.beginning if job.beginning is not None and job.beginning.model_hash == loaded.model_hash else None
-        return Run(loaded.model, loaded.tokenizer, job.request, plan=self._plan, card=card, parent=parent)
+        run = Run(loaded.model, loaded.tokenizer, job.request, plan=self._plan, card=card, parent=parent)
+        self._places.takes(run)
+        return run
+
+    def step_said(self, name: str) -> str:
+        """How tokens of a model's texts are read, as a sentence; "" = it is not in memory."""
+        return self._models.step_said(name)
 
     def model(self, name: str) -> LoadedModel:
         """The model called `name`, read now if need be; the least used one is let go over the limit."""
         return self._models.get(name)
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300]

@@ -7,11 +7,14 @@ on meanwhile; it says how far it is, and ends when nobody waits for it any more.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from mistral_core.analysis.progress import Report, silent
+from mistral_core.compiled.choice import Step, choose_step
+from mistral_core.model import Transformer
 from mistral_core.serving.task import Task
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ class Models:
         self._load, self._most = load, most
         self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()
         self._coming: dict[str, Task[LoadedModel]] = {}
+        self._steps: weakref.WeakKeyDictionary[Transformer, Step] = weakref.WeakKeyDictionary()
         self._one_at_a_time = threading.RLock()
 
     def get(self, name: str, report: Report = silent) -> LoadedModel:
@@ -46,6 +50,7 @@ class Models:
         with self._one_at_a_time:
             if name not in self._loaded:
                 loaded = self._load(name, report)
+                self._steps[loaded.model] = choose_step(loaded.model)
                 self._loaded[name] = loaded
                 while len(self._loaded) > self._most:
                     self._loaded.popitem(last=False)
@@ -70,6 +75,16 @@ class Models:
                 return task.result
             raise ValueError(task.error or f"{name} could not be read")
         return None
+
+    def step_of(self, model: Transformer) -> Step | None:
+        """How tokens of its texts are read; `None` = it was let go."""
+        return self._steps.get(model)
+
+    def step_said(self, name: str) -> str:
+        """How tokens of a model's texts are read, as a sentence; "" = it is not in memory."""
+        loaded = self._loaded.get(name)
+        step = self.step_of(loaded.model) if loaded is not None else None
+        return "" if step is None else step.said
 
     def how_far(self, name: str) -> str:
         """What is being done to have a model, as a sentence; "" = nothing."""

@@ -71,6 +71,16 @@ class Recorder:
         return self._arrays
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What is kept."""
+        return tuple(self._arrays)
+
+    @property
+    def arrays_now(self) -> Mapping[str, np.ndarray]:
+        """The arrays, without what is noted and not copied yet: for who writes rows of his own."""
+        return self._arrays
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the arrays: all of them are there from the beginning."""
         return sum(array.nbytes for array in self._arrays.values())

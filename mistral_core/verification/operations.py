@@ -19,10 +19,11 @@ from torch import Tensor
 from mistral_core.attention import Attention, hidden_keys
 from mistral_core.checkpoint.load import LoadedModel, load_model
 from mistral_core.checkpoint.save import save_hugging_face, save_mistral
-from mistral_core.generation import GenerationRequest, generate
+from mistral_core.generation import generate
 from mistral_core.hooks import Replacing, Sinks, recording, watching
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import Transformer
+from mistral_core.request import GenerationRequest
 from mistral_core.tokenizer import Tokenizer
 from mistral_core.trace.trace import Trace
 

@@ -19,8 +19,9 @@ import torch
 
 from mistral_core.checkpoint.tensors import hash_tensors
 from mistral_core.checkpoint.tokenizers import tokenizer_model_of
-from mistral_core.generation import GenerationRequest, Run
+from mistral_core.generation import Run
 from mistral_core.model import Transformer
+from mistral_core.request import GenerationRequest
 from mistral_core.sampling import SamplingSettings
 from mistral_core.trace.trace import RecordingPlan, Trace
 from mistral_core.verification.operations import HUGGING_FACE_LAYOUT, MISTRAL_LAYOUT, Substitutes

@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.bench import fresh, machine
 
-SECTIONS = ("decode", "growth", "load", "browser")
+SECTIONS = ("decode", "classroom", "growth", "load", "browser")
 
 
 def chosen(text: str) -> list[str]:
@@ -49,6 +49,9 @@ def headline(result: dict[str, Any]) -> dict[str, Any]:
         "decode_huggingface_over_ours_recorded": "decode.ratio_recorded.wall.median",
         "decode_huggingface_over_ours_recorded_cpu": "decode.ratio_recorded.cpu.median",
         "decode_huggingface_over_ours_unrecorded": "decode.ratio_unrecorded.wall.median",
+        "decode_huggingface_over_ours_plain": "decode.ratio_plain_recorded.wall.median",
+        "classroom_tokens_per_second": "classroom.sessions.30.tokens_per_second",
+        "classroom_first_token_median_seconds": "classroom.sessions.30.first_token.median",
         "decode_recording_overhead": "decode.recording_overhead.wall.median",
         "decode_same_tokens": "decode.ids_equal.ours_recorded.equal",
         "ms_per_token_near": "growth.ms_per_token.near.wall.median",

@@ -9,8 +9,9 @@ import torch
 
 from mistral_core.checkpoint import registry
 from mistral_core.checkpoint.load import LoadedModel, load_model
-from mistral_core.generation import GenerationRequest, Run
+from mistral_core.generation import Run
 from mistral_core.model import Transformer
+from mistral_core.request import GenerationRequest
 from mistral_core.sampling import SamplingSettings
 from mistral_core.tokenizer import Tokenizer
 from mistral_core.trace.trace import NOTHING, RecordingPlan

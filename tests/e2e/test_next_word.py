@@ -7,7 +7,8 @@ from urllib.parse import parse_qs, urlencode, urlparse
 import pytest
 
 from app import compute
-from mistral_core.generation import GenerationRequest, Run
+from mistral_core.generation import Run
+from mistral_core.request import GenerationRequest
 from mistral_core.sampling import SamplingSettings
 from tests.e2e.browser import counted, settled
 

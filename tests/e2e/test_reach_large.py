@@ -14,8 +14,9 @@ from mistral_core.checkpoint.load import load_model
 from mistral_core.checkpoint.save import save_mistral
 from mistral_core.checkpoint.variants import in_dtype, with_windows
 from mistral_core.config import MISTRAL_7B
-from mistral_core.generation import GenerationRequest, Run
+from mistral_core.generation import Run
 from mistral_core.model import random_model
+from mistral_core.request import GenerationRequest
 from tests.e2e import browser as harness
 from tests.e2e.test_reach import FRESH, GRID, data, facts, popover, tiny, wait
 

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from app import compute
-from mistral_core.generation import GenerationRequest, Run
+from mistral_core.generation import Run
 from mistral_core.kv_cache import KVCache
 from mistral_core.mask import allowed
+from mistral_core.request import GenerationRequest
 from mistral_core.sampling import SamplingSettings
 from mistral_core.trace.trace import RecordingPlan, Trace
 from tests.e2e import browser as harness

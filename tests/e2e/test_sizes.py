@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from mistral_core.config import MistralConfig
-from mistral_core.generation import GenerationRequest, Run
+from mistral_core.generation import Run
 from mistral_core.model import random_model
+from mistral_core.request import GenerationRequest
 from mistral_core.trace.trace import RecordingPlan, Trace
 from tests.conftest import TINY_STD, ByteTokenizer
 from tests.e2e import browser as harness

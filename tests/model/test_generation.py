@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from mistral_core.generation import GenerationRequest, Run, generate
+from mistral_core.generation import Run, generate
 from mistral_core.model import random_model
+from mistral_core.request import GenerationRequest
 from mistral_core.sampling import SamplingSettings, choose, sampling_stages, uniform
 from tests.conftest import TINY, TINY_STD
 from tests.model import reference

@@ -7,8 +7,9 @@ import threading
 import pytest
 import torch
 
-from mistral_core.generation import GenerationRequest, Run
+from mistral_core.generation import Run
 from mistral_core.hooks import Capture, HookPoint, Replacing, RowSinks, Sinks, recording, replacing, watching
+from mistral_core.request import GenerationRequest
 from mistral_core.trace.trace import RecordingPlan, hook_shapes
 from tests.conftest import TINY
 

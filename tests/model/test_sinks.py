@@ -18,10 +18,11 @@ from mistral_core.checkpoint.fast import FastTransformer
 from mistral_core.checkpoint.variants import with_windows
 from mistral_core.cli.main import main
 from mistral_core.config import MistralConfig
-from mistral_core.generation import GenerationRequest, Run
+from mistral_core.generation import Run
 from mistral_core.hooks import Capture, watching
 from mistral_core.mask import allowed
 from mistral_core.model import random_model
+from mistral_core.request import GenerationRequest
 from mistral_core.trace.trace import PATTERN, RecordingPlan, Trace, layer_hook
 from tests.conftest import TINY, TINY_STD, ByteTokenizer
 

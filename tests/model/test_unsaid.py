@@ -12,7 +12,8 @@ import pytest
 
 from mistral_core.checkpoint.load import load_model
 from mistral_core.checkpoint.registry import bundled_root
-from mistral_core.generation import GenerationRequest, Run, shared_length
+from mistral_core.generation import Run, shared_length
+from mistral_core.request import GenerationRequest
 from mistral_core.sampling import UNSAID, SamplingSettings, choose, draw, sampling_stages, uniform
 from mistral_core.serving.engine import Engine
 from mistral_core.tokenizer import SentencePieceTokenizer

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mistral_core.generation import GenerationRequest, Run
+from mistral_core.generation import Run
+from mistral_core.request import GenerationRequest
 from mistral_core.trace.trace import RecordingPlan, hook_shapes
 from tests.conftest import TINY
 

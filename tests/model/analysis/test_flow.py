@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mistral_core.analysis.flow import max_attention, mean_attention, rollout, square
-from mistral_core.generation import GenerationRequest
 from mistral_core.model import random_model
+from mistral_core.request import GenerationRequest
 from mistral_core.trace.trace import RecordingPlan, Trace, layer_hook
 from tests.conftest import TINY
 from tests.model.writing import written

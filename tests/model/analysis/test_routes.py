@@ -11,8 +11,8 @@ import torch
 
 from mistral_core.analysis.flow import rollout
 from mistral_core.analysis.routes import flow_graph
-from mistral_core.generation import GenerationRequest
 from mistral_core.model import random_model
+from mistral_core.request import GenerationRequest
 from mistral_core.trace.trace import RecordingPlan
 from tests.conftest import TINY
 from tests.model.writing import written

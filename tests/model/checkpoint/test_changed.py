@@ -10,8 +10,9 @@ from mistral_core.analysis.interventions import Add, Column, Edge, KnockOut, Pat
 from mistral_core.checkpoint.changed import changes_of, kind_of
 from mistral_core.checkpoint.fast import FastTransformer
 from mistral_core.checkpoint.variants import first_layers, in_dtype, with_changes, with_windows
-from mistral_core.generation import GenerationRequest, Run
+from mistral_core.generation import Run
 from mistral_core.model import Transformer, random_model
+from mistral_core.request import GenerationRequest
 from mistral_core.trace.trace import RecordingPlan
 from tests.conftest import TINY, TINY_STD, ByteTokenizer
 

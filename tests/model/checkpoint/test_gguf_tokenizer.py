@@ -15,7 +15,8 @@ from mistral_core.checkpoint.folder import CheckpointError
 from mistral_core.checkpoint.gguf_header import read_header
 from mistral_core.checkpoint.gguf_tokenizer import tokenizer_from_gguf
 from mistral_core.checkpoint.load import load_model
-from mistral_core.generation import GenerationRequest, Run
+from mistral_core.generation import Run
+from mistral_core.request import GenerationRequest
 from mistral_core.tokenizer import SentencePieceTokenizer, Tokenizer, token_texts
 from tests.model.checkpoint import gguf_files
 from tests.model.checkpoint.folders import TOKENIZER

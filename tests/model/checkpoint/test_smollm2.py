@@ -12,7 +12,8 @@ from mistral_core.analysis.rounding import compare
 from mistral_core.checkpoint.folder import CheckpointError
 from mistral_core.checkpoint.load import load_model
 from mistral_core.cli.smollm2 import MEMBER, take_out
-from mistral_core.generation import GenerationRequest, Run
+from mistral_core.generation import Run
+from mistral_core.request import GenerationRequest
 from mistral_core.sampling import SamplingSettings
 from tests.model.checkpoint.gguf_files import pretrained
 

@@ -18,8 +18,9 @@ from mistral_core.checkpoint.save import save_hugging_face
 from mistral_core.checkpoint.tokenizer_json import tokenizer_from_json
 from mistral_core.checkpoint.tokenizers import load_tokenizer
 from mistral_core.config import MistralConfig
-from mistral_core.generation import GenerationRequest, Run
+from mistral_core.generation import Run
 from mistral_core.model import random_model
+from mistral_core.request import GenerationRequest
 from mistral_core.tokenizer import Tokenizer, as_read, single_token, token_texts
 from tests.model.checkpoint.folders import TINY, TOKENIZER
 from tests.model.checkpoint.gguf_files import pretrained

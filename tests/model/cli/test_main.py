@@ -15,8 +15,9 @@ import torch
 from mistral_core.checkpoint.load import load_model
 from mistral_core.checkpoint.save import save_mistral
 from mistral_core.config import MistralConfig
-from mistral_core.generation import GenerationRequest, Run
+from mistral_core.generation import Run
 from mistral_core.model import random_model
+from mistral_core.request import GenerationRequest
 from mistral_core.sampling import SamplingSettings, sampling_stages
 from mistral_core.trace.trace import RecordingPlan, Trace
 from mistral_core.unsaid import holds_unsaid

@@ -10,8 +10,9 @@ import pytest
 
 from mistral_core.checkpoint.registry import bundled_root
 from mistral_core.config import MistralConfig
-from mistral_core.generation import GenerationRequest, Run
+from mistral_core.generation import Run
 from mistral_core.model import random_model
+from mistral_core.request import GenerationRequest
 from mistral_core.sampling import SamplingSettings
 from mistral_core.serving.engine import Engine, Limits, RefusalError
 from mistral_core.serving.task import Task

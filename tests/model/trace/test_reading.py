@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mistral_core.generation import GenerationRequest, Run
+from mistral_core.generation import Run
+from mistral_core.request import GenerationRequest
 from mistral_core.sampling import SamplingSettings
 from mistral_core.trace.compact import distil
 from mistral_core.trace.trace import LOGITS, PATTERN, RecordingPlan, Trace, TraceError

@@ -13,8 +13,9 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from mistral_core.generation import GenerationRequest, Run
+from mistral_core.generation import Run
 from mistral_core.model import random_model
+from mistral_core.request import GenerationRequest
 from mistral_core.trace.trace import RecordingPlan, Trace, TraceError, offset_width, row_shape
 from tests.conftest import TINY
 

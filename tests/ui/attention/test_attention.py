@@ -22,8 +22,9 @@ from app.session import state
 from app.session.desk import Desk
 from app.session.runs import Record
 from mistral_core.analysis.heads import MEASURES
-from mistral_core.generation import GenerationRequest, Run
+from mistral_core.generation import Run
 from mistral_core.hooks import Capture, watching
+from mistral_core.request import GenerationRequest
 from mistral_core.sampling import SamplingSettings
 from mistral_core.trace.trace import PATTERN, RecordingPlan, Trace, layer_hook
 from tests.ui.runs import arrived, make_trace

@@ -27,7 +27,8 @@ def desk_of(trace: Trace) -> Desk:
 @pytest.fixture
 def split() -> Trace:
     """The recorded text up to a word of several letters, which is spelled in letters then."""
-    from mistral_core.generation import GenerationRequest, Run
+    from mistral_core.generation import Run
+    from mistral_core.request import GenerationRequest
 
     trace = compute.recording()
     loaded = compute.load(trace.model_name)

@@ -12,7 +12,8 @@ from app.session import state
 from app.session.progress import trace_of
 from mistral_core.analysis.routes import RouteEdge, flow_graph
 from mistral_core.checkpoint.registry import DEFAULT_MODEL
-from mistral_core.generation import GenerationRequest, ModelCard, Run
+from mistral_core.generation import ModelCard, Run
+from mistral_core.request import GenerationRequest
 from tests.ui.test_pages import ROOT, app, kept, length, press, wait
 
 

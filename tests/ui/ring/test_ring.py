@@ -24,9 +24,10 @@ from app.session.progress import trace_of
 from app.session.runs import Record
 from mistral_core.analysis.swap import replacement_of_its_kind
 from mistral_core.config import MISTRAL_7B
-from mistral_core.generation import GenerationRequest, ModelCard, Run
+from mistral_core.generation import ModelCard, Run
 from mistral_core.kv_cache import EMPTY
 from mistral_core.model import random_model
+from mistral_core.request import GenerationRequest
 from mistral_core.trace.trace import RecordingPlan
 from tests.conftest import TINY, TINY_STD
 from tests.model import reference

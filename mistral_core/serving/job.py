@@ -1,0 +1,111 @@
+"""What a session asks for and what it is told: a request on its way, its limits, where it is.
+
+Made and changed by the engine alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal
+
+from mistral_core.generation import Run
+from mistral_core.request import GenerationRequest
+from mistral_core.trace.trace import Trace
+
+Status = Literal["queued", "loading", "reading", "running", "paused", "done", "failed", "expired"]
+ACTIVE: frozenset[Status] = frozenset({"queued", "loading", "reading", "running"})
+
+
+class RefusalError(ValueError):
+    """A request over a limit; the message names the limit and the remedy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one session may ask for, and all of them together.
+
+    Attributes:
+        max_prompt_tokens, max_new_tokens: of one request.
+        max_active_jobs: of one session, running at the same time.
+        trace_bytes: budget of the tensors recorded of one run.
+        lease_seconds: a job not polled for this long is let go.
+        loaded_models: models kept in memory at once.
+        rows: texts of all sessions that are written at once; the others wait for a place.
+        queue: texts that may wait.
+        server_bytes: what all texts together may hold, recorded tensors, keys and values; a text for which there is
+            no room waits until others are let go.
+    """
+
+    max_prompt_tokens: int = 4096
+    max_new_tokens: int = 2000
+    max_active_jobs: int = 2
+    trace_bytes: int = 512 * 2**20
+    lease_seconds: float = 120.0
+    loaded_models: int = 2
+    rows: int = 32
+    queue: int = 64
+    server_bytes: int = 6 * 2**30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """A job at one moment.
+
+    Attributes:
+        status: of the job. message: a sentence when it failed, expired or waits; else "".
+        trace: the text so far and what was recorded of it; `None` before the first token is read.
+        n_prompt, total: tokens to read, and the longest possible length.
+        tokens_per_second: written over the last tokens; NaN while nothing is being written.
+        finish_reason: as of `Run`: why nothing more is written; "" if it goes on.
+    """
+
+    status: Status
+    message: str
+    trace: Trace | None
+    n_prompt: int
+    total: int
+    tokens_per_second: float
+    finish_reason: str = ""
+
+
+class Job:
+    """One request of one session. Made and changed by the engine only; read it through `Engine.poll`."""
+
+    def __init__(
+        self,
+        number: int,
+        session: str,
+        model_name: str,
+        request: GenerationRequest,
+        beginning: Trace | None,
+        pace: float,
+    ) -> None:
+        self.number, self.session, self.model_name, self.request = number, session, model_name, request
+        self.beginning, self.pace = beginning, pace  # beginning: shared with a parent, or of a run that failed
+        self.run: Run | None = None
+        self.status: Status = "queued"
+        self.message, self.heavy = "", False  # heavy: of a model that is known to be slow
+        self.allowance = math.inf  # tokens that may be written before it pauses
+        self.polled = self.due = 0.0
+        self.ready = False  # its model is there
+        self.served = 0  # when it went on last, counted in rounds
+        self.written_at: deque[float] = deque(maxlen=24)
+
+    def leave(self) -> None:
+        """Nobody will ask for it any more: the engine drops it when it looks next."""
+        self.polled = -math.inf
+
+    def speed(self) -> float:
+        """Tokens per second over the last two dozen tokens."""
+        times = tuple(self.written_at)
+        if self.status != "running" or len(times) < 2 or times[-1] == times[0]:
+            return math.nan
+        return (len(times) - 1) / (times[-1] - times[0])
+
+
+def sentence(error: Exception) -> str:
+    """What went wrong, in one line."""
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300]
