@@ -144,6 +144,34 @@ def turn(head: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> None:
 
 @no_type_check
 @njit(fastmath=EXACT, nogil=True, cache=True, error_model="numpy")
+def exponentials(x: np.ndarray, room: np.ndarray) -> None:
+    """`exp` of all numbers, in place, to two units in the last place; many at once, which the library's is not.
+
+    x = whole * ln 2 + rest; a polynomial gives exp(rest), and 2^whole is written as the exponent of a float.
+
+    Args:
+        room: as long as x.
+
+    Source: the polynomial of Cephes, `expf` (S. Moshier).
+    """
+    powers = room.view(np.int32)
+    for n in range(len(x)):
+        number = min(max(x[n], np.float32(-87)), np.float32(88))
+        whole = np.floor(number * np.float32(1.44269504088896341) + np.float32(0.5))
+        rest = number - whole * np.float32(0.693359375) + whole * np.float32(2.12194440e-4)
+        sums = np.float32(1.9875691500e-4) * rest + np.float32(1.3981999507e-3)
+        sums = sums * rest + np.float32(8.3334519073e-3)
+        sums = sums * rest + np.float32(4.1665795894e-2)
+        sums = sums * rest + np.float32(1.6666665459e-1)
+        sums = sums * rest + np.float32(5.0000001201e-1)
+        x[n] = sums * rest * rest + rest + np.float32(1)
+        powers[n] = (np.int32(whole) + np.int32(127)) << np.int32(23)
+    for n in range(len(x)):
+        x[n] *= room[n]
+
+
+@no_type_check
+@njit(fastmath=EXACT, nogil=True, cache=True, error_model="numpy")
 def slot_of(position: int, slots: int, sinks: int) -> int:
     """As `ring.slots_of`."""
     return position if position < sinks else sinks + (position - sinks) % (slots - sinks)
@@ -152,13 +180,21 @@ def slot_of(position: int, slots: int, sinks: int) -> int:
 @no_type_check
 @njit(fastmath=EXACT, nogil=True, cache=True, error_model="numpy")
 def attend(
-    qkv: np.ndarray, shape: Any, position: int, window: int, place: np.ndarray, weights: np.ndarray, z: np.ndarray
+    qkv: np.ndarray,
+    shape: Any,
+    position: int,
+    window: int,
+    place: np.ndarray,
+    weights: np.ndarray,
+    order: np.ndarray,
+    z: np.ndarray,
 ) -> None:
     """Writes a key and a value into the ring, looks at what the window allows, and records.
 
     Args:
         qkv: queries, keys (both turned) and values of this token. window: of the layer, 0 = none.
-        place: a row of `places`. weights: room for one head's, of all visible keys. z: the weighted sums.
+        place: a row of `places`. weights, order: room for twice one head's, of all visible keys, and for their slots.
+        z: the weighted sums, written.
     """
     heads, kv_heads, size, sinks = shape
     slots, width = place[SLOTS], place[WIDTH]
@@ -175,30 +211,32 @@ def attend(
         _at(place[V] + 4 * position * len(v), len(v))[:] = v
     near = min(position + 1, window) if window else position + 1
     kept = min(sinks, max(0, position + 1 - near))
+    weights, room = weights[0, : near + kept], weights[1, : near + kept]
+    for n in range(near + kept):
+        order[n] = slot_of(position - n if n < near else n - near, slots, sinks)
     scale = np.float32(1 / np.sqrt(size))
     for head in range(heads):
         g, q = head // (heads // kv_heads), qkv[head * size : (head + 1) * size]
         largest = np.float32(-np.inf)
-        for n in range(near + kept):
-            seen = position - n if n < near else n - near
-            weights[n] = _dot(keys[g, slot_of(seen, slots, sinks)], q) * scale
+        for n in range(len(weights)):
+            weights[n] = _dot(keys[g, order[n]], q) * scale
             largest = max(largest, weights[n])
+        weights -= largest
+        exponentials(weights, room)
         total = np.float32(0)
-        for n in range(near + kept):
-            weights[n] = np.exp(weights[n] - largest)
+        for n in range(len(weights)):
             total += weights[n]
+        weights /= total
         sums = z[head * size : (head + 1) * size]
         sums[:] = 0
-        for n in range(near + kept):
-            weights[n] /= total
-            seen = position - n if n < near else n - near
-            value = values[g, slot_of(seen, slots, sinks)]
+        for n in range(len(weights)):
+            value = values[g, order[n]]
             for feature in range(size):
                 sums[feature] += weights[n] * value[feature]
         if place[PATTERN]:
             row = _at(place[PATTERN] + 4 * (position * heads + head) * width, width)
             row[:near] = weights[:near]
-            row[window : window + kept] = weights[near : near + kept]
+            row[window : window + kept] = weights[near:]
 
 
 @no_type_check
@@ -216,7 +254,7 @@ def step(
     ends: np.ndarray,
     windows: np.ndarray,
     places: np.ndarray,
-    room: np.ndarray,
+    longest: int,
     logits: np.ndarray,
 ) -> None:
     """One token of each text: from its embedding to the logits of the next.
@@ -225,7 +263,7 @@ def step(
         x: `[rows, dim]`, the embeddings; becomes the stream. positions: of the tokens. cos, sin: `[rows, pairs]`.
         shape: heads, key/value heads, head_dim, sinks. weights: `[layers, 6]` addresses. columns: which of wqkv, wo,
             w1 and w3, w2 and the output lie by columns. ends: addresses of the last norm and the output.
-        windows: by layer, 0 = none. places: `[rows, layers, 8]`. room: for the weights of one head.
+        windows: by layer, 0 = none. places: `[rows, layers, 8]`. longest: keys that a head can look at.
         logits: `[rows, vocab_size]`, written.
     """
     heads, kv_heads, size, _ = shape
@@ -234,22 +272,24 @@ def step(
     qkv = np.empty((rows, (heads + 2 * kv_heads) * size), np.float32)
     z = np.empty((rows, heads * size), np.float32)
     gate = np.empty((rows, 2 * hidden_dim), np.float32)
-    post = np.empty((rows, hidden_dim), np.float32)
+    post, opened = np.empty((rows, hidden_dim), np.float32), np.empty((2, hidden_dim), np.float32)
+    seen, order = np.empty((2, longest), np.float32), np.empty(longest, np.int64)
     for layer in range(len(weights)):
         normalise(x, _at(weights[layer, NORM], dim), eps, normal)
         product(weights[layer, QKV], columns[0], normal, qkv)
         for row in range(rows):
             for head in range(heads + kv_heads):
                 turn(qkv[row, head * size : (head + 1) * size], cos[row], sin[row])
-            attend(qkv[row], shape, positions[row], windows[layer], places[row, layer], room, z[row])
+            attend(qkv[row], shape, positions[row], windows[layer], places[row, layer], seen, order, z[row])
         product(weights[layer, WO], columns[1], z, added)
         x += added
         normalise(x, _at(weights[layer, FFN_NORM], dim), eps, normal)
         product(weights[layer, GATE], columns[2], normal, gate)
         for row in range(rows):
+            opened[0] = -gate[row, :hidden_dim]
+            exponentials(opened[0], opened[1])
             for n in range(hidden_dim):
-                pre = gate[row, n]
-                post[row, n] = pre / (np.float32(1) + np.exp(-pre)) * gate[row, hidden_dim + n]
+                post[row, n] = gate[row, n] / (np.float32(1) + opened[0, n]) * gate[row, hidden_dim + n]
         product(weights[layer, W2], columns[3], post, added)
         x += added
     normalise(x, _at(ends[0], dim), eps, normal)

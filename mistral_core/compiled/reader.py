@@ -22,7 +22,7 @@ from mistral_core.compiled import kernel
 from mistral_core.generation import Run
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import Transformer
-from mistral_core.rope import rotation
+from mistral_core.rope import inverse_frequencies
 from mistral_core.trace.recorder import Recorder
 from mistral_core.trace.shapes import KEYS, LOGITS, PATTERN, VALUES, layer_hook
 
@@ -68,6 +68,7 @@ class CompiledReader:
         self.model, self._of = model, _matrices(model)
         c = model.config
         self._shape = (c.n_heads, c.n_kv_heads, c.head_dim, c.sinks)
+        self._frequencies = inverse_frequencies(c.head_dim, c.rope_theta).numpy()
         self._windows = np.array([window or 0 for window in c.windows])
         self._suits: weakref.WeakKeyDictionary[Run, bool] = weakref.WeakKeyDictionary()
         self._places: weakref.WeakKeyDictionary[Readable, np.ndarray] = weakref.WeakKeyDictionary()
@@ -89,14 +90,13 @@ class CompiledReader:
         """
         of, config = self._of, self.model.config
         positions = np.array([run.n_read for run in runs])
-        turn = rotation(torch.from_numpy(positions)[:, None], config.head_dim, config.rope_theta, torch.float32)
-        turn = turn[:, 0, 0]
+        angles = positions[:, None] * self._frequencies
         logits = np.empty((len(runs), config.vocab_size), np.float32)
         kernel.step(
             of.embedding[list(tokens)],
             positions,
-            turn.real.contiguous().numpy(),
-            turn.imag.contiguous().numpy(),
+            np.cos(angles).astype(np.float32),
+            np.sin(angles).astype(np.float32),
             self._shape,
             config.hidden_dim,
             config.norm_eps,
@@ -105,7 +105,7 @@ class CompiledReader:
             of.ends,
             self._windows,
             np.stack([self._place(run) for run in runs]),
-            np.empty(max(run.total for run in runs), np.float32),
+            max(run.total for run in runs),
             logits,
         )
         for run, row in zip(runs, logits, strict=True):

@@ -47,7 +47,7 @@ HEAVY = 500_000_000
 """Parameters above which a model's texts are written by a worker of their own: a step takes some 200 ms and more."""
 LOOK_AGAIN = 0.05
 """Seconds after which a worker with nothing else to do asks again for a model that is on its way, or for a place."""
-PROMPT_TOKENS = 256
+PROMPT_TOKENS = 64
 """Of prompts that are read in a round, and at least one chunk."""
 
 
