@@ -144,11 +144,14 @@ class Run:
             stop = min(self.n_read + self.request.chunk_size, self.n_prompt)
             count = stop - self.n_read
             self._read(self.request.prompt_ids[self.n_read : stop])
-            self.timings.prefill_seconds += time.perf_counter() - started
-            self.timings.prefill_tokens += count
-            if stop == self.n_prompt and not self.request.max_new_tokens:
-                self._end("length")
+            self._prompt_read(count, started)
             yield self.n_read
+
+    def _prompt_read(self, count: int, started: float) -> None:
+        self.timings.prefill_seconds += time.perf_counter() - started
+        self.timings.prefill_tokens += count
+        if self.n_read == self.n_prompt and not self.request.max_new_tokens:
+            self._end("length")
 
     def step(self) -> GenerationStep:
         """Chooses one token, reads it, and says what came of it.
@@ -179,7 +182,7 @@ class Run:
         return Choice(token=token, forced=forced, drawn_from=float(stages[-1].probs[token]))
 
     def was_read(self, choice: Choice, logits: Float[np.ndarray, " vocab_size"], started: float) -> GenerationStep:
-        """Goes on after a token that was read elsewhere (`mistral_core.compiled`): rings and recorded rows hold it.
+        """Goes on after a chosen token that was read elsewhere (`mistral_core.compiled`): rings and rows hold it.
 
         Args:
             logits: for the token after it. started: `time.perf_counter()` before it was chosen.
@@ -189,6 +192,15 @@ class Run:
         """
         self._note((choice.token,), logits[None])
         return self._made(choice, started)
+
+    def next_of_prompt(self) -> int:
+        """The token of the prompt that is to be read next."""
+        return self.request.prompt_ids[self.n_read]
+
+    def prompt_was_read(self, logits: Float[np.ndarray, " vocab_size"], started: float) -> None:
+        """Goes on after `next_of_prompt` was read elsewhere; arguments as of `was_read`."""
+        self._note((self.next_of_prompt(),), logits[None])
+        self._prompt_read(1, started)
 
     def _made(self, choice: Choice, started: float) -> GenerationStep:
         position = self.n_read - 1

@@ -48,7 +48,9 @@ HEAVY = 500_000_000
 LOOK_AGAIN = 0.05
 """Seconds after which a worker with nothing else to do asks again for a model that is on its way, or for a place."""
 PROMPT_TOKENS = 64
-"""Of prompts that are read in a round, and at least one chunk."""
+"""Of long prompts that are read in a round, and at least one chunk."""
+SHORT = 24
+"""Tokens of a prompt that is read one by one, with those that are written: thirty prompts take as long as a few."""
 
 
 class Engine:
@@ -260,9 +262,11 @@ class Engine:
         return went_on or bool(together)
 
     def _reader(self, job: Job) -> CompiledReader | None:
-        """What reads the next token of a text together with those of others, if it is being written and can be."""
+        """What reads the next token of a text together with those of others, if there is one and it can be."""
         run = job.run
-        if run is None or run.n_read < run.n_prompt or run.finish_reason or job.allowance <= 0:
+        if run is None or run.finish_reason:
+            return None
+        if run.n_prompt > SHORT if run.n_read < run.n_prompt else job.allowance <= 0:
             return None
         step = self._models.step_of(run.model)
         return step.reader if step is not None and step.reader is not None and step.reader.suits(run) else None
@@ -270,17 +274,23 @@ class Engine:
     def _write(self, reader: CompiledReader, jobs: list[Job]) -> None:
         """The next token of each, read at once; what fails ends one job and no other."""
         began = time.perf_counter()
-        chosen: list[tuple[Job, Run, Choice]] = []
+        chosen: list[tuple[Job, Run, Choice | int]] = []
         for job in jobs:
             with self._ends_if_it_fails(job):
-                self._settle(job, "running")
-                if job.run is not None:
-                    chosen.append((job, job.run, job.run.choose()))
-        logits = reader.read([run for _, run, _ in chosen], [choice.token for _, _, choice in chosen])
+                if (run := job.run) is not None:
+                    reads = run.n_read < run.n_prompt
+                    self._settle(job, "reading" if reads else "running")
+                    chosen.append((job, run, run.next_of_prompt() if reads else run.choose()))
+        tokens = [choice if isinstance(choice, int) else choice.token for _, _, choice in chosen]
+        logits = reader.read([run for _, run, _ in chosen], tokens)
         for (job, run, choice), row in zip(chosen, logits, strict=True):
             with self._ends_if_it_fails(job):
-                run.was_read(choice, row, began)
-                self._has_written(job, run)
+                if isinstance(choice, int):
+                    run.prompt_was_read(row, began)
+                    self._settle_after(job, run)
+                else:
+                    run.was_read(choice, row, began)
+                    self._has_written(job, run)
 
     def _let_go(self) -> None:
         """Drops jobs that ended, and those whose session has gone."""
@@ -310,6 +320,8 @@ class Engine:
             if started and not job.heavy and parameter_count(run.model.config)["total"] > HEAVY:
                 self._hand_on(job)
                 return True
+            if started and self._reader(job) is not None:
+                return True  # from the next round on, with the others
             if run.n_read < run.n_prompt:
                 self._settle(job, "reading")
                 next(run.prefill())
