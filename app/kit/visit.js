@@ -102,7 +102,7 @@ export function visited(room, session) {
 /** What is typed and what is opened, from now on. */
 function listen() {
   document.addEventListener("input", ({ target }) => {
-    if (target instanceof HTMLTextAreaElement && target.closest(".st-key-prompt"))
+    if (target instanceof HTMLTextAreaElement && target.closest("[class*='st-key-prompt']"))
       note(sessionStorage, { typed: target.value });
   });
   /** @param {FileList | null | undefined} files */

@@ -19,7 +19,9 @@ KINDS = ("overlaps", "cut", "over", "small", "bar", "sideways", "thumbs", "contr
 """Cards over each other; cut texts; texts over texts; texts below 12 px; no play bar; scrolling sideways; buttons too
 small for a thumb; texts below 4.5:1 and keys below 3:1."""
 
-WIDTHS = tuple(range(360, 1921, 40))
+WIDTHS = tuple(range(360, 1921, 80))
+OTHER_WIDTHS = WIDTHS[:-1:2]
+"""Enlarged, a page is laid out as one of three quarters of its width: a few more widths between those above."""
 SOME_WIDTHS = (360, 390, 600, 768, 1024, 1280, 1440, 1920)
 SITUATIONS = ((390, 844), (844, 390), (1280, 720), (1440, 900))
 """Besides the widths: a phone, the same in landscape, a projector, a laptop."""
@@ -226,12 +228,9 @@ def opened(launched: Browser, url: str, scene: Scene, *, dark: bool = False) -> 
 
 
 def sizes(scene: Scene, *, larger: bool = False) -> Iterator[tuple[int, int]]:
-    """Widths and heights at which a scene is measured.
-
-    Enlarged, a page is laid out as one of three quarters of its width, which is measured already: every second one.
-    """
+    """Widths and heights at which a scene is measured."""
     yield from SITUATIONS
-    widths = scene.widths[::2] if larger and scene.widths == WIDTHS else scene.widths
+    widths = OTHER_WIDTHS if larger and scene.widths == WIDTHS else scene.widths
     yield from ((width, HEIGHT) for width in widths)
 
 

@@ -13,7 +13,7 @@ FIRST, SECOND, TYPED = "The king had two sons.", "A cat sat on the mat.", "Nobod
 
 
 def written(page, text: str) -> None:
-    page.locator(".st-key-prompt textarea").fill(text)
+    page.locator("[class*='st-key-prompt'] textarea").fill(text)
     page.get_by_role("button", name="Write", exact=True).click()
     page.wait_for_function("text => new URLSearchParams(location.search).get('text') === text", arg=text)
     page.wait_for_selector(DONE)
@@ -34,7 +34,7 @@ def test_after_a_restart_the_page_says_what_is_gone_and_offers_what_the_browser_
         written(page, SECOND)
         second = shown(page)
         assert first != second
-        page.locator(".st-key-prompt textarea").fill(TYPED)
+        page.locator("[class*='st-key-prompt'] textarea").fill(TYPED)
         assert page.locator(".visit").inner_text() == "", "nothing is lost while the visit goes on"
     with harness.sound_server(tmp_path / "second.log", port=port):
         room = page.locator(".visit")

@@ -61,6 +61,7 @@ def test_the_recorded_text_shows_the_groups_own_weights_over_keys_that_are_drawn
     wait(page, view="maps")
     assert page.locator("[data-part=group] canvas").count() == 4, "the pictures of one group beside each other"
     page.locator("[data-part=source] summary").click()
+    page.wait_for_selector("[data-part=source] li[data-lit]")
     lit = page.locator("[data-part=source] li[data-lit]").all_inner_texts()
     assert any("grouped = q.view(" in line for line in lit)
     assert "repeat_kv" in page.locator("[data-part=source] p").inner_text()
