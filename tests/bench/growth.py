@@ -1,4 +1,4 @@
-"""A long text: does a token cost the same after 50,000 tokens as after 1,000, in time and in memory?
+"""A long text: does a token cost the same after 100,000 tokens as after 1,000, in time and in memory?
 
 One run really writes its way to the far point, with the desk's sampling settings and nothing recorded.
 Passing the near point it is timed once (`near_in_passing`); minutes later the machine may be another one, so
@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mistral_core.compiled.choice import choose_step
+from mistral_core.compiled.reader import CompiledReader
 from mistral_core.generation import Run
 from mistral_core.model import Transformer
 from mistral_core.tokenizer import Tokenizer
@@ -32,11 +34,11 @@ def footprint(run: Run) -> dict[str, int]:
     }
 
 
-def write_until(run: Run, new_tokens: int, stretch: int) -> list[dict[str, Any]]:
-    """Writes until so many new tokens exist; a point for each stretch of them."""
+def write_until(run: Run, new_tokens: int, stretch: int, reader: CompiledReader | None = None) -> list[dict[str, Any]]:
+    """Writes until so many new tokens exist; a point for each stretch of them. `reader`: as of `stepping`."""
     points = []
     while (left := new_tokens - (run.n_read - run.n_prompt)) > 0:
-        block = ratios.write_block(stepping(run), min(stretch, left))
+        block = ratios.write_block(stepping(run, reader), min(stretch, left))
         points.append(
             {
                 "new_tokens": run.n_read - run.n_prompt,
@@ -72,15 +74,15 @@ def compare_ages(
     def beginning() -> Run:
         return texts.start(model, tokenizer, prompt_ids, far + half, sampling=texts.STORY)
 
-    old = beginning()
-    write_until(old, near - half, half)
-    passing = write_until(old, near + half, 2 * half)
+    old, reader = beginning(), choose_step(model).reader
+    write_until(old, near - half, half, reader)
+    passing = write_until(old, near + half, 2 * half, reader)
     at_near = footprint(old)
-    curve = write_until(old, far - half, max(1, (far - near) // 10))
+    curve = write_until(old, far - half, max(1, (far - near) // 10), reader)
     at_far = footprint(old)
     young = beginning()
-    write_until(young, near - half, half)
-    blocks = ratios.in_turn({"near": stepping(young), "far": stepping(old)}, rounds, length)
+    write_until(young, near - half, half, reader)
+    blocks = ratios.in_turn({"near": stepping(young, reader), "far": stepping(old, reader)}, rounds, length)
     flat = ratios.compare(blocks["far"], blocks["near"])
     grown = at_far["resident_bytes"] - at_near["resident_bytes"]
     return {
@@ -110,7 +112,7 @@ def measure(quick: bool = False) -> dict[str, Any]:
         loaded.tokenizer,
         loaded.tokenizer.encode(texts.PROMPT),
         near=1000,
-        far=5000 if quick else 50_000,
+        far=5000 if quick else 100_000,
         rounds=20,
         length=50,
     )

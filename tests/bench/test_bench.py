@@ -15,7 +15,7 @@ from mistral_core.analysis import accounting
 from mistral_core.model import random_model
 from mistral_core.tokenizer import Tokenizer
 from tests.bench import __main__ as bench
-from tests.bench import decode, fresh, growth, load, machine, ratios, streams, texts
+from tests.bench import classroom, decode, fresh, growth, load, machine, ratios, streams, texts
 from tests.bench.ratios import Block
 from tests.conftest import TINY, TINY_STD
 from tests.model.test_parity import theirs
@@ -253,3 +253,11 @@ def test_weights_that_share_memory_count_once(tiny_model):
     model.register_buffer("copy", model.output.weight.clone())
     model.register_buffer("view", model.output.weight[:3])
     assert texts.weight_bytes(model) == before + model.output.weight.nbytes
+
+
+def test_a_tiny_class():
+    found = classroom.classroom(3, 4)
+    assert not found["problems"] and found["tokens_per_second"] > 0 and found["of_each"] > 0
+    assert 0 < found["first_token"]["median"] <= found["first_token"]["p95"]
+    assert classroom.looked_at(2, 4) > 0
+    assert classroom.spread([3.0, 1.0, 2.0]) == {"median": 2.0, "p95": 3.0}
