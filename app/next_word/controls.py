@@ -11,13 +11,19 @@ from app.session import actions, state
 from app.session.desk import Desk
 from app.session.progress import writing
 from app.session.prompts import MAX_PROMPT_TOKENS, can_chat, prompt_ids, said_before
-from app.session.runs import MAX_NEW_TOKENS, MAX_SEED_ON_SCREEN, RunSpec
+from app.session.runs import MAX_NEW_TOKENS, MAX_SEED_ON_SCREEN, PACE, RunSpec
 from app.shared.examples import RELAY, examples_of
 from app.shared.imposed import take_choice, window_choice
 from app.shared.markdown import plain
 from mistral_core.tokenizer import as_read
 
-PACES = {"as fast as it can": 0.0, "20 tokens a second": 20.0, "5 tokens a second": 5.0, "1 token a second": 1.0}
+PACES = {
+    "60 tokens a second": PACE,
+    "as fast as it can": 0.0,
+    "20 tokens a second": 20.0,
+    "5 tokens a second": 5.0,
+    "1 token a second": 1.0,
+}
 
 
 def prompt_area(desk: Desk) -> str:
@@ -125,7 +131,7 @@ def _press(desk: Desk, name: str) -> None:
     desk.pace = PACES.get(state.value(state.PACE, ""), desk.pace)
     desk.length = state.value(state.field(state.LENGTH, desk.filled), desk.length)
     spec = _next_spec(desk)
-    if actions.write(desk, spec, pace=desk.pace) and spec.turns is not None:
+    if actions.write(desk, spec) and spec.turns is not None:
         _fill(desk, "")  # said: the next message is typed into an empty field
 
 

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from mistral_core.trace.trace import Trace
 
 
-def write(desk: Desk, spec: RunSpec, *, pace: float = 0.0, paused: bool = False) -> bool:
+def write(desk: Desk, spec: RunSpec, *, pace: float | None = None, paused: bool = False) -> bool:
     """Starts a run and shows it. A run that is being written is paused, not lost.
 
     Args:
-        pace: tokens per second at most; 0 = as fast as it can.
+        pace: tokens per second at most; 0 = as fast as it can, `None` = the desk's.
     """
     if problem := check_prompt(spec):
         desk.notice = problem
@@ -43,7 +43,7 @@ def write(desk: Desk, spec: RunSpec, *, pace: float = 0.0, paused: bool = False)
             "or press “Go on” for more of this one."
         )
         return False
-    return _submit(desk, spec, parent=None, pace=pace, paused=paused, label=_label(spec))
+    return _submit(desk, spec, parent=None, pace=desk.pace if pace is None else pace, paused=paused, label=_label(spec))
 
 
 def _submit(

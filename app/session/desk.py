@@ -12,7 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, TypeVar
 
-from app.session.runs import DEFAULT_NEW_TOKENS, DEFAULT_SAMPLING, Record
+from app.session.runs import DEFAULT_NEW_TOKENS, DEFAULT_SAMPLING, PACE, Record
 from app.session.work import Workshop
 from app.shared.messages import Place
 from mistral_core.checkpoint.registry import DEFAULT_MODEL
@@ -74,7 +74,7 @@ class Desk:
     chat: bool = False
     length: int = DEFAULT_NEW_TOKENS
     seed: int = 0
-    pace: float = 0.0
+    pace: float = PACE
     records: OrderedDict[str, Record] = field(default_factory=OrderedDict)
     current: str | None = None
     sampling: SamplingSettings = DEFAULT_SAMPLING

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SAMPLING_FIELDS = tuple(field.name for field in fields(SamplingSettings))
 DEFAULT_SAMPLING = SamplingSettings(temperature=0.8, top_p=0.95)
 DEFAULT_NEW_TOKENS = 200
+PACE = 60.0
+"""Tokens a second that are written unless another pace is chosen: fast enough to read, slow enough to watch."""
 MAX_NEW_TOKENS = 2000
 """As the engine's `Limits`, which is not imported here before it is needed."""
 MAX_SEED_ON_SCREEN = 2**53 - 1

@@ -23,8 +23,8 @@ from numba import njit
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-BLOCK = 2**17
-"""Weights of a block of columns; half a MiB stays in a core's own memory while it is used for every text."""
+WIDE, DEEP = 4096, 32
+"""Outputs and inputs of a block of weights: half a MiB stays in a core's own memory while it is used for every text."""
 KEYS, VALUES, HELD, SLOTS, PATTERN, WIDTH, ROT_K, V = range(8)
 """Columns of `places`: addresses and sizes of what belongs to one text in one layer; 0 = not recorded."""
 NORM, QKV, WO, FFN_NORM, GATE, W2 = range(6)
@@ -55,26 +55,24 @@ def _at(address: int, shape: Any) -> Any:
 def by_columns(weight: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
     """`out = x @ weight`, weight `[n_in, n_out]`: term after term."""
     n_in, n_out = weight.shape
-    width = max(64, BLOCK // n_in // 64 * 64)
-    for first in range(0, n_out, width):
-        last = min(n_out, first + width)
+    for first in range(0, n_out, WIDE):
+        last = min(n_out, first + WIDE)
         for row in range(len(x)):
-            sums, features = out[row, first:last], x[row]
-            sums[:] = 0
-            for k in range(0, n_in - 3, 4):
-                a, b, c, d = features[k], features[k + 1], features[k + 2], features[k + 3]
-                w0, w1, w2, w3 = (
-                    weight[k, first:last],
-                    weight[k + 1, first:last],
-                    weight[k + 2, first:last],
-                    weight[k + 3, first:last],
-                )
-                for n in range(len(sums)):
-                    sums[n] = (((sums[n] + a * w0[n]) + b * w1[n]) + c * w2[n]) + d * w3[n]
-            for k in range(n_in // 4 * 4, n_in):
-                a, w0 = features[k], weight[k, first:last]
-                for n in range(len(sums)):
-                    sums[n] += a * w0[n]
+            out[row, first:last] = 0
+        for begin in range(0, n_in, DEEP):
+            block = weight[begin : begin + DEEP]
+            for row in range(len(x)):
+                features, sums = x[row, begin : begin + DEEP], out[row, first:last]
+                for k in range(0, len(features) - 3, 4):
+                    a, b, c, d = features[k], features[k + 1], features[k + 2], features[k + 3]
+                    w0, w1 = block[k, first:last], block[k + 1, first:last]
+                    w2, w3 = block[k + 2, first:last], block[k + 3, first:last]
+                    for n in range(len(sums)):
+                        sums[n] = (((sums[n] + a * w0[n]) + b * w1[n]) + c * w2[n]) + d * w3[n]
+                for k in range(len(features) // 4 * 4, len(features)):
+                    a, w0 = features[k], block[k, first:last]
+                    for n in range(len(sums)):
+                        sums[n] += a * w0[n]
 
 
 @no_type_check

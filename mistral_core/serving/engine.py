@@ -34,7 +34,7 @@ from mistral_core.analysis.accounting import kv_cache_bytes, parameter_count
 from mistral_core.config import MistralConfig
 from mistral_core.generation import Choice, ModelCard, Run, shared_length
 from mistral_core.request import GenerationRequest
-from mistral_core.serving.job import ACTIVE, Job, Limits, Progress, RefusalError, Status, sentence
+from mistral_core.serving.job import ACTIVE, Job, Limits, Progress, RefusalError, Status, next_tick, sentence
 from mistral_core.serving.loading import Load, Models
 from mistral_core.serving.places import Places
 from mistral_core.trace.trace import RecordingPlan, Trace
@@ -338,7 +338,7 @@ class Engine:
         job.served = self._rounds
         job.allowance -= 1
         job.written_at.append(self._clock())
-        job.due = self._clock() + (1 / job.pace)
+        job.due = next_tick(self._clock(), job.pace)
         self._settle_after(job, run)
 
     def _settle_after(self, job: Job, run: Run) -> None:

@@ -109,3 +109,12 @@ def sentence(error: Exception) -> str:
     """What went wrong, in one line."""
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0][:300]
+
+
+def next_tick(now: float, pace: float) -> float:
+    """When a text of this pace goes on. Texts of one pace go on together, so that they are read at once.
+
+    >>> next_tick(10.02, 20.0), next_tick(10.03, 20.0), next_tick(7.0, math.inf)
+    (10.05, 10.05, 7.0)
+    """
+    return now if pace == math.inf else (math.floor(now * pace) + 1) / pace

@@ -15,7 +15,7 @@ from mistral_core.analysis import accounting
 from mistral_core.model import random_model
 from mistral_core.tokenizer import Tokenizer
 from tests.bench import __main__ as bench
-from tests.bench import classroom, decode, fresh, growth, load, machine, ratios, streams, texts
+from tests.bench import classroom, decode, figure, fresh, growth, load, machine, ratios, streams, texts
 from tests.bench.ratios import Block
 from tests.conftest import TINY, TINY_STD
 from tests.model.test_parity import theirs
@@ -261,3 +261,12 @@ def test_a_tiny_class():
     assert 0 < found["first_token"]["median"] <= found["first_token"]["p95"]
     assert classroom.looked_at(2, 4) > 0
     assert classroom.spread([3.0, 1.0, 2.0]) == {"median": 2.0, "p95": 3.0}
+
+
+def test_the_figure_in_the_documents_is_drawn_from_its_numbers():
+    found = json.loads((figure.DOCS / "classroom.json").read_text(encoding="utf-8"))
+    drawn = figure.draw(found)
+    assert (figure.DOCS / "classroom.svg").read_text(encoding="utf-8") == drawn
+    said = (figure.DOCS / "classroom.md").read_text(encoding="utf-8")
+    for speeds in found["tokens_per_second"].values():
+        assert "| " + " | ".join(f"{speed:,}" for speed in speeds.values()) + " |" in said

@@ -317,7 +317,7 @@ def test_pace_limits_the_speed(engine):
     job = engine.submit("a", "0", request(n=8), pace=50.0)
     started = time.monotonic()
     finish(engine, job)
-    assert time.monotonic() - started >= 7 / 50
+    assert time.monotonic() - started >= 6 / 50  # the first of eight may come at any moment of a tick
 
 
 def test_only_so_many_models_stay_loaded():
