@@ -12,6 +12,7 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
+from app.health import ROUTES
 from app.origin import SameOrigin
 
-app = st.App(Path(__file__).parent / "main.py", middleware=[Middleware(SameOrigin)])
+app = st.App(Path(__file__).parent / "main.py", middleware=[Middleware(SameOrigin)], routes=ROUTES)

@@ -1,15 +1,12 @@
 """One engine owns the models and serves many sessions: a token of every text in each round.
 
-Sessions never call the model. They submit a request, poll its job, and may pause, step, resume
-or cancel it. A worker thread goes round and round: all texts of a model that are being written get
-their next token from one pass over its weights (`mistral_core.compiled`; without it, one after the
-other), and then a few hundred tokens of prompts are read, so that a long prompt delays nobody by
-more than that. A text is the same bit for bit whether it is written alone or beside others. A token
-of a model of billions of weights takes as long as dozens of a small one, so such models have a
-worker of their own. The interface is small on purpose: a backend on another machine can take its
-place.
-
-Texts beyond what the machine bears wait for a place, those of sessions that have none first.
+Sessions never call the model. They submit a request, poll its job, and may pause, step, resume or cancel it. A worker
+thread goes round and round: all texts of a model that are being written get their next token from one pass over its
+weights (`mistral_core.compiled`; without it, one after the other), and then a part of the long prompts is read, so
+that none delays the others by more than a chunk. A text is the same bit for bit alone or beside others. A token of a
+model of billions of weights takes as long as dozens of a small one, so such models have a worker of their own. Texts
+beyond what the machine bears wait for a place, those of sessions that have none first. The interface is small on
+purpose: a backend on another machine can take its place.
 
 What can go wrong is part of the interface:
 
@@ -34,6 +31,7 @@ from mistral_core.analysis.accounting import kv_cache_bytes, parameter_count
 from mistral_core.config import MistralConfig
 from mistral_core.generation import Choice, ModelCard, Run, shared_length
 from mistral_core.request import GenerationRequest
+from mistral_core.serving.figures import Figures, Holding
 from mistral_core.serving.job import ACTIVE, Job, Limits, Progress, RefusalError, Status, next_tick, sentence
 from mistral_core.serving.loading import Load, Models
 from mistral_core.serving.places import Places
@@ -60,6 +58,9 @@ class Engine:
         load: gives a model by name, and reports how far it is; called in a thread of its own.
         plan: what is recorded of every run (its budget is the limit's).
         clock: seconds; replaced in tests.
+
+    Attributes:
+        figures: what it has done since the start.
     """
 
     def __init__(
@@ -78,8 +79,8 @@ class Engine:
         self._wake = threading.Condition()
         self._closed = False
         self._workers: dict[bool, threading.Thread] = {}
-        self._places = Places(limits)
-        self._rounds = 0
+        self._places, self._rounds = Places(limits), 0
+        self.figures = Figures()
 
     def submit(
         self,
@@ -187,15 +188,7 @@ class Engine:
 
     def _check(self, session: str, request: GenerationRequest) -> None:
         limits = self.limits
-        if len(request.prompt_ids) > limits.max_prompt_tokens:
-            raise RefusalError(
-                f"the text has {len(request.prompt_ids):,} tokens; at most {limits.max_prompt_tokens:,} are read here, "
-                f"so shorten it"
-            )
-        if request.max_new_tokens > limits.max_new_tokens:
-            raise RefusalError(
-                f"{request.max_new_tokens:,} new tokens are asked for; at most {limits.max_new_tokens:,} are written"
-            )
+        limits.check(request)
         with self._wake:
             active = [job for job in self._jobs.values() if job.status in ACTIVE]
         mine = [job for job in active if job.session == session]
@@ -291,6 +284,7 @@ class Engine:
                 else:
                     run.was_read(choice, row, began)
                     self._has_written(job, run)
+        self.figures.steps.append(time.perf_counter() - began)
 
     def _let_go(self) -> None:
         """Drops jobs that ended, and those whose session has gone."""
@@ -336,6 +330,7 @@ class Engine:
 
     def _has_written(self, job: Job, run: Run) -> None:
         job.served = self._rounds
+        self.figures.tokens += 1
         job.allowance -= 1
         job.written_at.append(self._clock())
         job.due = next_tick(self._clock(), job.pace)
@@ -388,6 +383,13 @@ class Engine:
         run = Run(loaded.model, loaded.tokenizer, job.request, plan=self._plan, card=card, parent=parent)
         self._places.takes(run)
         return run
+
+    def holding(self) -> Holding:
+        """What it holds now."""
+        with self._wake:
+            active = [job for job in self._jobs.values() if job.status in ACTIVE]
+        writing = sum(job.run is not None for job in active)
+        return Holding(writing=writing, waiting=len(active) - writing, nbytes=self._places.nbytes)
 
     def step_said(self, name: str) -> str:
         """How tokens of a model's texts are read, as a sentence; "" = it is not in memory."""

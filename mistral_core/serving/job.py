@@ -48,6 +48,22 @@ class Limits:
     queue: int = 64
     server_bytes: int = 6 * 2**30
 
+    def check(self, request: GenerationRequest) -> None:
+        """Whether a session may ask for this.
+
+        Raises:
+            RefusalError: it is too long; the message names the limit.
+        """
+        if len(request.prompt_ids) > self.max_prompt_tokens:
+            raise RefusalError(
+                f"the text has {len(request.prompt_ids):,} tokens; at most {self.max_prompt_tokens:,} are read here, "
+                f"so shorten it"
+            )
+        if request.max_new_tokens > self.max_new_tokens:
+            raise RefusalError(
+                f"{request.max_new_tokens:,} new tokens are asked for; at most {self.max_new_tokens:,} are written"
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
