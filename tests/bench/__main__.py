@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.bench import fresh, machine
 
-SECTIONS = ("decode", "shapes", "classroom", "growth", "load", "browser")
+SECTIONS = ("decode", "shapes", "prefill", "classroom", "growth", "load", "browser")
 
 
 def chosen(text: str) -> list[str]:
@@ -52,6 +52,8 @@ def headline(result: dict[str, Any]) -> dict[str, Any]:
         "decode_huggingface_over_ours_plain": "decode.ratio_plain_recorded.wall.median",
         "shapes_109m_huggingface_over_ours": "shapes.109_million.ratio_recorded.wall.median",
         "shapes_1b_huggingface_over_ours": "shapes.1_100_million.ratio_recorded.wall.median",
+        "prefill_8192_one_shot_over_ours": "prefill.tokens.8192.one_shot_over_ours",
+        "prefill_8192_chunked_over_ours": "prefill.tokens.8192.chunked_over_ours",
         "classroom_tokens_per_second": "classroom.sessions.30.tokens_per_second",
         "classroom_first_token_median_seconds": "classroom.sessions.30.first_token.median",
         "decode_recording_overhead": "decode.recording_overhead.wall.median",

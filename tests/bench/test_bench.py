@@ -217,7 +217,12 @@ def test_tiny_decoding(tiny_model, tokenizer):
     found = decode.contest(tiny_model, tokenizer, other, PROMPT, rounds=2, length=6, theirs_eager=other)
     assert {"ratio_recorded", "ratio_unrecorded", "recording_overhead", "aim_met", "ids_equal"} <= found.keys()
     assert found["ratio_recorded"].keys() == set(ratios.CLOCKS)
-    assert found["ids_equal"].keys() == {"ours_recorded", "ours_unrecorded", "huggingface_eager_attentions"}
+    assert found["ids_equal"].keys() == {
+        "ours_recorded",
+        "ours_unrecorded",
+        "ours_plain_recorded",
+        "huggingface_eager_attentions",
+    }
     compared = decode.WARM_UP + 12
     same = {"equal": True, "compared": compared, "first_difference": None}
     assert all(text == same for text in found["ids_equal"].values())

@@ -1,6 +1,7 @@
 """The ring of the cache in a real browser: steps, slots, numbers, chunks, going back, and the measured answer."""
 
 import csv
+import time
 from functools import cache
 from urllib.parse import parse_qs, urlencode, urlparse
 
@@ -9,12 +10,11 @@ import pytest
 import torch
 
 from app import compute
-from mistral_core.generation import Run
 from mistral_core.kv_cache import KVCache
 from mistral_core.mask import allowed
 from mistral_core.request import GenerationRequest
 from mistral_core.sampling import SamplingSettings
-from mistral_core.trace.trace import RecordingPlan, Trace
+from mistral_core.trace.trace import Trace
 from tests.e2e import browser as harness
 from tests.e2e.browser import counted, settled
 
@@ -44,7 +44,7 @@ def done(page) -> dict[str, str]:
 
 @cache
 def trace(n: int = 70) -> Trace:
-    """The same run by the core alone."""
+    """The same run by the core alone, its tokens read as the application reads them: equal to the last bit."""
     loaded = compute.load("storyteller")
     request = GenerationRequest(
         prompt_ids=tuple(loaded.tokenizer.encode(PROMPT)),
@@ -52,11 +52,11 @@ def trace(n: int = 70) -> Trace:
         seed=0,
         sampling=SamplingSettings(temperature=0.8, top_p=0.95),
     )
-    run = Run(loaded.model, loaded.tokenizer, request, plan=RecordingPlan())
-    list(run.prefill())
-    while not run.finish_reason:
-        run.step()
-    return run.trace()
+    job = compute.engine().submit("test", "storyteller", request)
+    while (progress := compute.engine().poll(job)).status != "done":
+        assert progress.status != "failed", progress.message
+        time.sleep(0.01)
+    return progress.trace
 
 
 def cell(page, layer: int, slot: int) -> dict[str, float]:
