@@ -41,7 +41,7 @@ def command(address: str, port: int) -> list[str]:
     ]
 
 
-def told(address: str, port: int, code: str) -> str:
+def announcement(address: str, port: int, code: str) -> str:
     """What the teacher reads: the address, the code, and a QR code that opens the one with the other."""
     return (
         f"\n  Open   http://{address}:{port}\n  Code   {code}\n\n  or point a camera at the picture.\n"
@@ -65,7 +65,7 @@ def main() -> int:
     if len(code) != LENGTH or set(code) - set(LETTERS):
         parser.error(f"the code is {code!r}; it must be {LENGTH} of the letters {LETTERS}")
     address = options.address or own_address()
-    print(told(address, options.port, code), flush=True)
+    print(announcement(address, options.port, code), flush=True)
     qr(address, options.port, code).terminal(compact=True)
     try:
         return subprocess.call(command(address, options.port), env={**os.environ, CODE_VARIABLE: code})

@@ -1,17 +1,20 @@
-"""One server and one browser for all browser tests; each test gets a fresh page and must leave it without a problem."""
+"""One server and one browser for all browser tests; each test gets a fresh page and must leave it without a problem.
+
+They end with the folder: what other tests of the same process start wants no running event loop.
+"""
 
 import pytest
 
 from tests.e2e import browser as harness
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def app(tmp_path_factory):
     with harness.sound_server(tmp_path_factory.mktemp("server") / "log.txt") as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium():
     with harness.browser() as launched:
         yield launched

@@ -2,6 +2,7 @@
 
 import asyncio
 import string
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -35,7 +36,8 @@ class Door:
 
         headers = [(b"cookie", cookie.encode())] if cookie else []
         scope = {"type": kind, "path": path, "method": method, "headers": headers, "client": (client, 1)}
-        asyncio.run(self.gate({**scope, "query_string": query.encode()}, receive, send))
+        with ThreadPoolExecutor(1) as thread:  # this one may have an event loop already
+            thread.submit(asyncio.run, self.gate({**scope, "query_string": query.encode()}, receive, send)).result()
         if kind == "websocket":
             return sent[0]["type"]
         found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
