@@ -128,7 +128,7 @@ export class Mask {
       const position = first + i;
       g.fillStyle = position === t ? colour.query : colour.soft;
       g.font = labelFont(unit, colour.serif, position === t ? 700 : 400);
-      g.fillText(fit(run.labels[position].trim() || "·", side - 8, g.font), left - 6, (i + 0.5) * cell);
+      g.fillText(fit(run.labels.at(position)?.trim() || "·", side - 8, g.font), left - 6, (i + 0.5) * cell);
     }
     g.font = labelFont(unit, colour.sans);
     g.fillStyle = colour.soft;
