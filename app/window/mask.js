@@ -115,7 +115,7 @@ export class Mask {
     const side = Math.min(6 * unit, 0.24 * width);
     const below = 1.5 * unit;
     const room = Math.min(width - side, height - below);
-    const count = clamp(Math.floor(room / LEAST_CELL), 4, Math.min(MOST, run.count));
+    const count = Math.min(clamp(Math.floor(room / LEAST_CELL), 4, MOST), run.count);
     const cell = Math.min(room / count, 3 * unit);
     const first = clamp(t + AFTER - count + 1, 0, run.count - count);
     const left = side + Math.max(0, (width - side - cell * count) / 2);
@@ -128,7 +128,7 @@ export class Mask {
       const position = first + i;
       g.fillStyle = position === t ? colour.query : colour.soft;
       g.font = labelFont(unit, colour.serif, position === t ? 700 : 400);
-      g.fillText(fit(run.labels.at(position)?.trim() || "·", side - 8, g.font), left - 6, (i + 0.5) * cell);
+      g.fillText(fit(run.labels[position].trim() || "·", side - 8, g.font), left - 6, (i + 0.5) * cell);
     }
     g.font = labelFont(unit, colour.sans);
     g.fillStyle = colour.soft;

@@ -74,7 +74,7 @@ export class Row {
       return el(
         "tr",
         { class: hidden ? "win-hidden" : key === t ? "win-own" : "", "data-key": key, "data-why": seen },
-        el("th", { scope: "row", class: "mx-serif" }, run.labels.at(key)?.trim() || "·"),
+        el("th", { scope: "row", class: "mx-serif" }, run.labels[key].trim() || "·"),
         el("td", {}, key > t ? `−${key - t}` : String(t - key)),
         el("td", {}, made ? made.scores[key].toFixed(2) : "…"),
         el("td", { class: "win-why" }, WHY[seen]),

@@ -101,3 +101,9 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(visit):
     wait(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.locator("[data-part=mask]").bounding_box()["width"] > 300
+
+
+def test_a_text_of_two_words_has_a_mask_of_two_rows(visit):
+    page = visit("/window?" + urlencode({"model": "storyteller", "text": "The", "n": 0}))
+    wait(page, count=2)
+    assert page.locator("[data-part=row] tr[data-key]").count() == 2
