@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from mistral_core.config import MistralConfig
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import Transformer
 from mistral_core.trace.recorder import Recorder
@@ -50,9 +49,9 @@ def choose_step(model: Transformer) -> Step:
         reader = CompiledReader(model)
     except (ImportError, ValueError) as error:
         return Step(None, f"each token of a text is read by the plain network ({error})")
-    trial = _Trial(model.config, model)
+    trial = _Trial(model)
     plain, as_it_is = _timed(lambda token: _plainly(model, trial, token))
-    trial = _Trial(model.config, model)
+    trial = _Trial(model)
     fast, compiled = _timed(lambda token: _compiled(reader, trial, token))
     off = float(np.abs(as_it_is - compiled).max() / max(1.0, float(np.abs(as_it_is).max())))
     if not off < CLOSE:
@@ -71,10 +70,10 @@ def choose_step(model: Transformer) -> Step:
 class _Trial:
     """What the reader asks of a run."""
 
-    def __init__(self, config: MistralConfig, model: Transformer) -> None:
+    def __init__(self, model: Transformer) -> None:
         self.n_read, self.total = 0, TOKENS
         self.kv_cache: KVCache = model.empty_kv_cache(max_context=TOKENS)
-        self.recorder = Recorder(config, NOTHING, TOKENS, TOKENS, model.dtype)
+        self.recorder = Recorder(model.config, NOTHING, TOKENS, TOKENS, model.dtype)
 
 
 def _timed(read: Callable[[int], np.ndarray]) -> tuple[float, np.ndarray]:

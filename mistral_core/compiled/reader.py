@@ -125,7 +125,8 @@ class CompiledReader:
                 for hook, column in RECORDED.items():
                     if (array := arrays.get(layer_hook(layer, hook))) is not None:
                         place[column] = array.ctypes.data
-                        place[kernel.WIDTH] = array.shape[2] if hook == PATTERN else place[kernel.WIDTH]
+                if (pattern := arrays.get(layer_hook(layer, PATTERN))) is not None:
+                    place[kernel.WIDTH] = pattern.shape[2]
             self._places[run] = places
         return self._places[run]
 

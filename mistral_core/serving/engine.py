@@ -190,12 +190,15 @@ class Engine:
         limits = self.limits
         limits.check(request)
         with self._wake:
-            active = [job for job in self._jobs.values() if job.status in ACTIVE]
+            active = self._active()
         mine = [job for job in active if job.session == session]
         if len(mine) >= limits.max_active_jobs:
             raise RefusalError(f"{len(mine)} texts are being written already; stop one of them first")
         if len(active) >= limits.rows + limits.queue:
             raise RefusalError(f"{len(active)} texts are being written here or wait for a place; try again in a minute")
+
+    def _active(self) -> list[Job]:
+        return [job for job in [*self._jobs.values()] if job.status in ACTIVE]
 
     def _admit(self, job: Job) -> None:
         if self._closed:
@@ -206,7 +209,7 @@ class Engine:
         self._wake.notify_all()
 
     def _ensure_worker(self) -> None:
-        for heavy in {job.heavy for job in self._jobs.values() if job.status in ACTIVE}:
+        for heavy in {job.heavy for job in self._active()}:
             worker = self._workers.get(heavy)
             if not self._closed and (worker is None or not worker.is_alive()):
                 name = "mistral-engine-heavy" if heavy else "mistral-engine"
@@ -218,7 +221,7 @@ class Engine:
         while True:
             with self._wake:
                 self._let_go()
-                active = [job for job in self._jobs.values() if job.status in ACTIVE]
+                active = self._active()
                 self._models.forget_all_but({job.model_name for job in active})
                 jobs = [job for job in active if job.heavy == heavy]
                 now = self._clock()
@@ -280,10 +283,10 @@ class Engine:
             with self._ends_if_it_fails(job):
                 if isinstance(choice, int):
                     run.prompt_was_read(row, began)
-                    self._settle_after(job, run)
                 else:
                     run.was_read(choice, row, began)
-                    self._has_written(job, run)
+                    self._has_written(job)
+                self._settle_after(job, run)
         self.figures.steps.append(time.perf_counter() - began)
 
     def _let_go(self) -> None:
@@ -319,22 +322,19 @@ class Engine:
             if run.n_read < run.n_prompt:
                 self._settle(job, "reading")
                 next(run.prefill())
-                self._settle_after(job, run)
             elif not run.finish_reason and job.allowance > 0:
                 self._settle(job, "running")
                 run.step()
-                self._has_written(job, run)
-            else:
-                self._settle_after(job, run)
+                self._has_written(job)
+            self._settle_after(job, run)
         return True
 
-    def _has_written(self, job: Job, run: Run) -> None:
+    def _has_written(self, job: Job) -> None:
         job.served = self._rounds
         self.figures.tokens += 1
         job.allowance -= 1
         job.written_at.append(self._clock())
         job.due = next_tick(self._clock(), job.pace)
-        self._settle_after(job, run)
 
     def _settle_after(self, job: Job, run: Run) -> None:
         if run.finish_reason:
@@ -374,7 +374,7 @@ class Engine:
         job.ready = loaded is not None
         if loaded is None:
             return None
-        if waits := self._places.why_not(job, self.price(loaded.config, job.request.total), self._jobs.values()):
+        if waits := self._places.why_not(job, self.price(loaded.config, job.request.total), self._active()):
             self._settle(job, "queued")
             job.message = waits
             return None
@@ -387,7 +387,7 @@ class Engine:
     def holding(self) -> Holding:
         """What it holds now."""
         with self._wake:
-            active = [job for job in self._jobs.values() if job.status in ACTIVE]
+            active = self._active()
         writing = sum(job.run is not None for job in active)
         return Holding(writing=writing, waiting=len(active) - writing, nbytes=self._places.nbytes)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from mistral_core.generation import Run
 from mistral_core.memory import gibibytes
-from mistral_core.serving.job import ACTIVE, Job, Limits, RefusalError
+from mistral_core.serving.job import Job, Limits, RefusalError
 
 
 class Places:
@@ -26,16 +26,16 @@ class Places:
         """Bytes of all runs: recorded tensors, keys and values."""
         return sum(run.nbytes for run in [*self._runs])
 
-    def why_not(self, job: Job, price: int, jobs: Iterable[Job]) -> str:
+    def why_not(self, job: Job, price: int, active: Iterable[Job]) -> str:
         """What a text waits for, as a sentence; "" = it may begin.
 
         Args:
-            price: bytes that its run will hold. jobs: all that the engine has.
+            price: bytes that its run will hold. active: all that are written or wait, this one among them.
 
         Raises:
             RefusalError: it could never begin.
         """
-        limits, active = self._limits, [one for one in [*jobs] if one.status in ACTIVE]
+        limits, active = self._limits, [*active]
         if price > limits.server_bytes:
             raise RefusalError(
                 f"this text would take {gibibytes(price)} and all texts here together have "

@@ -55,7 +55,7 @@ def headline(result: dict[str, Any]) -> dict[str, Any]:
         "prefill_8192_one_shot_over_ours": "prefill.tokens.8192.one_shot_over_ours",
         "prefill_8192_chunked_over_ours": "prefill.tokens.8192.chunked_over_ours",
         "classroom_tokens_per_second": "classroom.sessions.30.tokens_per_second",
-        "classroom_first_token_median_seconds": "classroom.sessions.30.first_token.median",
+        "classroom_first_token_median_ms": "classroom.sessions.30.first_token.median_ms",
         "decode_recording_overhead": "decode.recording_overhead.wall.median",
         "decode_same_tokens": "decode.ids_equal.ours_recorded.equal",
         "ms_per_token_near": "growth.ms_per_token.near.wall.median",

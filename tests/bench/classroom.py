@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mistral_core.compiled.choice import choose_step
 from mistral_core.request import GenerationRequest
 from mistral_core.serving.engine import Engine
 from tests.bench import texts
+from tests.bench.streams import latencies
 
 WORDS = ("king", "queen", "girl", "boy", "dog", "cat", "house", "river", "mouse", "fox", "wolf", "bear", "tree")
 EVERY = 0.05
@@ -78,16 +80,10 @@ def classroom(count: int, tokens: int) -> dict[str, Any]:
     return {
         "tokens_per_second": sum(session.written for session in sessions) / seconds,
         "of_each": statistics.median(session.written / session.ended for session in sessions),
-        "first_token": spread([session.first for session in sessions]),
-        "poll_ms": {name: 1000 * value for name, value in spread(polls).items()},
+        "first_token": latencies([1000 * session.first for session in sessions]),
+        "poll": latencies([1000 * poll for poll in polls]),
         "problems": [session.problem for session in sessions if session.problem],
     }
-
-
-def spread(values: Sequence[float]) -> dict[str, float]:
-    """The middle one, and that which 95 of 100 do not exceed."""
-    ordered = sorted(values)
-    return {"median": statistics.median(ordered), "p95": ordered[round(0.95 * (len(ordered) - 1))]}
 
 
 def looked_at(pollers: int, tokens: int) -> float:
@@ -132,12 +128,5 @@ def measure(quick: bool = False) -> dict[str, Any]:
         "tokens_per_second_by_pollers": {str(count): looked_at(count, tokens) for count in (0, 1, 30)},
         "tokens_of_each": tokens,
         "seconds_between_polls": EVERY,
-        "step": texts_step(),
+        "step": choose_step(texts.bundled().model).said,
     }
-
-
-def texts_step() -> str:
-    """How tokens are read here."""
-    from mistral_core.compiled.choice import choose_step
-
-    return choose_step(texts.bundled().model).said

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from mistral_core.tokenizer import Tokenizer
 from mistral_core.trace.recorder import FLUSH_EVERY
 from mistral_core.trace.trace import RecordingPlan
 from tests.bench import ratios, texts
+from tests.model.writing import write_together
 
 AIM = 3.0
 THEIRS, THEIRS_EAGER = "huggingface_sdpa", "huggingface_eager_attentions"
@@ -88,14 +88,7 @@ def stepping(run: Run, reader: CompiledReader | None = None) -> Callable[[], int
     """One token of a run, as a contestant. `reader`: reads it; `None` = the plain network."""
     if reader is None:
         return lambda: run.step().token_id
-
-    def step() -> int:
-        began = time.perf_counter()
-        choice = run.choose()
-        (logits,) = reader.read([run], [choice.token])
-        return run.was_read(choice, logits, began).token_id
-
-    return step
+    return lambda: write_together(reader, [run])[0].token_id
 
 
 def contest(

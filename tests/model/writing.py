@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from mistral_core.generation import Run
+import time
+from collections.abc import Sequence
+
+from mistral_core.compiled.reader import CompiledReader
+from mistral_core.generation import GenerationStep, Run
 from mistral_core.request import GenerationRequest
 from mistral_core.trace.trace import RecordingPlan, hook_shapes
 from tests.conftest import TINY
@@ -21,6 +25,14 @@ def finish(run: Run) -> Run:
 
 def written(model, tokenizer, request, **options) -> Run:
     return Run(model, tokenizer, request, **options).complete()
+
+
+def write_together(reader: CompiledReader, runs: Sequence[Run]) -> list[GenerationStep]:
+    """The next token of each run, all read at once, as the engine does it."""
+    began = time.perf_counter()
+    choices = [run.choose() for run in runs]
+    logits = reader.read(runs, [choice.token for choice in choices])
+    return [run.was_read(one, row, began) for run, one, row in zip(runs, choices, logits, strict=True)]
 
 
 def same_trace(a, b) -> None:

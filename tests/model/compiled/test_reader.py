@@ -20,6 +20,7 @@ from mistral_core.request import GenerationRequest
 from mistral_core.sampling import SamplingSettings
 from mistral_core.trace.trace import NOTHING, RecordingPlan
 from tests.model import reference
+from tests.model.writing import write_together
 
 SHAPE = MistralConfig(
     dim=24,
@@ -76,11 +77,7 @@ def run_of(loaded, seed=0, prompt=7, n=LENGTH - 7, plan=RecordingPlan(), **more)
 
 def write(reader, runs):
     """The next token of each that has not ended."""
-    runs = [run for run in runs if not run.finish_reason]
-    choices = [run.choose() for run in runs]
-    logits = reader.read(runs, [choice.token for choice in choices])
-    for run, choice, row in zip(runs, choices, logits, strict=True):
-        run.was_read(choice, row, 0.0)
+    write_together(reader, [run for run in runs if not run.finish_reason])
 
 
 def same_bits(one, other):
