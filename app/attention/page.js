@@ -3,6 +3,7 @@
 import { FindingPanel } from "./finding.js";
 import { LargePanel } from "./large.js";
 import { AttentionRun } from "./run.js";
+import { headsTable, largeTable } from "./tables.js";
 import { movedWeight } from "./beside.js";
 import { Memory } from "../kit/memory.js";
 import { Playhead } from "../kit/playhead.js";
@@ -89,6 +90,10 @@ export default class AttentionPage extends Playhead {
       sink: () => this.set({ hidden: !this.hidden }),
       save: () => this.values.save(),
     });
+  }
+
+  tables() {
+    return { thumbs: () => headsTable(this), large: () => largeTable(this) };
   }
 
   /** @param {AttentionPayload} payload */

@@ -45,6 +45,20 @@ export class TablePanel {
     return extras.numbers[(at * run.layers + layer) * heads + head];
   }
 
+  /** All heads with all measures, as numbers. */
+  all() {
+    const { run } = this.player;
+    const heads = Array.from({ length: run.layers * run.meta.model.n_heads }, (_, i) => i);
+    const names = NAMES.map((name) => MEASURES[name].slice(0, 2).filter(Boolean).join(", "));
+    return {
+      names: ["layer", "head", "K/V head", ...names],
+      rows: heads.map((i) => {
+        const [layer, head] = [Math.floor(i / run.meta.model.n_heads), i % run.meta.model.n_heads];
+        return [layer + 1, head + 1, this.group(head) + 1, ...NAMES.map((name) => this.number(name, layer, head))];
+      }),
+    };
+  }
+
   /** @param {Measure} name @param {number} value */
   write(name, value) {
     if (!Number.isFinite(value)) return "–";

@@ -100,6 +100,12 @@ export class Values {
     return column >= 0 && column < band.width ? band.data[query * band.width + column] / 65535 : 0;
   }
 
+  /** Whether its weights have scores: those of one head have, where nothing is left out. */
+  scored() {
+    const { picture, head } = this.choice;
+    return picture === "head" && head >= 0 && !this.hides();
+  }
+
   /** What the picture shows of the whole run, as a file: a line for each query and each key that it sees. */
   save() {
     const { run, picture, layer, head } = this.choice;
@@ -107,7 +113,7 @@ export class Values {
     const rows = [];
     for (let query = 0; query < run.count; query++) {
       for (const offset of this.offsets(query)) {
-        const score = picture === "head" && head >= 0 && !this.hides() ? this.rawScore(query, offset) : null;
+        const score = this.scored() ? this.rawScore(query, offset) : null;
         const key = query - offset;
         rows.push([query, run.labels[query], key, run.labels[key], this.value(query, offset), score]);
       }

@@ -8,6 +8,7 @@ import { Choosing } from "./choosing.js";
 import { PartMap } from "./map.js";
 import { Story } from "./story.js";
 import { Strip } from "./strip.js";
+import { klTable, mapTable } from "./tables.js";
 import { hearKeys } from "../kit/keys.js";
 import { Surface } from "../kit/surface.js";
 import { Windows } from "../kit/windows.js";
@@ -63,6 +64,10 @@ export default class BreakPage extends Surface {
     this.send = settled(() => this.question(), 150);
     this.bind({ stop: (button) => this.press("stop", button), again: (button) => this.press("again", button) });
     hearKeys(this.root, (key) => this.key(key));
+  }
+
+  tables() {
+    return { map: () => mapTable(this), strip: () => klTable(this) };
   }
 
   /** @param {string} key */

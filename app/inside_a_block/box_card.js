@@ -215,15 +215,24 @@ export class BoxCard {
   }
 
   save() {
+    const { player } = this;
+    const table = this.table();
+    if (!table) return;
+    const rows = table.rows.map((row) => row.map((cell) => (cell === -Infinity ? "-inf" : cell)));
+    save(`${player.run.id}-${player.t}-layer-${player.layer + 1}-${player.box}.csv`, csv(table.names, rows));
+  }
+
+  /** Every number of the box with its address.
+   * @returns {import("../kit/numbers.js").Numbers | null} */
+  table() {
     const { player, numbers } = this;
-    if (!numbers) return;
+    if (!numbers) return null;
     const names = numbers.shape.length === 1 ? ["number"] : ["head", BY_KEY.has(player.box) ? "key" : "number"];
-    const rows = Array.from(numbers.data, (value, index) => [
-      ...this.cellOf(index),
-      Number.isFinite(value) ? value : "-inf",
-    ]);
-    const heads = player.box === "mask" ? ["key"] : names;
-    save(`${player.run.id}-${player.t}-layer-${player.layer + 1}-${player.box}.csv`, csv([...heads, "value"], rows));
+    return {
+      title: `${boxOf(player.box).title}, layer ${player.layer + 1}, position ${player.t}`,
+      names: [...(player.box === "mask" ? ["key"] : names), "value"],
+      rows: Array.from(numbers.data, (value, index) => [...this.cellOf(index), value]),
+    };
   }
 
   /** @param {number} value */

@@ -65,6 +65,10 @@ export default class TokenPage extends Playhead {
     });
   }
 
+  tables() {
+    return { "box-title": () => this.boxCard.table() };
+  }
+
   /** @param {TokenRun} run @param {TokenPayload} payload */
   absorb(run, payload) {
     const change = super.absorb(run, payload);

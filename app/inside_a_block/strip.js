@@ -57,8 +57,12 @@ export function topOf(data) {
   return top;
 }
 
-/** Boxes whose numbers are shares of 1, drawn in the colour of attention. */
-const SHARES = new Set(["pattern", "mask"]);
+/** Boxes whose numbers are shares of 1, each in a colour of its own: blue would say that what is seen is below 0.
+ * @type {Map<string, "attention" | "graphic">} */
+const SHARES = new Map([
+  ["pattern", "attention"],
+  ["mask", "graphic"],
+]);
 
 /**
  * Draws each number as a pixel of a canvas, which the style enlarges.
@@ -76,7 +80,7 @@ export function paint(canvas, box, numbers, colour, [rows, columns], top) {
   if (!data.length) return;
   const g = penOf(canvas);
   const image = g.createImageData(columns, rows);
-  const shades = ramp(SHARES.has(box), colour);
+  const shades = ramp(SHARES.get(box) ?? "positive", colour);
   const hidden = rgb(colour.hatch);
   for (let i = 0; i < data.length; i++) {
     const place = SHARES.has(box) ? shade(data[i]) : top ? data[i] / top : 0;
@@ -90,12 +94,12 @@ const LEVELS = 127;
 /** @type {Map<string, number[][]>} by the colours of the theme, those from -1 over 0 to 1 */
 const ramps = new Map();
 
-/** @param {boolean} shares @param {Colours} colour */
-function ramp(shares, colour) {
-  const name = `${shares}${colour.card}${colour.positive}${colour.negative}${colour.attention}`;
+/** @param {"attention" | "graphic" | "positive"} role  of what is above 0 @param {Colours} colour */
+function ramp(role, colour) {
+  const name = `${role}${colour.card}${colour[role]}${colour.negative}`;
   const known = ramps.get(name);
   if (known) return known;
-  const [card, below, above] = [colour.card, colour.negative, shares ? colour.attention : colour.positive].map(rgb);
+  const [card, below, above] = [colour.card, colour.negative, colour[role]].map(rgb);
   const made = Array.from({ length: 2 * LEVELS + 1 }, (_, i) => {
     const share = (i - LEVELS) / LEVELS;
     const to = share < 0 ? below : above;
@@ -115,7 +119,8 @@ function ramp(shares, colour) {
  */
 export function tint(box, value, top, colour) {
   if (value === -Infinity) return colour.hatch;
-  if (SHARES.has(box)) return blend(colour.card, colour.attention, shade(value));
+  const role = SHARES.get(box);
+  if (role) return blend(colour.card, colour[role], shade(value));
   const share = top ? Math.min(Math.abs(value) / top, 1) : 0;
   return blend(colour.card, value < 0 ? colour.negative : colour.positive, share);
 }

@@ -10,7 +10,7 @@ import { grouped } from "../kit/format.js";
 /** @import { Worked } from "./run.js" */
 
 /** Terms on screen; the others are summed. */
-const FEW = 8;
+const FEW = 6;
 
 export class WorkedCard {
   /** @param {TokenPage} player */
@@ -34,9 +34,9 @@ export class WorkedCard {
     if (!worked) return host.replaceChildren(el("p", { class: "mx-note" }, player.waiting()));
     return host.replaceChildren(
       el("p", {}, `It is ${player.nameOf(worked.cell)}. Made of ${boxOf(worked.box).from}.`),
+      this.verdict(worked), // before the terms: a list may be longer than the screen
       ...(worked.count ? [el("div", { class: "inside-scroll" }, this.table(worked))] : []),
       this.steps(worked),
-      this.verdict(worked),
     );
   }
 

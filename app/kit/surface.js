@@ -7,6 +7,7 @@ import { isLarger, setLarger } from "./larger.js";
 import { later } from "./later.js";
 import { leaving, said } from "./leaving.js";
 import { rem } from "./measure.js";
+import { offerNumbers } from "./numbers.js";
 import { explainTerms } from "./terms.js";
 
 /** @typedef {import("./mount.js").Component} Component */
@@ -113,6 +114,7 @@ export class Surface {
    */
   bind(acts) {
     explainTerms(this);
+    offerNumbers(this, this.tables());
     this.root.addEventListener("click", (event) => {
       const button = closest(event, "[data-act]");
       if (!(button instanceof HTMLButtonElement)) return;
@@ -132,6 +134,15 @@ export class Surface {
 
   /** Everything on screen shows the same moment: each picture says how. */
   draw() {}
+
+  /**
+   * The numbers of what is drawn, by a part of the card that it is drawn in.
+   *
+   * @returns {Record<string, import("./numbers.js").Give>}
+   */
+  tables() {
+    return {};
+  }
 
   present() {
     setLarger(!isLarger());

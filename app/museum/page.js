@@ -9,6 +9,7 @@ import { clamp, grouped } from "../kit/format.js";
 import { hearKeys } from "../kit/keys.js";
 import { SourcePanel } from "../kit/source.js";
 import { Strip } from "./strip.js";
+import { drawnTable, errorTable } from "./tables.js";
 import { Surface } from "../kit/surface.js";
 import { Told } from "./told.js";
 import { settled } from "../kit/timing.js";
@@ -55,6 +56,10 @@ export default class MuseumPage extends Surface {
       stop_verify: (button) => this.press("stop_verify", button),
     });
     hearKeys(this.root, (key) => this.key(key));
+  }
+
+  tables() {
+    return { right: () => drawnTable(this), strip: () => errorTable(this) };
   }
 
   /** @param {string} key */

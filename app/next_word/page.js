@@ -14,6 +14,7 @@ import { term } from "../kit/terms.js";
 import { calm } from "../kit/timing.js";
 import { BarsPanel } from "./bars.js";
 import { explainWord } from "./popover.js";
+import { readsTable, ringTable } from "../kit/reads.js";
 import { NextWordRun } from "./run.js";
 import { SidePanels } from "./side.js";
 
@@ -74,6 +75,11 @@ export default class NextWordPage extends Playhead {
   /** @returns {GridPanel} */
   makeGrid() {
     return new GridPanel(this);
+  }
+
+  /** @returns {Record<string, import("../kit/numbers.js").Give>} */
+  tables() {
+    return { grid: () => readsTable(this), ring: () => ringTable(this) };
   }
 
   /** @param {NextWordPayload} payload */

@@ -7,6 +7,7 @@ import { Reading } from "./reading.js";
 import { Side } from "./side.js";
 import { Strip } from "./strip.js";
 import { SCALES } from "./decades.js";
+import { reachTable } from "./tables.js";
 import { hearKeys } from "../kit/keys.js";
 import { Surface } from "../kit/surface.js";
 import { anchorOf, inReading, movedTo } from "./choice.js";
@@ -104,6 +105,10 @@ export default class ReachPage extends Surface {
     });
     story.addEventListener("pointerleave", () => this.point(null));
     hearKeys(this.root, (key) => this.key(key));
+  }
+
+  tables() {
+    return { grid: () => reachTable(this) };
   }
 
   /** @param {string} key */

@@ -9,6 +9,7 @@ import { Story } from "./story.js";
 import { hearKeys } from "../kit/keys.js";
 import { Surface } from "../kit/surface.js";
 import { Words } from "./words.js";
+import { curvesTable, heatTable, lenderTable } from "./tables.js";
 import { clamp, grouped } from "../kit/format.js";
 import { el } from "../kit/dom.js";
 import { settled } from "../kit/timing.js";
@@ -60,10 +61,19 @@ export default class ResidualPage extends Surface {
      * @type {number | null} */
     this.openMs = null;
     this.patching = new Patch(this);
-    this.panels = [new Story(this), new Heat(this), new Curves(this), new Bars(this), new Words(this), this.patching];
+    this.curves = new Curves(this);
+    this.panels = [new Story(this), new Heat(this), this.curves, new Bars(this), new Words(this), this.patching];
     this.rest = settled(() => this.say(), 200);
     this.bind({});
     hearKeys(this.root, (key) => this.key(key));
+  }
+
+  tables() {
+    return {
+      heat: () => heatTable(this),
+      curves: () => curvesTable(this),
+      lender: () => lenderTable(this),
+    };
   }
 
   /** @param {string} key */

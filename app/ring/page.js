@@ -7,10 +7,12 @@ import { Memory } from "../kit/memory.js";
 import { Playhead } from "../kit/playhead.js";
 import { RingRun } from "./run.js";
 import { Scenes } from "./scenes.js";
+import { allTable, slotTable } from "./tables.js";
 import { SlotPanel } from "./slot.js";
 import { clamp, grouped, plural, quoted, shorten } from "../kit/format.js";
 import { span } from "./plans.js";
 import { el, legend, segmented } from "../kit/dom.js";
+import { ringTable } from "../kit/reads.js";
 import { SourcePanel } from "../kit/source.js";
 import { term } from "../kit/terms.js";
 import { lead } from "../kit/together.js";
@@ -85,6 +87,10 @@ export default class RingPage extends Playhead {
           head: Math.max(this.head, -1),
         }),
     });
+  }
+
+  tables() {
+    return { all: () => allTable(this), ring: () => ringTable(this), "slot-numbers": () => slotTable(this) };
   }
 
   /** @param {RingRun} run @param {RingPayload} payload */

@@ -10,6 +10,7 @@ import { term } from "../kit/terms.js";
 /** @import SharedHeadsPage from "./page.js" */
 /** @import { Kind } from "./run.js" */
 /** @typedef {{ head: number, query: number, key: number }} MapCell */
+/** @typedef {NonNullable<ReturnType<import("./run.js").SharedRun["agreement"]>>} Agreement */
 
 const COLUMN = 2; // least width of a key's column, in the picture's unit
 const NAMES = 6; // of the column in front
@@ -19,6 +20,22 @@ const KINDS = [
   ["keys", "key"],
   ["values", "value"],
 ];
+
+/** How much of their weight two heads put on the same keys.
+ * @param {Agreement} agreement @returns {(Node | string)[]} */
+function agreeing({ mean, most, least }) {
+  const pair = (/** @type {Agreement["most"]} */ { one, other }) => `heads ${one + 1} and ${other + 1}`;
+  const how = "(derived: sum of the smaller weight of each key).";
+  if (most === least)
+    return [`Here ${pair(most)} put `, el("b", {}, percent(mean)), ` of their weight on the same keys ${how}`];
+  return [
+    `On the same keys lies, here, most weight of ${pair(most)}: `,
+    el("b", {}, percent(most.share)),
+    `; least of ${pair(least)}: `,
+    el("b", {}, percent(least.share)),
+    `; mean of all pairs: ${percent(mean)} ${how}`,
+  ];
+}
 
 export class GroupPanel {
   /** @param {SharedHeadsPage} player */
@@ -82,15 +99,10 @@ export class GroupPanel {
   note(has) {
     const { player } = this;
     const { run, t, layer, kv } = player;
-    const alike = has ? run.agreement(t, layer, kv) : Number.NaN;
+    const alike = has ? run.agreement(t, layer, kv) : null;
     /** @type {(Node | string)[]} */
     const words = [];
-    if (Number.isFinite(alike))
-      words.push(
-        "Two of these heads put on average ",
-        el("b", {}, percent(alike)),
-        " of their weight on the same keys here (derived: sum of the smaller weight of each key, mean of all pairs).",
-      );
+    if (alike && Number.isFinite(alike.mean)) words.push(...agreeing(alike));
     else if (has) words.push("This head shares its keys with no other one: nothing is saved, and nothing is lost.");
     const more = run.apart(layer, "more_keys");
     if (!run.hasKv(layer)) words.push(` ${run.meta.beside.note || "The stored numbers are on their way …"}`);

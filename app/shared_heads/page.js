@@ -3,6 +3,7 @@
 import { AwayPanel } from "./away.js";
 import { GroupPanel } from "./group.js";
 import { SharedRun } from "./run.js";
+import { groupTable, movedTable } from "./tables.js";
 import { SightText } from "./sight.js";
 import { StoredPanel } from "./stored.js";
 import { WirePanel } from "./wires.js";
@@ -78,6 +79,10 @@ export default class SharedHeadsPage extends Playhead {
   pick(layer, head) {
     if (head !== this.head) this.meanAsked = false;
     super.pick(layer, head);
+  }
+
+  tables() {
+    return { wires: () => groupTable(this), moved: () => movedTable(this) };
   }
 
   remember() {

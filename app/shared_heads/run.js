@@ -161,19 +161,17 @@ export class SharedRun extends Run {
     );
   }
 
-  /** The mean of that over all pairs of a group; NaN = a group of one.
+  /** That of the pairs of a group which agree most and least, and the mean of all; null = a group of one.
    * @param {number} t @param {number} layer @param {number} kv */
   agreement(t, layer, kv) {
     const heads = this.group(kv);
-    let sum = 0;
-    let pairs = 0;
-    for (const one of heads)
-      for (const other of heads)
-        if (one < other) {
-          sum += this.overlap(t, layer, one, other);
-          pairs += 1;
-        }
-    return pairs ? sum / pairs : Number.NaN;
+    const pairs = heads.flatMap((one) =>
+      heads.filter((other) => one < other).map((other) => ({ one, other, share: this.overlap(t, layer, one, other) })),
+    );
+    if (!pairs.length) return null;
+    pairs.sort((a, b) => b.share - a.share);
+    const mean = pairs.reduce((sum, { share }) => sum + share, 0) / pairs.length;
+    return { mean, most: pairs[0], least: pairs[pairs.length - 1] };
   }
 }
 

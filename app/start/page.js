@@ -7,7 +7,7 @@ import { calm } from "../kit/timing.js";
 import NextWordPage from "../next_word/page.js";
 import { NextWordRun } from "../next_word/run.js";
 import { QuestionCard } from "./card.js";
-import { carriers } from "./corridor.js";
+import { carriers, share } from "./corridor.js";
 import { StartGrid } from "./grid.js";
 
 /** @typedef {import("./types.js").StartHeader} StartHeader */
@@ -37,6 +37,24 @@ export default class StartPage extends NextWordPage {
 
   makeGrid() {
     return new StartGrid(this);
+  }
+
+  tables() {
+    const { grid, ring } = super.tables();
+    return { grid: () => this.pathTable() ?? grid(), ring };
+  }
+
+  /** How much of the change passes through every state, while its path is followed. */
+  pathTable() {
+    const { story, run, card } = this;
+    if (!story || card.stage !== "path") return null;
+    const states = story.through.map((_, row) => row);
+    const span = Array.from({ length: story.target - story.position + 1 }, (_, i) => story.position + i);
+    return {
+      title: `Share of the change that passes through every state, from position ${story.position} to ${story.target}`,
+      names: ["position", "token", ...states.map((row) => (row ? `after layer ${row}` : "embedding"))],
+      rows: span.map((p) => [p, run.labels[p], ...states.map((row) => share(story, row, p))]),
+    };
   }
 
   /** What is asked about the recorded run; null = nothing, or no run yet. */

@@ -63,6 +63,7 @@ def four_ways(desk: Desk, trace: Trace, run: str) -> None:
             key=state.WINDOW_FIGURE,
             alt="Loss along the text in each of the four ways",
         )
+        st.caption("Wide lines lie below thin ones: where only one pair is seen, both ways lose the same.")
         _one_position(desk, trace, run, result)
 
 
@@ -73,7 +74,9 @@ def _table(result: FourWays) -> None:
             "scores computed (a head)": f"{one.scores:,}",
             "keys and values kept": size(one.kv_bytes) if one.kv_bytes else "none: computed anew",
             "loss, nats": f"{one.losses.mean():.3f}",
-            f"from position {result.window} on": f"{one.losses[result.window :].mean():.3f}",
+            f"loss where W hides something (position {result.window} and later)": (
+                f"{one.losses[result.window :].mean():.3f}"
+            ),
             "KL to full attention, nats": f"{one.kl.mean():.3f}",
         }
         for way, one in result.ways.items()

@@ -70,7 +70,7 @@ def chunks(desk: Desk, trace: Trace, run: str) -> None:
         st.caption(
             f"model: largest absolute difference of the logits to one dense pass over the first {DECODED} tokens, in "
             "the precision of the model: some 1e-5 is rounding. The mistake is made from outside: keys are hidden that "
-            "the chunk would have overwritten. It stood in ml-explore/mlx-lm until PR 390."
+            "the chunk would have overwritten. Seen in pytorch/executorch (pull request 20346)."
         )
     st.page_link(page("ring"), label="Ring draws the same chunk by chunk: the keys before it, itself, and what is lost")
 

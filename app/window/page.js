@@ -8,6 +8,7 @@ import { Row } from "./row.js";
 import { Story } from "./story.js";
 import { hearKeys } from "../kit/keys.js";
 import { Surface } from "../kit/surface.js";
+import { caseTable, changeTable, maskTable } from "./tables.js";
 import { WindowRun, weights } from "./run.js";
 import { clamp, grouped } from "../kit/format.js";
 import { firstStep, keepPlace, placeOf, reportedPlace, takePlace } from "../kit/places.js";
@@ -45,11 +46,20 @@ export default class WindowPage extends Surface {
     /** What is drawn of a pair: its weight, or its score.
      * @type {"weight" | "score"} */
     this.what = "weight";
-    this.panels = [new Bar(this), new Case(this), new Story(this), new Mask(this), new Row(this), new Change(this)];
+    this.mask = new Mask(this);
+    this.panels = [new Bar(this), new Case(this), new Story(this), this.mask, new Row(this), new Change(this)];
     this.send = settled(() => this.question(), 200);
     this.report = settled(() => this.settle(), 300);
     this.bind({ own: () => this.ask({ window: null, plus: false }) });
     hearKeys(this.root, (key) => this.key(key));
+  }
+
+  tables() {
+    return {
+      case: () => caseTable(this),
+      mask: () => maskTable(this),
+      change: () => changeTable(this),
+    };
   }
 
   /** @param {string} key */

@@ -10,8 +10,8 @@ With `slack` slots more than W, a chunk of c tokens may be written first without
 The mistake is made by a sink from outside (`WriteFirst`): keys whose slots the chunk would have overwritten are hidden
 from it. A query that finds no key at all has no weights (0/0); such a size is given as not a number.
 
-Source: "Mistral 7B" section 2, "Pre-fill and Chunking" (figure 3); the order was wrong once in
-ml-explore/mlx-lm (PR 390).
+Source: "Mistral 7B" section 2, "Pre-fill and Chunking" (figure 3); the order was wrong in pytorch/executorch until
+pull request 20346.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from mistral_core.analysis.progress import Report, silent
 from mistral_core.config import MistralConfig
 from mistral_core.hooks import watching
+from mistral_core.mask import allowed
 from mistral_core.model import Transformer
 
 
@@ -50,6 +51,46 @@ def largest_exact_chunk(slack: int) -> int:
     (1, 9)
     """
     return slack + 1
+
+
+LATER, OLDER, ITSELF, RING, LOST = range(5)
+"""What a key is to a query of a chunk: not written yet; older than W; of the chunk itself; in the ring before it; gone,
+since the chunk was written first."""
+
+
+def chunk_pairs(
+    start: int, stop: int, window: int, *, sinks: int = 0, lost_from: int | None = None
+) -> tuple[list[int], Int[Tensor, "query_pos key_pos"]]:
+    """The three blocks of a chunk's mask: what lies before its ring, the ring, and the chunk itself.
+
+    Args:
+        start, stop: positions of the chunk, without `stop`.
+        lost_from: slots beyond W, if the chunk is written before it is read; `None` = it is read first.
+
+    Returns:
+        positions of the keys that are drawn, and what each is to each query.
+
+    Raises:
+        ValueError: a chunk of no token.
+
+    Source: "Mistral 7B" section 2, figure 3.
+
+    >>> keys, pairs = chunk_pairs(4, 6, 3)
+    >>> keys, pairs.tolist()
+    ([0, 1, 2, 3, 4, 5], [[1, 1, 3, 3, 2, 0], [1, 1, 1, 3, 2, 2]])
+    """
+    if not 0 <= start < stop:
+        raise ValueError(f"the chunk begins at {start} and ends before {stop}; it must have at least one token")
+    first = max(0, start - 2 * window)
+    keys = [*range(min(sinks, first)), *range(first, stop)]
+    query, key = torch.arange(start, stop)[None], torch.tensor([keys])
+    seen = allowed(query, key, window, sinks)[0]
+    pairs = torch.where(key[0] > query[0][:, None], LATER, OLDER)
+    pairs = torch.where(seen, torch.where(key[0] >= start, ITSELF, RING), pairs)
+    if lost_from is not None:
+        gone = (key[0] <= stop - 1 - window - lost_from) & (key[0] >= sinks)
+        pairs = torch.where(seen & gone, LOST, pairs)
+    return keys, pairs
 
 
 class WriteFirst:

@@ -151,8 +151,11 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "that its last tokens have just overwritten; they read the newcomers in their place.",
         lesson="One token: write, then read. Several: read, then write.",
         seen=(
-            "mistralai/mistral-inference, transformer_layers.py, has it right and shows that the order matters: "
-            "prefill reads the cache and the chunk, then writes; decoding writes, then reads",
+            "pytorch/executorch 20346: chunks of 2 W tokens are written into a ring of 2 W slots and then read it, so "
+            "their first queries lose the end of the chunk before",
+            "lablup/mlxcel 678: what a chunk reads is cut to W after it was stored, so its first rows see nothing",
+            "done right: mistralai/mistral-inference, transformer_layers.py, reads the cache and the chunk and then "
+            "writes; for one token it writes and then reads",
         ),
         picture="reads",
         substitution=Substitution(read_and_write=mistakes.write_then_read),
@@ -183,7 +186,11 @@ EXHIBITS: tuple[Exhibit, ...] = (
         story="The mask of a later chunk takes the slots to hold the last W tokens in the order of the text. After "
         "the wrap the oldest stands in the middle. So it hides a key that is to be seen and shows one that is too old.",
         lesson="Bring the slots into order first, or make the mask from positions and not from places.",
-        seen=("mistralai/mistral-inference, cache.py, has a function for it: unrotate, before a chunk is read",),
+        seen=(
+            "ollama/ollama 14912: a chunk was joined to a wrapped ring as it lay; now the ring is brought into order "
+            "first",
+            "done right: mistralai/mistral-inference, cache.py, unrotates before a chunk is read",
+        ),
         picture="reads",
         substitution=Substitution(plan=mistakes.plan_in_order_of_text),
         plan=lambda window, sinks, length: Plan(chunks=even(length, window, window + sinks + window // 2)),
@@ -329,7 +336,8 @@ EXHIBITS: tuple[Exhibit, ...] = (
         lesson="How far one can go back is a question to the ring, not to the text.",
         seen=(
             "ggml-org/llama.cpp 13194, 14157 and 21831 ask why a prefix is read again",
-            "ml-explore/mlx-lm 1437: the same after the wrap",
+            "ml-explore/mlx-swift-lm 584: taking back moved the counters alone, and what had been overwritten stayed; "
+            "Blaizzy/mlx-vlm 1715: a ring was cut as if it were a list",
         ),
         picture="reads",
         substitution=Substitution(go_back=mistakes.trim, paths=("cached",)),

@@ -142,9 +142,15 @@ test("two heads agree by the smaller weight of each key; a head alone agrees wit
   const own = [0, 1, 2].map((offset) => [0, 1, 2].map((head) => run.weight(6, 1, head, offset)));
   const smaller = (/** @type {number} */ a, /** @type {number} */ b) =>
     own.reduce((sum, row) => sum + Math.min(row[a], row[b]), 0);
-  assert.ok(Math.abs(run.agreement(6, 1, 0) - (smaller(0, 1) + smaller(0, 2) + smaller(1, 2)) / 3) < 1e-12);
+  const shares = [smaller(0, 1), smaller(0, 2), smaller(1, 2)];
+  const agreement = run.agreement(6, 1, 0);
+  assert.ok(agreement);
+  assert.ok(Math.abs(agreement.mean - (shares[0] + shares[1] + shares[2]) / 3) < 1e-12);
+  assert.ok(Math.abs(agreement.most.share - Math.max(...shares)) < 1e-12);
+  assert.ok(Math.abs(agreement.least.share - Math.min(...shares)) < 1e-12);
+  assert.ok(Math.abs(smaller(agreement.most.one, agreement.most.other) - agreement.most.share) < 1e-12);
   assert.ok(Math.abs(run.overlap(6, 1, 2, 2) - own.reduce((sum, row) => sum + row[2], 0)) < 1e-12);
-  assert.ok(Number.isNaN(runOf(sent({ kvHeads: 6 })).agreement(6, 1, 0)));
+  assert.equal(runOf(sent({ kvHeads: 6 })).agreement(6, 1, 0), null);
 });
 
 test("bytes have the unit that Python gives them", () => {

@@ -6,7 +6,18 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mistral_core.analysis.chunked import WriteFirst, chunk_errors, chunked_logits, largest_exact_chunk
+from mistral_core.analysis.chunked import (
+    ITSELF,
+    LATER,
+    LOST,
+    OLDER,
+    RING,
+    WriteFirst,
+    chunk_errors,
+    chunk_pairs,
+    chunked_logits,
+    largest_exact_chunk,
+)
 from mistral_core.mask import allowed
 from mistral_core.model import random_model
 from tests.conftest import TINY
@@ -66,3 +77,30 @@ def test_a_layer_without_a_window_loses_nothing(draw_tokens):
 def test_a_chunk_of_nothing_is_refused(tiny_model, draw_tokens):
     with pytest.raises(ValueError, match="at least 1"):
         chunked_logits(tiny_model, draw_tokens(3), 0)
+
+
+@pytest.mark.parametrize("sinks", [0, 2])
+@pytest.mark.parametrize("slack", [None, 0, 3])
+@pytest.mark.parametrize("size", [1, 3, WINDOW, WINDOW + 1, 2 * WINDOW + 3])
+def test_the_blocks_of_a_chunk_are_those_of_a_ring_that_is_written_in_plain_python(size, slack, sinks):
+    slots = WINDOW + (slack or 0)
+    for start in range(0, LENGTH, size):
+        stop = min(LENGTH, start + size)
+        keys, pairs = chunk_pairs(start, stop, WINDOW, sinks=sinks, lost_from=slack)
+        ring = {}  # written first: what of all tokens up to the end of the chunk is still there
+        for position in range(stop):
+            ring[position if position < sinks else sinks + (position - sinks) % slots] = position
+        for row, query in zip(pairs.tolist(), range(start, stop), strict=True):
+            for key, pair in zip(keys, row, strict=True):
+                seen = key <= query and (query - key < WINDOW or key < sinks)
+                gone = slack is not None and key not in ring.values()
+                if not seen:
+                    assert pair == (LATER if key > query else OLDER)
+                else:
+                    assert pair == (LOST if gone else ITSELF if key >= start else RING), (start, query, key)
+        assert set(range(max(0, start - WINDOW + 1), stop)) <= set(keys), "all that a query may see is drawn"
+
+
+def test_a_chunk_without_tokens_has_no_blocks():
+    with pytest.raises(ValueError, match="at least one token"):
+        chunk_pairs(4, 4, WINDOW)
