@@ -49,7 +49,8 @@ def _rows(figure: go.Figure, trace: Any) -> Iterator[dict[str, str]]:
         up += " "
     xs, ys = (list(values) if values is not None else [] for values in (trace.x, trace.y))
     if getattr(trace, "z", None) is not None:
-        for row, y in zip(trace.z, ys or range(len(trace.z)), strict=False):
+        words = trace.customdata if trace.customdata is not None else trace.z  # where a colour is a kind, its name
+        for row, y in zip(words, ys or range(len(words)), strict=False):
             for x, z in zip(xs or range(len(row)), row, strict=False):
                 yield {"series": trace.name or "", across: _said(x), up: _said(y), "value": _said(z)}
         return

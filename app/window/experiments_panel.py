@@ -9,10 +9,11 @@ from app.session.desk import Desk
 from app.session.progress import trace_of, writing
 from app.session.rereading import refusal
 from app.shared.frame import part
+from app.window.chunks_panel import chunks
 from app.window.four_ways_panel import four_ways
 from app.window.imposed_panel import impose_a_window
 from app.window.layers_panel import by_layer
-from app.window.memory_panel import chunks, padding, three_allocations
+from app.window.memory_panel import padding, three_allocations
 
 WAYS, IMPOSE, CHUNKS, MEMORY, LAYERS, BATCH = (
     "Four ways to read",

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from app import compute
+from app.shared.figure_table import rows_of
+from app.window.chunk_figure import NAMES, chunk_figure
+from app.window.chunks_panel import widest_ring
 from app.window.experiments import beside_others, imposed_on, in_chunks, in_four_ways, untrained
 from app.window.four_ways_figure import keys_figure, loss_figure
 from app.window.imposed_figure import PLACE_WORDS, places_figure, rise_figure
 from app.window.layers_figure import layers_figure
-from app.window.memory_panel import widest_ring
+from mistral_core.analysis.chunked import LOST, RING, chunk_pairs
 from mistral_core.analysis.imposed_window import FIRST, PLACES
 from mistral_core.analysis.progress import silent
 from mistral_core.analysis.published_windows import PUBLISHED, reach_by_layer
@@ -108,3 +111,15 @@ def test_a_text_without_its_model_is_refused_with_a_reason():
     from app.session.rereading import refusal
 
     assert "is not here" in refusal(make_trace(), "nothing can be read again with it")
+
+
+def test_the_blocks_of_a_chunk_are_drawn_and_tabled_by_name(trace):
+    keys, pairs = chunk_pairs(20, 28, 16, lost_from=0)
+    figure = chunk_figure(keys, pairs.tolist(), 20, trace.token_labels, 16, "dark")
+    (cells,) = (one for one in figure.data if one.type == "heatmap")
+    assert np.array(cells.z).shape == (8, len(keys)) and cells.customdata[0][keys.index(11)] == NAMES[LOST]
+    assert cells.customdata[7][keys.index(19)] == NAMES[RING]
+    assert [line.x0 for line in figure.layout.shapes] == [keys.index(4) - 0.5, keys.index(20) - 0.5]
+    rows = rows_of(figure)
+    assert len(rows) == 8 * len(keys) and {row["value"] for row in rows} == set(NAMES)
+    assert figure.layout.meta["provenance"] == "theory"
