@@ -85,7 +85,7 @@ def _blocks(trace: Trace, run: str, size: int, window: int, slack: int) -> None:
 
     count = math.ceil(len(trace) / size)
     left, right = st.columns([3, 1], vertical_alignment="bottom")
-    chosen = min(2, count)
+    chosen = min(3, count)
     if count > 1:
         chosen = int(left.slider("chunk", 1, count, chosen, key=state.window_field(run, f"which of {size}")))
     first = right.toggle("written first", key=state.window_field(run, "written first"))

@@ -26,7 +26,7 @@ WHOLE = """() => {
 }"""
 """Both pictures have all of their texts."""
 BESIDE = "beside=model%3Dstoryteller~near%253A4"
-COMPARED = ("next_word", "attention", "window", "ring", "reach", "shared_heads")
+COMPARED = ("next_word", "attention", "ring", "reach", "shared_heads", "inside_a_block")
 
 
 def pictures() -> dict[str, str]:
