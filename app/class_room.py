@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import secrets
 import socket
 import subprocess
 import sys
 
 import segno
 
-from app.gate import CODE_VARIABLE, DOOR, LENGTH, LETTERS, new_code
+from app.gate import CODE_VARIABLE, DOOR, LENGTH, LETTERS, PRESENTER_VARIABLE, new_code
 
 
 def own_address() -> str:
@@ -41,9 +42,10 @@ def command(address: str, port: int) -> list[str]:
     ]
 
 
-def announcement(address: str, port: int, code: str) -> str:
-    """What the teacher reads: the address, the code, and a QR code that opens the one with the other."""
+def announcement(address: str, port: int, code: str, word: str) -> str:
+    """What the teacher reads: the address, the code, and the presenter's own address."""
     return (
+        f"\n  The presenter, and nobody else, opens\n  http://localhost:{port}{DOOR}?code={code}&presenter={word}\n"
         f"\n  Open   http://{address}:{port}\n  Code   {code}\n\n  or point a camera at the picture.\n"
         "  Ctrl+C ends the lesson; nothing is kept.\n"
     )
@@ -65,10 +67,13 @@ def main() -> int:
     if len(code) != LENGTH or set(code) - set(LETTERS):
         parser.error(f"the code is {code!r}; it must be {LENGTH} of the letters {LETTERS}")
     address = options.address or own_address()
-    print(announcement(address, options.port, code), flush=True)
+    word = secrets.token_urlsafe(12)
+    print(announcement(address, options.port, code, word), flush=True)
     qr(address, options.port, code).terminal(compact=True)
     try:
-        return subprocess.call(command(address, options.port), env={**os.environ, CODE_VARIABLE: code})
+        return subprocess.call(
+            command(address, options.port), env={**os.environ, CODE_VARIABLE: code, PRESENTER_VARIABLE: word}
+        )
     except KeyboardInterrupt:
         return 0
 

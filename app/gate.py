@@ -29,11 +29,15 @@ CODE_VARIABLE = "EXPLORER_CLASS_CODE"
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 """Of a code: no I and O, which are read as 1 and 0."""
 LENGTH = 6
-COOKIE, DOOR = "explorer_class", "/class"
+PRESENTER_VARIABLE = "EXPLORER_CLASS_PRESENTER"
+"""Of the environment: the word that makes a browser the presenter's; without it there is none."""
+COOKIE, PRESENTER, DOOR = "explorer_class", "explorer_presenter", "/class"
 OPEN = ("/healthz", "/metrics", DOOR)
 """Paths that answer without a cookie; the second one programs of this machine alone."""
 TRIES, TRIES_OF_ALL, WITHIN = 6, 60, 60.0
 """Of one machine, of all together, in so many seconds."""
+LASTS = 12 * 3600
+"""Seconds that a browser keeps its cookies; they are worth nothing after the server was started anew."""
 MOST_BODY = 200
 """Bytes of a form that are read."""
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -76,6 +80,13 @@ class Tries:
         self._all.append((now, machine))
         return 0
 
+    def was_right(self, machine: str) -> None:
+        """The try was the right code, which is no guess: a whole class may come in at once, even from one address."""
+        for index in range(len(self._all) - 1, -1, -1):
+            if self._all[index][1] == machine:
+                del self._all[index]
+                return
+
 
 class Gate:
     """Lets through who has come in, and shows the door to the others.
@@ -89,14 +100,20 @@ class Gate:
         self._code = code or os.environ.get(CODE_VARIABLE)
         self._tries = tries or Tries()
         secret = secrets.token_bytes(32)  # a new one for each start: cookies end with the lesson
-        self._token = hmac.new(secret, (self._code or "").encode(), hashlib.sha256).hexdigest()
+        self._word = os.environ.get(PRESENTER_VARIABLE, "")
+        self._token, self._presenter = (
+            hmac.new(secret, f"{kind} {self._code}".encode(), hashlib.sha256).hexdigest()
+            for kind in ("pupil", "presenter")
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes on what comes from inside."""
         if not self._code or scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        inside = self._inside(scope)
+        inside = self._holds(scope, COOKIE, self._token)
+        scope["class"] = True
+        scope["presenter"] = self._holds(scope, PRESENTER, self._presenter)
         if scope["type"] == "websocket":
             if inside:
                 await self.app(scope, receive, send)
@@ -111,13 +128,13 @@ class Gate:
         else:
             await RedirectResponse(DOOR, status_code=303)(scope, receive, send)
 
-    def _inside(self, scope: Scope) -> bool:
+    def _holds(self, scope: Scope, cookie: str, token: str) -> bool:
         cookies = b"; ".join(value for name, value in scope["headers"] if name == b"cookie").decode("latin-1")
         held = [part.strip().partition("=") for part in cookies.split(";")]
-        return any(name == COOKIE and same(value, self._token) for name, _, value in held)
+        return any(name == cookie and same(value, token) for name, _, value in held)
 
     async def _door(self, request: Request) -> Response:
-        typed = request.query_params.get("code", "")
+        typed, word = request.query_params.get("code", ""), request.query_params.get("presenter", "")
         if request.method == "POST":
             typed = parse_qs((await _body(request)).decode("utf-8", "replace")).get("code", [""])[0]
         if not typed:
@@ -129,8 +146,11 @@ class Gate:
             return answer
         if not same(typed.strip().upper(), self._code or ""):
             return _page("That is not the code of this lesson. Look at the board once more.", typed, 403)
+        self._tries.was_right(request.client.host if request.client is not None else "")
         answer = RedirectResponse("/", status_code=303)
-        answer.set_cookie(COOKIE, self._token, httponly=True, samesite="lax", max_age=12 * 3600)
+        answer.set_cookie(COOKIE, self._token, httponly=True, samesite="lax", max_age=LASTS)
+        if self._word and same(word, self._word):
+            answer.set_cookie(PRESENTER, self._presenter, httponly=True, samesite="lax", max_age=LASTS)
         return answer
 
 

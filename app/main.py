@@ -16,6 +16,7 @@ import streamlit as st  # noqa: E402
 from app import compute, navigation  # noqa: E402
 from app.session import state  # noqa: E402
 from app.shared.ahead import asked_ahead  # noqa: E402
+from app.shared.class_bar import class_bar  # noqa: E402
 from app.shared.visit import visit  # noqa: E402
 from app.theme import page_colours  # noqa: E402
 
@@ -25,7 +26,7 @@ st.logo(str(ROOT / "assets" / "logo.svg"), size="small")
 current = st.navigation(navigation.pages(), position="top")
 larger = (ROOT / "assets" / "larger.html").read_text(encoding="utf-8")
 st.html(
-    larger + asked_ahead(current.url_path or navigation.ENTRIES[0].name) + visit(state.desk()),
+    larger + asked_ahead(current.url_path or navigation.ENTRIES[0].name) + visit(state.desk()) + class_bar(),
     unsafe_allow_javascript=True,
 )
 current.run()

@@ -12,8 +12,12 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
+from app import health, room
 from app.gate import Gate
-from app.health import ROUTES
 from app.origin import SameOrigin
 
-app = st.App(Path(__file__).parent / "main.py", middleware=[Middleware(Gate), Middleware(SameOrigin)], routes=ROUTES)
+app = st.App(
+    Path(__file__).parent / "main.py",
+    middleware=[Middleware(Gate), Middleware(SameOrigin)],
+    routes=health.ROUTES + room.ROUTES,
+)

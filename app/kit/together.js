@@ -20,6 +20,12 @@ export function join(picture) {
   pictures.add(picture);
 }
 
+/** The picture of the page, the first one where two stand beside each other; null = it has none that can be led. */
+export function main() {
+  for (const picture of pictures) if (picture.root.isConnected && picture.run) return picture;
+  return null;
+}
+
 /** @param {Companion} picture */
 export function part(picture) {
   const other = companion(picture);

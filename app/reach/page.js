@@ -14,6 +14,7 @@ import { anchorOf, inReading, movedTo } from "./choice.js";
 import { clamp } from "../kit/format.js";
 import { closest } from "../kit/dom.js";
 import { explainBelow } from "./explain.js";
+import { answered } from "../kit/room.js";
 import { settled } from "../kit/timing.js";
 import { showPopover } from "../kit/popover.js";
 import { spot, unreported } from "../kit/places.js";
@@ -323,6 +324,7 @@ export default class ReachPage extends Surface {
   guessed(position) {
     this.guess = position;
     this.hidden = false;
+    answered("Where is the edge?", `position ${position}`);
     this.draw();
   }
 

@@ -2,6 +2,7 @@
 
 import { el, segmented } from "../kit/dom.js";
 import { clamp, percent, plural, quoted } from "../kit/format.js";
+import { answered } from "../kit/room.js";
 import { term } from "../kit/terms.js";
 import { rem } from "../kit/measure.js";
 import { calm } from "../kit/timing.js";
@@ -57,6 +58,7 @@ export class QuestionCard {
   /** @param {"forgotten" | "counts"} guess */
   answer(guess) {
     Object.assign(this, { guess, stage: "answer", version: 1 });
+    answered("Is it forgotten?", guess === "forgotten" ? "yes, forgotten" : "no, it counts");
     this.player.goTarget();
     this.focus(".start-main");
     this.bringUp();

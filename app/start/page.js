@@ -39,6 +39,15 @@ export default class StartPage extends NextWordPage {
     return new StartGrid(this);
   }
 
+  /** Who is led to the question is asked it. @param {{ t: number, layer: number, head: number }} shared */
+  follow(shared) {
+    super.follow(shared);
+    const { story, card } = this;
+    if (!story || this.t !== story.target || card.stage !== "reading" || card.guess) return;
+    card.ask();
+    this.draw();
+  }
+
   tables() {
     const { grid, ring } = super.tables();
     return { grid: () => this.pathTable() ?? grid(), ring };

@@ -8,11 +8,14 @@ from tests.e2e import browser as harness
 
 pytestmark = pytest.mark.browser
 CODE = "KLMNPQ"
+WORD = "a-long-word"
 
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory):
-    with harness.sound_server(tmp_path_factory.mktemp("class") / "log.txt", EXPLORER_CLASS_CODE=CODE) as running:
+    with harness.sound_server(
+        tmp_path_factory.mktemp("class") / "log.txt", EXPLORER_CLASS_CODE=CODE, EXPLORER_CLASS_PRESENTER=WORD
+    ) as running:
         yield running
 
 
@@ -40,3 +43,83 @@ def test_a_pupil_comes_in_with_the_code_and_not_without(room, chromium):
     other.context.close()
     assert urllib.request.urlopen(room.url + "/healthz", timeout=5).read() == b"ok"
     assert CODE not in room.log
+
+
+def enter(room, chromium, word=""):
+    page = harness.open_page(chromium, width=1024, height=768)
+    page.goto(f"{room.url}/class?code={CODE}" + (f"&presenter={word}" if word else ""))
+    page.wait_for_selector("[data-room] [role='status']")
+    return page
+
+
+def bar(page):
+    return page.locator("[data-room]").last
+
+
+def at(page, selector, step):
+    page.wait_for_selector(f"{selector}[data-ready='1'][data-step='{step}']", timeout=60_000)
+
+
+def test_three_pupils_follow_the_presenter_until_one_lets_go(room, chromium):
+    teacher = enter(room, chromium, WORD)
+    pupils = [enter(room, chromium) for _ in range(3)]
+    bar(teacher).get_by_text("3 pupils here").wait_for()
+    assert not bar(pupils[0]).get_by_role("button", name="lead the class").count()
+    bar(teacher).get_by_role("button", name="lead the class").click()
+    teacher.goto(f"{room.url}/next_word?model=storyteller&text=The+king+had+two+sons&seed=0&n=60&t=30&layer=3")
+    at(teacher, ".page-next-word", 30)
+    bar(teacher).get_by_role("button", name="lead the class").click()
+    for pupil in pupils:
+        at(pupil, ".page-next-word", 30)
+    teacher.locator(".page-next-word").press("ArrowLeft")
+    teacher.locator(".page-next-word").press("ArrowUp")
+    for pupil in pupils:
+        pupil.wait_for_selector(".page-next-word[data-step='29'][data-layer='3']")
+    alone = pupils[2]
+    bar(alone).get_by_role("button", name="let go").click()
+    bar(alone).get_by_text("You look around on your own.").wait_for()
+    teacher.get_by_role("link", name="Ring", exact=True).click()
+    for pupil in pupils[:2]:
+        at(pupil, ".page-ring", 29)
+    assert alone.locator(".page-next-word").get_attribute("data-step") == "29"
+    bar(alone).get_by_role("button", name="follow the class").click()
+    at(alone, ".page-ring", 29)
+    for page in (teacher, *pupils):
+        assert not page.watch.problems(), page.watch.problems()
+        page.context.close()
+
+
+def test_a_pupils_text_is_offered_and_shown_to_all(room, chromium):
+    teacher, pupil, other = enter(room, chromium, WORD), enter(room, chromium), enter(room, chromium)
+    bar(pupil).get_by_role("button", name="let go").click()
+    pupil.goto(f"{room.url}/next_word?model=storyteller&text=A+fox+came+by&seed=3&n=40&t=20&layer=2")
+    at(pupil, ".page-next-word", 20)
+    bar(pupil).get_by_role("button", name="offer my text").click()
+    bar(teacher).get_by_role("button", name="lead the class").click()
+    bar(teacher).get_by_role("button", name="A fox came by").click()
+    at(teacher, ".page-next-word", 20)
+    at(other, ".page-next-word", 20)
+    run = pupil.locator(".page-next-word").get_attribute("data-run")
+    assert other.locator(".page-next-word").get_attribute("data-run") == run
+    bar(teacher).get_by_role("button", name="clear").click()
+    for page in (teacher, pupil, other):
+        assert not page.watch.problems(), page.watch.problems()
+        page.context.close()
+
+
+def test_answers_are_counted_live_before_anybody_is_told(room, chromium):
+    teacher = enter(room, chromium, WORD)
+    pupils = [enter(room, chromium) for _ in range(3)]
+    for pupil, given in zip(
+        pupils, ("Yes, it is forgotten", "Yes, it is forgotten", "No, it still counts"), strict=True
+    ):
+        pupil.wait_for_selector("[data-ready='1'][data-stage='ask']", timeout=60_000)
+        pupil.get_by_role("button", name=given).click()
+    counts = bar(teacher).locator("[data-answer]")
+    teacher.wait_for_function("() => document.querySelectorAll('[data-answer]').length === 2")
+    assert sorted(counts.evaluate_all("all => all.map((one) => one.dataset.count)")) == ["1", "2"]
+    assert bar(teacher).locator("figcaption").inner_text() == "Is it forgotten?: 3 answers"
+    assert not bar(pupils[0]).locator("[data-answer]").count()
+    for page in (teacher, *pupils):
+        assert not page.watch.problems(), page.watch.problems()
+        page.context.close()

@@ -104,6 +104,15 @@ def test_few_tries_a_minute_of_one_machine_and_of_all():
     assert door.try_("AAAAAA", client="10.0.2.1")[0] == 429
 
 
+def test_a_whole_class_may_come_in_at_once_from_one_address():
+    door = Door(tries=Tries(lambda: 0.0))
+    for _ in range(TRIES - 1):
+        assert door.try_("AAAAAA")[0] == 403
+    for _ in range(2 * TRIES_OF_ALL):
+        assert door.try_(CODE)[0] == 303
+    assert door.try_("AAAAAA")[0] == 403 and door.try_("AAAAAA")[0] == 429, "and gives nobody another guess"
+
+
 def test_codes_are_drawn_from_letters_that_nobody_mistakes():
     drawn = {new_code() for _ in range(200)}
     assert len(drawn) == 200 and all(len(code) == 6 and not set(code) - set(LETTERS) for code in drawn)
@@ -116,12 +125,16 @@ def test_a_class_is_started_on_the_network_under_its_own_address(monkeypatch, ca
     monkeypatch.setattr(
         class_room.subprocess,
         "call",
-        lambda command, env: started.update(command=command, code=env["EXPLORER_CLASS_CODE"]) or 0,
+        lambda command, env: (
+            started.update(command=command, code=env["EXPLORER_CLASS_CODE"], word=env["EXPLORER_CLASS_PRESENTER"]) or 0
+        ),
     )
     monkeypatch.setattr("sys.argv", ["class_room", "--port", "8600", "--code", "abcdef"])
     assert class_room.main() == 0 and started["code"] == "ABCDEF"
     said, command = capfd.readouterr().out, " ".join(started["command"])
     assert "http://192.0.2.77:8600" in said and "ABCDEF" in said and "█" in said
+    assert f"code=ABCDEF&presenter={started['word']}" in said and len(started["word"]) > 12
+    assert started["word"] not in command
     assert "--server.address 0.0.0.0" in command and "--server.allowedHosts 192.0.2.77" in command
     assert "--browser.serverAddress 192.0.2.77" in command and "ABCDEF" not in command, "others see what is started"
     monkeypatch.setattr("sys.argv", ["class_room", "--code", "OOOOOO"])
