@@ -24,6 +24,7 @@ from mistral_core.checkpoint.tokenizers import load_tokenizer
 from mistral_core.config import MistralConfig
 from mistral_core.experiments.weights_here import WeightsHere
 from mistral_core.memory import free_bytes, gibibytes
+from mistral_core.serving.remote.start import VARIABLE, connected
 from mistral_core.tokenizer import Tokenizer
 from mistral_core.trace.trace import Trace
 
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 RECORDING = ROOT / "assets" / "traces" / "start.safetensors"
 EXAMPLE = ROOT / "assets" / "traces" / "example.json"
 WARM_UP_VARIABLE = "MISTRAL_EXPLORER_WARM_UP"
-RAY_VARIABLE = "MISTRAL_EXPLORER_RAY"
-"""Of the environment: the address of a Ray cluster whose replicas write the texts (`make serve-ray`)."""
 
 
 def load(name: str, report: Report = silent) -> LoadedModel:
@@ -71,9 +70,7 @@ def engine() -> WritingEngine:
     Raises:
         ValueError: Ray is asked for and not installed, or does not answer.
     """
-    if address := os.environ.get(RAY_VARIABLE):
-        from mistral_core.serving.remote.start import connected
-
+    if address := os.environ.get(VARIABLE):
         return connected(address, load)
     from mistral_core.serving.engine import Engine
 

@@ -222,8 +222,10 @@ class RemoteEngine(WritingEngine):
 
     def step_said(self, name: str) -> str:
         """How tokens of a model's texts are read where they are written; "" = it is in no memory yet."""
+        with self._state:
+            there = {job.at for job in self._jobs if job.model_name == name}
         try:
-            return self._transport.said("", name)
+            return self._transport.said(max(there, default=""), name)
         except (GoneError, SilentError):
             return ""
 

@@ -85,7 +85,8 @@ def wanted_replicas(context: Any) -> tuple[float, dict[str, Any]]:
 class Writer:
     """A replica: one engine in a process of its own. Every method is short, and none waits for a token."""
 
-    def __init__(self) -> None:
+    def __init__(self, scale: Scale) -> None:
+        self._scale = scale
         engine = Engine(lambda name, report: load_named(name, report, trained=engine.model))
         self._replica = Replica(engine, serve.get_replica_context().replica_id.unique_id)
 
@@ -100,6 +101,10 @@ class Writer:
 
     async def said(self, name: str) -> str:
         return self._replica.said(name)
+
+    async def scale(self) -> Scale:
+        """With what it was started."""
+        return self._scale
 
     async def about(self) -> dict[str, Any]:
         """For tests and measurements: which process this is, and what it holds."""
@@ -128,7 +133,6 @@ def start(scale: Scale, *, cpus: int | None = None) -> str:
         namespace=NAMESPACE,
         log_to_driver=False,
         configure_logging=False,
-        _node_ip_address="127.0.0.1",
     )
     deploy(scale)
     address: str = context.address_info["gcs_address"]
@@ -159,7 +163,26 @@ def deploy(scale: Scale) -> None:
         graceful_shutdown_timeout_s=2.0,
     )
     serve.start(http_options={"location": "NoServer"})
-    serve.run(deployment.bind(), name=APPLICATION, route_prefix=None)
+    serve.run(deployment.bind(scale), name=APPLICATION, route_prefix=None)
+
+
+def roll() -> None:
+    """Replaces the replicas by new ones, one after the other, with the numbers that they have.
+
+    Raises:
+        ValueError: there are none.
+    """
+    try:
+        scale = serve.get_deployment_handle(DEPLOYMENT, app_name=APPLICATION).options(method_name="scale").remote()
+        deploy(scale.result(timeout_s=PATIENCE))
+    except (RayError, RayServeException, TimeoutError) as error:
+        raise ValueError(f"no replicas answer in this cluster ({error}); start some with `make serve-ray`") from error
+
+
+def stop(alone: bool) -> None:
+    """Ends the replicas; with `alone` the cluster too."""
+    serve.shutdown() if alone else serve.delete(APPLICATION)
+    ray.shutdown()
 
 
 def join(address: str) -> None:
@@ -171,13 +194,7 @@ def join(address: str) -> None:
     if ray.is_initialized():
         return
     try:
-        ray.init(
-            address=address,
-            namespace=NAMESPACE,
-            log_to_driver=False,
-            configure_logging=False,
-            _node_ip_address="127.0.0.1" if address.startswith("127.") else None,
-        )
+        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, configure_logging=False)
     except (ConnectionError, RayError, RuntimeError) as error:
         raise ValueError(f"no Ray cluster answers at {address} ({error}); start one with `make serve-ray`") from error
 
@@ -201,8 +218,8 @@ class RayTransport:
         there: bool = self._call("command", spelled("", at), at, key, command)
         return there
 
-    def said(self, session: str, name: str) -> str:
-        sentence: str = self._call("said", spelled(session, ""), name)
+    def said(self, at: str, name: str) -> str:
+        sentence: str = self._call("said", spelled("", at), name)
         return sentence
 
     def everybody(self, method: str, *arguments: Any) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 from mistral_core.serving.engine import Engine
@@ -51,7 +51,7 @@ class Replica:
             return Receipt(at=self.name)
 
     def news(self, asks: Sequence[Ask]) -> Bulletin:
-        """What is new of texts; looking at one renews its lease. One whose end the front has is let go."""
+        """What is new of texts; looking at one renews its lease. One that has ended is let go with that."""
         with self._lock:
             jobs = {ask.key: self._jobs.get(ask.key) for ask in asks}
         told: list[News] = []
@@ -61,7 +61,7 @@ class Replica:
                 if progress.status == "done":  # its last token may have come since the trace was taken
                     progress = self.engine.poll(job)
                 told.append(news_of(ask, progress))
-        self._let_go({ask.key: ask.have for ask in asks})
+        self._let_go({one.key for one in told if one.status in ("done", "failed", "expired")})
         steps = self.engine.figures.steps
         unknown = tuple(key for key, job in jobs.items() if job is None)
         return Bulletin(at=self.name, news=tuple(told), unknown=unknown, step=steps[-1] if steps else 0.0)
@@ -94,12 +94,13 @@ class Replica:
         with self._lock:
             return sum(job.status in ACTIVE for job in self._jobs.values())
 
-    def _let_go(self, have: Mapping[str, int]) -> None:
-        """Drops what has ended and is at the front, and what nobody has asked for during two leases."""
+    def _let_go(self, ended: Collection[str]) -> None:
+        """Drops what the front has heard the end of, and what nobody has asked for during two leases.
+
+        Should that answer be lost, the front asks for a text that is unknown here, and orders it again.
+        """
         lost = self._clock() - 2 * self.engine.limits.lease_seconds
         with self._lock:
             for key, job in list(self._jobs.items()):
-                length = job.run.n_read if job.run is not None else 0
-                ended = job.status in ("done", "failed", "expired") and have.get(key, -1) >= length
-                if ended or job.polled < lost:
+                if key in ended or job.polled < lost:
                     del self._jobs[key]

@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from mistral_core.serving.loading import Load
-
 if TYPE_CHECKING:
     from mistral_core.serving.interface import WritingEngine
+    from mistral_core.serving.loading import Load
 
+VARIABLE = "MISTRAL_EXPLORER_RAY"
+"""Of the environment: the address of a Ray cluster whose replicas write the texts (`make serve-ray` sets it)."""
 MISSING = "Ray is not installed; `make serve-ray` installs it, or: pip install -r requirements-ray.txt"
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_SERVE_ENABLE_TASK_EVENTS": "0"}
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 """Of the environment: nothing is reported to anybody, and no warning about accelerators that are not asked for."""
+ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""For one machine: whatever its name says, Ray then takes the address of the loopback, and answers there alone."""
 
 
-def quieten() -> None:
-    """Before Ray is imported: it reads these then."""
-    for name, value in QUIET.items():
+def quieten(alone: bool = True) -> None:
+    """Before Ray is imported: it reads these then. `alone`: the replicas are on this machine."""
+    for name, value in (QUIET | (ALONE if alone else {})).items():
         os.environ.setdefault(name, value)
 
 
@@ -30,7 +33,7 @@ def connected(address: str, load: Load) -> WritingEngine:
     Raises:
         ValueError: Ray is not installed, or nothing answers at this address.
     """
-    quieten()
+    quieten(alone=address.startswith("127."))
     from mistral_core.serving.remote.front import RemoteEngine
 
     try:

@@ -30,5 +30,5 @@ class Transport(Protocol):
     def command(self, at: str, key: str, command: Command) -> bool:
         """To the replica called `at`."""
 
-    def said(self, session: str, name: str) -> str:
-        """To any replica."""
+    def said(self, at: str, name: str) -> str:
+        """To the replica called `at`, or any one."""
