@@ -2,7 +2,7 @@
 
     python -m mistral_core.serving.remote [--least 1] [--most 2] [--texts 16] [--cpus 1]
     python -m mistral_core.serving.remote --roll ADDRESS    # replaces the replicas of a cluster, one after the other
-    python -m mistral_core.serving.remote -- COMMAND ...    # runs a command beside them, with the address in its environment
+    python -m mistral_core.serving.remote -- COMMAND ...    # runs a command beside them, and tells it the address
 
 A cluster of several machines is started by Ray's own `ray start`; `--join ADDRESS` then puts the replicas there.
 """

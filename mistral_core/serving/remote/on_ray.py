@@ -108,7 +108,8 @@ class Writer:
 
     async def about(self) -> dict[str, Any]:
         """For tests and measurements: which process this is, and what it holds."""
-        return {"at": self._replica.name, "pid": os.getpid(), "texts": self._replica.texts()}
+        counts = {"texts": self._replica.texts(), "read": self._replica.read()}
+        return {"at": self._replica.name, "pid": os.getpid(), **counts}
 
     async def warm(self, name: str) -> str:
         """Loads a model."""
@@ -221,6 +222,11 @@ class RayTransport:
     def said(self, at: str, name: str) -> str:
         sentence: str = self._call("said", spelled("", at), name)
         return sentence
+
+    def close(self) -> None:
+        """Leaves the cluster."""
+        self._handle.shutdown()
+        ray.shutdown()
 
     def everybody(self, method: str, *arguments: Any) -> list[Any]:
         """What all replicas answer; for tests and measurements."""

@@ -94,6 +94,11 @@ class Replica:
         with self._lock:
             return sum(job.status in ACTIVE for job in self._jobs.values())
 
+    def read(self) -> dict[str, int]:
+        """Tokens that have been read of each text, by its key."""
+        with self._lock:
+            return {key: job.run.n_read for key, job in self._jobs.items() if job.run is not None}
+
     def _let_go(self, ended: Collection[str]) -> None:
         """Drops what the front has heard the end of, and what nobody has asked for during two leases.
 

@@ -61,9 +61,7 @@ def engine(cluster, here):
     made._transport.everybody("warm", "storyteller")
     yield made
     made.close()
-    import ray
-
-    ray.shutdown()
+    made._transport.close()
 
 
 @pytest.fixture(scope="module")
