@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,9 @@ from mistral_core.serving.remote.transport import GoneError, SilentError
 from mistral_core.serving.remote.wire import Ask, Bulletin, Order, Receipt
 
 APPLICATION, DEPLOYMENT, NAMESPACE = "explorer", "Writer", "explorer"
+SWITCH = 0.0005
+"""Seconds after which Python changes threads in a replica: a call goes through several, and each would wait 5 ms for
+the one that writes."""
 PATIENCE = 3.0
 """Seconds that a call may take: a look takes milliseconds."""
 
@@ -87,6 +91,7 @@ class Writer:
 
     def __init__(self, scale: Scale) -> None:
         self._scale = scale
+        sys.setswitchinterval(SWITCH)
         engine = Engine(lambda name, report: load_named(name, report, trained=engine.model))
         self._replica = Replica(engine, serve.get_replica_context().replica_id.unique_id)
 

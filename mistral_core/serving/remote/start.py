@@ -12,11 +12,14 @@ if TYPE_CHECKING:
 VARIABLE = "MISTRAL_EXPLORER_RAY"
 """Of the environment: the address of a Ray cluster whose replicas write the texts (`make serve-ray` sets it)."""
 MISSING = "Ray is not installed; `make serve-ray` installs it, or: pip install -r requirements-ray.txt"
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_AUTH_MODE": "token"} | {
-    "RAY_ENABLE_AUTO_CONNECT": "0"  # else a thread that is left over starts another cluster
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to anybody
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # no warning about accelerators that are not asked for
+    "RAY_AUTH_MODE": "token",  # nobody joins without the token that Ray makes for this user
+    "RAY_ENABLE_AUTO_CONNECT": "0",  # else a thread that is left over starts another cluster
+    "RAY_worker_niceness": "0",  # else a replica yields to whatever else runs on its machine
 }
-"""Of the environment: nothing is reported to anybody, no warning about accelerators that are not asked for, and nobody
-joins without the token that Ray makes for this user: who may call a replica may run anything there."""
+"""Of the environment, read by Ray when it is imported."""
 ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """For one machine: whatever its name says, Ray then takes the address of the loopback, and answers there alone."""
 

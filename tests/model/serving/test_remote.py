@@ -1,8 +1,11 @@
 """An engine of many processes without the processes: what goes over the wire, and what a death costs."""
 
 import math
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,13 +14,15 @@ from mistral_core.generation import Run
 from mistral_core.serving.engine import Engine
 from mistral_core.serving.interface import WritingEngine
 from mistral_core.serving.job import Limits, RefusalError
-from mistral_core.serving.remote import front
+from mistral_core.serving.remote import front, start
 from mistral_core.serving.remote.front import RemoteEngine
 from mistral_core.serving.remote.growing import Growing
 from mistral_core.serving.remote.sticky import address, chosen, ranking
 from mistral_core.serving.remote.wire import Ask, News, news_of
 from tests.model.serving.fake_replicas import Fakes, tokens_of
 from tests.model.serving.test_engine import CONFIG, finish, loaded, request, until
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def make():
@@ -344,3 +349,17 @@ def test_sessions_stay_when_replicas_come_and_go():
     assert all(fewer[one] == first[one] for one in sessions if first[one] != names[0])
     assert chosen(address("s1", "r3"), names) == "r3", "a text stays where it is"
     assert chosen(address("s1", "dead"), names) == first["s1"]
+
+
+def test_ray_is_asked_for_by_the_environment_alone_and_missed_in_a_sentence(monkeypatch):
+    for name in (*start.QUIET, *start.ALONE):
+        monkeypatch.setenv(name, "0")  # put back afterwards, whatever is set meanwhile
+    monkeypatch.setitem(sys.modules, "mistral_core.serving.remote.on_ray", None)
+    with pytest.raises(ValueError, match="Ray is not installed; `make serve-ray` installs it"):
+        start.connected("127.0.0.1:1", lambda name, report: loaded())
+
+
+def test_nothing_imports_ray_unless_it_is_asked_for():
+    code = "import sys, app.compute, mistral_core.serving.remote.front; assert 'ray' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
