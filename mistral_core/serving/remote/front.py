@@ -295,9 +295,9 @@ class RemoteEngine(WritingEngine):
         with self._state:
             line = self._lines.get(job.at)
         if line is not None:
-            self._refresh(line)
+            self._refresh(line, job)
 
-    def _refresh(self, line: _Line) -> None:
+    def _refresh(self, line: _Line, asking: RemoteJob) -> None:
         """The news of all texts of a replica that are looked at; what it lost is without a replica afterwards."""
         with line.lock:
             now = self._clock()
@@ -307,7 +307,9 @@ class RemoteEngine(WritingEngine):
                 jobs = {
                     job.key: job
                     for job in list(line.jobs)
-                    if job.at == line.at and not self._settled(job) and now - job.polled < LOOKED_AT
+                    if job.at == line.at
+                    and not self._settled(job)
+                    and (job is asking or now - job.polled < LOOKED_AT)  # it may have waited for the lock
                 }
                 asks = [
                     Ask(key=key, have=job.growing.n, named=job.growing.head is not None) for key, job in jobs.items()
