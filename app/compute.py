@@ -6,11 +6,10 @@ first page has been drawn, so that the first text does not wait for it.
 
 from __future__ import annotations
 
-import gc
 import os
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -25,6 +24,7 @@ from mistral_core.checkpoint.tokenizers import load_tokenizer
 from mistral_core.config import MistralConfig
 from mistral_core.experiments.weights_here import WeightsHere
 from mistral_core.memory import free_bytes, gibibytes
+from mistral_core.serving.remote.start import VARIABLE, connected
 from mistral_core.tokenizer import Tokenizer
 from mistral_core.trace.trace import Trace
 
@@ -37,58 +37,41 @@ if TYPE_CHECKING:
     from mistral_core.checkpoint.narrow import Weights
     from mistral_core.model import Transformer
     from mistral_core.museum.caught import Caught
-    from mistral_core.serving.engine import Engine
+    from mistral_core.serving.interface import WritingEngine
     from mistral_core.verification.verify import CheckResult
 
 RECORDING = ROOT / "assets" / "traces" / "start.safetensors"
 EXAMPLE = ROOT / "assets" / "traces" / "example.json"
 WARM_UP_VARIABLE = "MISTRAL_EXPLORER_WARM_UP"
-_frozen = threading.Event()
 
 
 def load(name: str, report: Report = silent) -> LoadedModel:
-    """A model that a browser may name, on one thread: two would wait for each other on a busy machine.
-
-    After the first load everything alive is frozen out of garbage collection: with torch imported
-    a full collection stops all threads for 160 ms.
+    """A model that a browser may name, on one thread.
 
     Raises:
         ValueError: no such model, or its files are damaged.
     """
-    import torch
+    from mistral_core.serving.named import load_named
 
-    from mistral_core.checkpoint.load import load_model
-    from mistral_core.checkpoint.variants import as_named
-
-    torch.set_num_threads(1)
-    named = registry.parts_of(name)
-    if named.model != name:  # the same weights in memory, with another window, or something broken
-        trained = engine().model(named.model)
-        model = as_named(trained.model, named)
-        return replace(trained, model=model, config=model.config, name=name)
-    loaded = load_model(registry.resolve_browser(name), weights=weights_that_fit(config(name)), report=report)
-    if not _frozen.is_set():
-        _frozen.set()
-        gc.collect()
-        gc.freeze()
-    return loaded
+    return load_named(name, report, trained=lambda own: engine().model(own), weights=weights_that_fit)
 
 
 def weights_that_fit(shape: MistralConfig) -> Weights:
-    """How the weights of a network can be kept here: in float32, or in fewer bytes where memory is short.
+    """How the weights of a network can be kept here."""
+    from mistral_core.serving.named import weights_for
 
-    int8 where nothing else fits: loading says then, if even that does not.
-    """
-    from mistral_core.analysis.accounting import loading_bytes
-
-    free = free_bytes()
-    fits = [kind for kind, size in loading_bytes(shape).items() if free is None or size <= free]
-    return cast("Weights", fits[0] if fits else "int8")
+    return weights_for(shape, free_bytes())
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
-def engine() -> Engine:
-    """The engine of this process."""
+def engine() -> WritingEngine:
+    """Who writes the texts: the engine of this process, or processes of Ray where the environment says so.
+
+    Raises:
+        ValueError: Ray is asked for and not installed, or does not answer.
+    """
+    if address := os.environ.get(VARIABLE):
+        return connected(address, load)
     from mistral_core.serving.engine import Engine
 
     return Engine(load)

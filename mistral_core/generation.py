@@ -245,8 +245,9 @@ class Run:
         """The run so far. Shares the memory of the recorded rows, which no longer change; one that grew no more is
         given out again.
         """
+        ended = self.finish_reason  # first: once it is said, nothing changes any more
         n = self.n_read
-        if self._given is not None and (len(self._given), self._given.finish_reason) == (n, self.finish_reason):
+        if self._given is not None and (len(self._given), self._given.finish_reason) == (n, ended):
             return self._given
         texts = tuple(self.texts[:n])
         self._given = Trace(
@@ -262,7 +263,7 @@ class Run:
             probability=self.probability[:n],
             rank=self.rank[:n],
             settings=self.request.settings(),
-            finish_reason=self.finish_reason,
+            finish_reason=ended,
             omitted=self.recorder.omitted,
             arrays={name: array[:n] for name, array in self.recorder.arrays.items()},
         )

@@ -27,14 +27,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mistral_core.analysis.accounting import kv_cache_bytes, parameter_count
+from mistral_core.analysis.accounting import parameter_count
 from mistral_core.config import MistralConfig
 from mistral_core.generation import Choice, ModelCard, Run, shared_length
 from mistral_core.request import GenerationRequest
 from mistral_core.serving.figures import Figures, Holding
-from mistral_core.serving.job import ACTIVE, Job, Limits, Progress, RefusalError, Status, next_tick, sentence
+from mistral_core.serving.job import ACTIVE, Job, Limits, Progress, RefusalError, Status, sentence
 from mistral_core.serving.loading import Load, Models
-from mistral_core.serving.places import Places
+from mistral_core.serving.places import Places, price_of
 from mistral_core.trace.trace import RecordingPlan, Trace
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ class Engine:
         parent: Trace | None = None,
         pace: float | int = math.inf,
         paused: bool = False,
+        hurry: int = 0,
     ) -> Job:
         """Takes a request.
 
@@ -99,6 +100,7 @@ class Engine:
             parent: the Trace of a run whose beginning the request shares.
             pace: tokens per second at most.
             paused: read the prompt, then wait for `step` or `resume`.
+            hurry: tokens before which no pace counts: the text was written up to there before, elsewhere.
 
         Raises:
             RefusalError: over a limit of this session, or the engine was closed.
@@ -107,7 +109,7 @@ class Engine:
         shared = shared_length(parent, request) if parent is not None else 0
         parent = parent.truncated(shared) if parent is not None and shared else None
         with self._wake:
-            job = Job(next(self._numbers), session, model_name, request, parent, pace)
+            job = Job(next(self._numbers), session, model_name, request, parent, pace, hurry)
             job.allowance = 0 if paused else math.inf
             self._admit(job)
         return job
@@ -131,13 +133,8 @@ class Engine:
         )
 
     def price(self, config: MistralConfig, total: int) -> int:
-        """Bytes that a run of so many tokens will hold: what is recorded of it, and its keys and values.
-
-        Source: `RecordingPlan.cost`; keys and values as in `mistral_core.analysis.accounting.kv_cache_bytes`.
-        """
-        kept, _ = self._plan.fit(config, total, total)
-        cost = self._plan.cost(config, total, total)
-        return sum(cost[name] for name in kept) + kv_cache_bytes(config, total, 4)
+        """Bytes that a run of so many tokens will hold, as of `price_of`."""
+        return price_of(self._plan, config, total)
 
     def held(self, job: Job) -> int:
         """Bytes that a job holds now; does not renew its lease."""
@@ -334,7 +331,7 @@ class Engine:
         self.figures.tokens += 1
         job.allowance -= 1
         job.written_at.append(self._clock())
-        job.due = next_tick(self._clock(), job.pace)
+        job.due = job.next_due(self._clock())
 
     def _settle_after(self, job: Job, run: Run) -> None:
         if run.finish_reason:

@@ -96,10 +96,12 @@ class Job:
         model_name: str,
         request: GenerationRequest,
         beginning: Trace | None,
-        pace: float,
+        pace: float | int,
+        hurry: int = 0,
     ) -> None:
         self.number, self.session, self.model_name, self.request = number, session, model_name, request
         self.beginning, self.pace = beginning, pace  # beginning: shared with a parent, or of a run that failed
+        self.hurry = hurry  # tokens that were written before, elsewhere: their pace is over
         self.run: Run | None = None
         self.status: Status = "queued"
         self.message, self.heavy = "", False  # heavy: of a model that is known to be slow
@@ -112,6 +114,11 @@ class Job:
     def leave(self) -> None:
         """Nobody will ask for it any more: the engine drops it when it looks next."""
         self.polled = -math.inf
+
+    def next_due(self, now: float) -> float:
+        """When its next token is due, after one was written."""
+        again = self.run is not None and self.run.n_read < self.hurry
+        return now if again else next_tick(now, self.pace)
 
     def speed(self) -> float:
         """Tokens per second over the last two dozen tokens."""
@@ -127,7 +134,7 @@ def sentence(error: Exception) -> str:
     return text.splitlines()[0][:300]
 
 
-def next_tick(now: float, pace: float) -> float:
+def next_tick(now: float, pace: float | int) -> float:
     """When a text of this pace goes on. Texts of one pace go on together, so that they are read at once.
 
     >>> next_tick(10.02, 20.0), next_tick(10.03, 20.0), next_tick(7.0, math.inf)

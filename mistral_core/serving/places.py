@@ -5,9 +5,12 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable
 
+from mistral_core.analysis.accounting import kv_cache_bytes
+from mistral_core.config import MistralConfig
 from mistral_core.generation import Run
 from mistral_core.memory import gibibytes
 from mistral_core.serving.job import Job, Limits, RefusalError
+from mistral_core.trace.trace import RecordingPlan
 
 
 class Places:
@@ -56,3 +59,13 @@ class Places:
                 "until others are closed."
             )
         return ""
+
+
+def price_of(plan: RecordingPlan, config: MistralConfig, total: int) -> int:
+    """Bytes that a run of so many tokens will hold: what is recorded of it, and its keys and values.
+
+    Source: `RecordingPlan.cost`; keys and values as in `mistral_core.analysis.accounting.kv_cache_bytes`.
+    """
+    recorded, _ = plan.fit(config, total, total)
+    cost = plan.cost(config, total, total)
+    return sum(cost[name] for name in recorded) + kv_cache_bytes(config, total, 4)
