@@ -7,6 +7,7 @@ each of the hundred small files of a first visit, and as much for many a message
 Streamlit 1.67; RFC 896 and RFC 1122, 4.2.3.2, meet there).
 """
 
+import sys
 from pathlib import Path
 
 import streamlit as st
@@ -15,5 +16,9 @@ from starlette.middleware import Middleware
 from app.gate import Gate
 from app.health import ROUTES
 from app.origin import SameOrigin
+
+# A thread that computes lets others go on at every numpy call, and gets its turn back after this long where they are
+# busy: at the 5 ms of the interpreter the engine, which makes a thousand such calls a round, stood still in a full room.
+sys.setswitchinterval(0.0005)
 
 app = st.App(Path(__file__).parent / "main.py", middleware=[Middleware(Gate), Middleware(SameOrigin)], routes=ROUTES)

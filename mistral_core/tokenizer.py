@@ -18,6 +18,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 import sentencepiece
@@ -266,6 +267,7 @@ def refuse_surrogates(text: str) -> None:
         ) from error
 
 
+@lru_cache(maxsize=65536)
 def visible(word: str) -> str:
     """The word with a sign for each character that shows nothing, or only together with the one before it."""
     signs, base = [], False

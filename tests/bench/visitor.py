@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,6 +26,8 @@ from tests.ui.session.browser_model import Browser
 
 GROWING = ("next_word", "attention", "ring", "shared_heads", "inside_a_block")
 """Pages whose picture shows a run as it grows, and says what it holds."""
+SPARING = 0.3
+"""Seconds between two answers to a run that is being written, as in `app/kit/playhead.js`."""
 QUIET: Callable[[], bool] = lambda: False  # noqa: E731
 
 
@@ -36,21 +39,26 @@ class Visitor:
 
     Attributes:
         query: the address after the page's name, as the server wrote it last.
-        header: of the payload that came last. ids: token ids of the shown run. problems: exceptions on the page.
-        waits: seconds from each click to the first payload that came after it.
+        header: of the payload that came last. payloads, nbytes: how many came, and how long all of them were.
+        problems: exceptions on the page. said: sentences of it.
     """
 
     def __init__(self, url: str) -> None:
         self.query: dict[str, str] = {}
         self.header: dict[str, Any] = {}
+        self.payloads = self.nbytes = 0
         self.problems: list[str] = []
         self.said: list[str] = []
         self._page, self._hashes, self._timers = "", {}, {}
         self._states: dict[str, dict[str, Any]] = {}
         self._browsers: dict[tuple[str, str], Browser] = {}
-        self._component, self._fragment = "", ""
+        self._component, self._fragment, self._answered, self._due = "", "", 0.0, math.inf
         self._socket: ClientConnection = connect(
-            url.replace("http", "ws", 1) + "/_stcore/stream", subprotocols=["streamlit"], max_size=None
+            url.replace("http", "ws", 1) + "/_stcore/stream",
+            subprotocols=["streamlit"],
+            max_size=None,
+            ping_interval=None,  # a browser does not ask either
+            close_timeout=0.2,  # what is still on its way is not waited for
         )
 
     @property
@@ -77,6 +85,7 @@ class Visitor:
         self._states.clear()
         self._browsers.clear()
         self._timers.clear()
+        self._due = math.inf
         self._ask(history=True)
 
     def write(self, text: str, seed: int, tokens: int) -> None:
@@ -95,7 +104,7 @@ class Visitor:
         """Stays on the page so long, or until something is seen; whether it was."""
         end = time.monotonic() + seconds
         while not (seen := until()) and (now := time.monotonic()) < end:
-            due = min([end, *(at for _, at in self._timers.values())])
+            due = min([end, self._due, *(at for _, at in self._timers.values())])
             with contextlib.suppress(TimeoutError):
                 self._take(ForwardMsg.FromString(self._received(max(0.0, due - now))))
             self._look_again()
@@ -126,6 +135,8 @@ class Visitor:
 
     def _look_again(self) -> None:
         now = time.monotonic()
+        if self._due <= now:
+            self._answer(now)
         for fragment, (every, at) in list(self._timers.items()):
             if at <= now:
                 self._timers[fragment] = every, max(at + every, now)
@@ -157,12 +168,18 @@ class Visitor:
             self.said.append(element.alert.body)
         elif kind == "bidi_component" and element.bidi_component.bytes:
             self._component, self._fragment = element.bidi_component.id, fragment
+            self.payloads, self.nbytes = self.payloads + 1, self.nbytes + len(element.bidi_component.bytes)
             parts = unpack(element.bidi_component.bytes)
             self.header = dict(parts.header)
             if self.header.get("picture") in GROWING and self.header["picture"] == self._page:
                 for event, value in self._browser().take(parts):
                     self._states.setdefault(self._component, {})[event] = value
-                    self._ask(fragment)
+                    self._due = self._answered + SPARING if self.header["status"] == "running" else 0.0
+
+    def _answer(self, now: float) -> None:
+        """Says what the picture holds."""
+        self._answered, self._due = now, math.inf
+        self._ask(self._fragment)
 
     def _browser(self) -> Browser:
         key = self._page, self.run
