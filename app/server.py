@@ -7,18 +7,28 @@ each of the hundred small files of a first visit, and as much for many a message
 Streamlit 1.67; RFC 896 and RFC 1122, 4.2.3.2, meet there).
 """
 
+import functools
 import sys
 from pathlib import Path
 
 import streamlit as st
 from starlette.middleware import Middleware
+from streamlit import config
 
 from app.gate import Gate
 from app.health import ROUTES
 from app.origin import SameOrigin
+from app.parting import Parting
+from app.session.visitors import few_arenas
 
 # A thread that computes lets others go on at every numpy call, and gets its turn back after this long where they are
 # busy: at the 5 ms of the interpreter the engine, which makes a thousand such calls a round, stood still in a full room.
 sys.setswitchinterval(0.0005)
+few_arenas()
 
-app = st.App(Path(__file__).parent / "main.py", middleware=[Middleware(Gate), Middleware(SameOrigin)], routes=ROUTES)
+# Streamlit says all its settings with every run of a script, and looks them up anew for each: a fifth of what a full
+# room cost. They do not change while a server runs.
+vars(config)["get_options_for_section"] = functools.cache(config.get_options_for_section)
+
+MIDDLEWARE = [Middleware(Gate), Middleware(SameOrigin), Middleware(Parting)]
+app = st.App(Path(__file__).parent / "main.py", middleware=MIDDLEWARE, routes=ROUTES)

@@ -18,6 +18,8 @@ from app.session.desk import Desk
 
 GRACE = 150.0
 """Seconds without a connection after which a visitor has left: more than Streamlit waits for him (120)."""
+M_ARENA_MAX = -8
+"""Of glibc's malloc.h."""
 EVERY = 15.0
 """Seconds between two looks."""
 WATCH = "who has left"
@@ -74,6 +76,16 @@ def look(is_here: Callable[[str], bool], last_seen: dict[str, float], now: float
             _desks.pop(session, None)
     if gone:
         give_back()
+
+
+def few_arenas() -> None:
+    """Memory lies in two places, not in sixteen.
+
+    Every run of a script is a thread of its own, and glibc lays what threads take into eight arenas for each
+    processor; what is free in one is of no use to the next, and is rarely given back.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 def give_back() -> None:

@@ -23,7 +23,7 @@ from tests.e2e.browser import Server, server
 
 PACE = 60.0
 """Tokens a second of a text at most, as the application writes unless another pace is chosen."""
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds after which a text is given up."""
 CLICK_AT = 30
 """The position at which another word is clicked."""
