@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from functools import lru_cache
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import sentencepiece

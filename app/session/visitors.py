@@ -14,6 +14,7 @@ import time
 import weakref
 from collections.abc import Callable
 
+from app import log
 from app.session.desk import Desk
 
 GRACE = 150.0
@@ -40,6 +41,7 @@ def enter(desk: Desk) -> None:
         if runtime.exists() and not any(thread.name == WATCH for thread in threading.enumerate()):
             watch = (runtime.get_instance().is_active_session,)
             threading.Thread(target=_watch, args=watch, name=WATCH, daemon=True).start()
+        log.event("visitor_came", visitors=len(_desks))
 
 
 def desks() -> list[Desk]:
@@ -74,6 +76,7 @@ def look(is_here: Callable[[str], bool], last_seen: dict[str, float], now: float
         del last_seen[session]
         with _lock:
             _desks.pop(session, None)
+        log.event("visitor_left", visitors=len(_desks))
     if gone:
         give_back()
 

@@ -114,4 +114,3 @@ def measure(quick: bool = False) -> dict[str, Any]:
             first.look(PATIENCE, lambda: first.written)
         found = {str(count): room(running, count, tokens) for count in counts}
     return {"visitors": found, "tokens_of_each": tokens, "seconds_at_the_pace": tokens / PACE}
-

@@ -133,7 +133,9 @@ class Class:
         page.goto(self.url + "/next_word")
         page.wait_for_selector("[data-ready='1']")
         for _ in range(draw.randint(1, 3)):
-            text = f"A {draw.choice(WHO)} sat by the fire and told the {draw.choice(WHO)} {draw.randrange(10**6)} tales."
+            text = (
+                f"A {draw.choice(WHO)} sat by the fire and told the {draw.choice(WHO)} {draw.randrange(10**6)} tales."
+            )
             page.locator("[class*='st-key-prompt'] textarea").fill(text)
             page.get_by_role("button", name="Write", exact=True).click()
             page.wait_for_function("text => new URLSearchParams(location.search).get('text') === text", arg=text)
@@ -158,7 +160,9 @@ class Class:
 def measured(running: Server, began: float) -> dict[str, Any]:
     """The server as the system and as itself sees it."""
     status = dict(
-        line.split(":", 1) for line in Path(f"/proc/{running.process.pid}/status").read_text().splitlines() if ":" in line
+        line.split(":", 1)
+        for line in Path(f"/proc/{running.process.pid}/status").read_text().splitlines()
+        if ":" in line
     )
     with urllib.request.urlopen(running.url + "/metrics", timeout=30) as answer:
         families = text_string_to_metric_families(answer.read().decode())
@@ -235,7 +239,9 @@ def soak(minutes: float, sessions: int, browsers: int, folder: Path) -> dict[str
             warm = measured(running, began)
         rooms = Class(running.url, stop)
         seats = [threading.Thread(target=rooms.browsing, args=(n,)) for n in range(browsers)]
-        seats += [threading.Thread(target=rooms.until_the_end, args=(rooms.pupil, n)) for n in range(browsers, sessions)]
+        seats += [
+            threading.Thread(target=rooms.until_the_end, args=(rooms.pupil, n)) for n in range(browsers, sessions)
+        ]
         for seat in seats:
             seat.start()
         while time.monotonic() - began < 60 * minutes:

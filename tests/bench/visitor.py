@@ -53,12 +53,15 @@ class Visitor:
         self._states: dict[str, dict[str, Any]] = {}
         self._browsers: dict[tuple[str, str], Browser] = {}
         self._component, self._fragment, self._answered, self._due = "", "", 0.0, math.inf
-        self._socket: ClientConnection = connect(
-            url.replace("http", "ws", 1) + "/_stcore/stream",
-            subprotocols=["streamlit"],
-            max_size=None,
-            ping_interval=None,  # a browser does not ask either
-            close_timeout=0.2,  # what is still on its way is not waited for
+        self._open = contextlib.ExitStack()
+        self._socket: ClientConnection = self._open.enter_context(
+            connect(
+                url.replace("http", "ws", 1) + "/_stcore/stream",
+                subprotocols=["streamlit"],
+                max_size=None,
+                ping_interval=None,  # a browser does not ask either
+                close_timeout=0.2,  # what is still on its way is not waited for
+            )
         )
 
     @property
@@ -112,7 +115,7 @@ class Visitor:
 
     def leave(self) -> None:
         """Closes the tab."""
-        self._socket.close()
+        self._open.close()
 
     def _received(self, timeout: float) -> bytes:
         got = self._socket.recv(timeout=timeout)
