@@ -125,6 +125,19 @@ def entropy_bits(probs: Float[np.ndarray, "*batch vocab_size"]) -> Float[np.ndar
     return np.asarray(0.0 - (probs * np.log2(np.where(probs > 0, probs, 1.0))).sum(-1))
 
 
+def entropy_of(logits: Float[np.ndarray, "*batch vocab_size"]) -> Float[np.ndarray, "*batch"]:
+    """Entropy in bits of the softmax of logits, in one pass: with `s` = logits - max and `Z` = sum(exp s), it is
+    `log2 Z - sum(s exp s) / (Z ln 2)`. Every logit must be finite.
+
+    >>> float(entropy_of(np.zeros(8)))
+    3.0
+    """
+    shifted = logits - logits.max(-1, keepdims=True)
+    weights = np.exp(shifted)
+    total = weights.sum(-1)
+    return np.asarray(np.log2(total) - np.einsum("...v,...v->...", weights, shifted) / (total * math.log(2)))
+
+
 def penalize_repetition(logits: Logits, history: Iterable[int] | np.ndarray, penalty: float) -> Logits:
     """Makes tokens of the history less likely (penalty > 1) by scaling their logits towards or below 0."""
     seen = np.unique(np.fromiter(history, dtype=np.int64))

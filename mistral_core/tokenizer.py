@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -266,6 +267,7 @@ def refuse_surrogates(text: str) -> None:
         ) from error
 
 
+@lru_cache(maxsize=65536)
 def visible(word: str) -> str:
     """The word with a sign for each character that shows nothing, or only together with the one before it."""
     signs, base = [], False

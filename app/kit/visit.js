@@ -89,13 +89,18 @@ export function lost(drawer, session, search) {
 let pending = null;
 /** @type {HTMLElement | null} where the page has room for it */
 let place = null;
+/** Whether the session ended under the open page: said even where nothing is gone, since a text begins once more. */
+let anew = false;
 
 /** Says what is gone, with what can be had again, until it is closed; on each page that is opened meanwhile too.
  * @param {HTMLElement} room @param {string} session  as the server names it */
 export function visited(room, session) {
-  if (!place) listen();
+  const before = place;
+  if (!before) listen();
   place = room;
-  pending = lost(sessionStorage, session, location.search) ?? pending;
+  const gone = lost(sessionStorage, session, location.search);
+  anew ||= Boolean(before && gone);
+  pending = gone ?? pending;
   show();
 }
 
@@ -122,20 +127,23 @@ function show() {
   const { runs, typed, files } = pending ?? { runs: [], typed: "", files: [] };
   if (!place) return;
   place.replaceChildren();
-  if (!runs.length && !typed && !files.length) return;
+  const offers = runs.length || typed || files.length;
+  if (!offers && !anew) return;
+  const gone = offers ? "What was written before is not here." : "The text that the address names is written again.";
   const close = () => {
     pending = null;
+    anew = false;
     show();
   };
   place.append(
     el(
       "details",
       {},
-      el("summary", {}, el("b", {}, "This visit began anew."), " What was written before is not here."),
+      el("summary", {}, el("b", {}, "This visit began anew."), ` ${gone}`),
       el(
         "p",
         {},
-        "The page was loaded again, or the server was started again, and forgot what you had written, measured and " +
+        "The page was loaded again, or the server was started again or was out of reach, and forgot what you had written, measured and " +
           "opened. What the address names is written again; this browser remembers the rest.",
       ),
     ),

@@ -93,10 +93,16 @@ def _stages(desk: Desk, visible: VisibleRun, stop: int) -> StageBlock | None:
     start = page.delivery.held(record.name, part=STAGES, key=key)
     if start >= stop:
         return None
-    wanted = (record.name, key, start, stop)
-    if page.block is None or page.block[0] != wanted:
-        page.block = wanted, _block(desk, trace, key, start, stop)
+    page.block = record.name, _grown(desk, trace, page.block_of(record.name, key), key, start, stop)
     return page.block[1]
+
+
+def _grown(desk: Desk, trace: Trace, known: StageBlock | None, key: str, start: int, stop: int) -> StageBlock:
+    """The alternatives of `[start, stop)`; those that were sent already are not computed again."""
+    if known is None or not known.start <= start < known.stop or known.stop > stop:
+        return _block(desk, trace, key, start, stop)
+    known = known.since(start)
+    return known if known.stop == stop else known.followed_by(_block(desk, trace, key, known.stop, stop))
 
 
 def _block(desk: Desk, trace: Trace, key: str, start: int, stop: int) -> StageBlock:

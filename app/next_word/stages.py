@@ -8,7 +8,7 @@ Source: stages are those of `mistral_core.sampling`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -62,6 +62,29 @@ class StageBlock:
         """One past the last step."""
         return self.start + len(self.ids)
 
+    def since(self, start: int) -> StageBlock:
+        """The same without the steps before `start`."""
+        skip = start - self.start
+        ids = self.ids[skip:]
+        return replace(
+            self,
+            start=start,
+            ids=ids,
+            probs=self.probs[skip:],
+            survivors=self.survivors[skip:],
+            labels={int(i): self.labels[int(i)] for i in np.unique(ids)},
+        )
+
+    def followed_by(self, other: StageBlock) -> StageBlock:
+        """Both as one; the other one begins where this one ends."""
+        return replace(
+            self,
+            ids=np.concatenate((self.ids, other.ids)),
+            probs=np.concatenate((self.probs, other.probs)),
+            survivors=np.concatenate((self.survivors, other.survivors)),
+            labels={**self.labels, **other.labels},
+        )
+
 
 def stage_block(
     run: RunLike, stages_of: StagesOf, *, key: str, start: int, stop: int, label_of: LabelOf, top_k: int = TOP_K
@@ -82,8 +105,9 @@ def stage_block(
     for step, row in enumerate(rows):
         stages = stages_of(row, history[: start + step + 1])
         names = tuple(stage.name for stage in stages)
-        probs.append([stage.probs[ids[step]] for stage in stages])
-        survivors.append([np.count_nonzero(stage.probs) for stage in stages])
+        rows_of = _distinct(stages)
+        probs.append([row[ids[step]] for row in rows_of])
+        survivors.append([np.count_nonzero(row) for row in rows_of])
     return StageBlock(
         key=key,
         start=start,
@@ -113,6 +137,16 @@ def recorded_block(run: RunLike, start: int, stop: int) -> StageBlock:
         survivors=np.asarray(run[TOP_KEPT][start:stop], np.int32),
         labels={int(i): labels[str(i)] for i in np.unique(ids)},
     )
+
+
+def _distinct(stages: Sequence[StageLike]) -> list[np.ndarray]:
+    """The probabilities after each stage; one that changed nothing is not computed again."""
+    found: list[np.ndarray] = []
+    for before, stage in zip((None, *stages), stages, strict=False):
+        left = getattr(stage, "logits", None)
+        same = before is not None and left is not None and left is getattr(before, "logits", None)
+        found.append(found[-1] if same else stage.probs)
+    return found
 
 
 def _likeliest(logits: np.ndarray, k: int) -> np.ndarray:

@@ -21,13 +21,17 @@ class NextWordState(PageState, page="next_word"):
     """What the browser holds of each run and of its alternatives."""
 
     delivery: Delivery = field(default_factory=Delivery)
-    block: tuple[tuple[str, str, int, int], StageBlock] | None = None
-    """The alternatives sent last: run, settings, first step, one past the last, and they themselves."""
+    block: tuple[str, StageBlock] | None = None
+    """The alternatives sent last: of which run, and they themselves."""
 
     cuts: tuple[tuple[str, int], Reencoded | str] | None = None
     """The text encoded anew last: run and length, and what came of it, or why nothing did."""
     losses: Workshop[CutLosses] = field(default_factory=lambda: Workshop(KEPT))
     """Texts read in both cuts, by run and length."""
+
+    def block_of(self, run: str, key: str) -> StageBlock | None:
+        """The alternatives of a run under these settings that were sent last."""
+        return self.block[1] if self.block is not None and (self.block[0], self.block[1].key) == (run, key) else None
 
     def forget(self, run: str) -> None:
         """Another run may come under this name."""

@@ -10,7 +10,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from app import compute
+from app import compute, log
 from app.session import budget
 from app.session.desk import Desk
 from app.session.files import spec_of, spec_of_recording
@@ -91,13 +91,17 @@ def _started(
         request = spec.request(prompt_ids(spec))
         if problem := budget.refusal(desk, spec, len(request.prompt_ids)):
             desk.notice = problem
+            log.refused("bytes of texts")
             return None
         if alone:
             pause_others(desk)
-        return engine.submit(desk.session, spec.model, request, parent=shared, pace=pace or math.inf, paused=paused)
+        job = engine.submit(desk.session, spec.model, request, parent=shared, pace=pace or math.inf, paused=paused)
     except (RefusalError, ValueError) as error:
         desk.notice = sentence(error)
+        log.refused(error.limit if isinstance(error, RefusalError) else type(error).__name__)
         return None
+    log.follow(job)
+    return job
 
 
 def _ended_by(record: Record) -> str:

@@ -13,13 +13,16 @@ is missing (`need`). Payloads and what is said may be lost, come twice, or in an
   certainly is, and whichever arrives can be shown;
 - a payload has `MOST` tokens at most, so that one is soon made, soon there and soon answered, and sending
   it again costs little: a long text comes in several, each after the answer to the one before;
+- where many pages look (`app/session/looks.py`), what was sent is given time to be answered: a look within it, such
+  as the one with the answer itself, carries no tokens, and so asks for no further answer;
 - everything that is said carries the browser's clock, so that what comes late changes nothing.
 """
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from app.shared.messages import Ack, Need
@@ -34,16 +37,25 @@ MOST = 512
 
 @dataclass
 class Transfer:
-    """One run on its way: what was acknowledged, and when, by the browser's clock."""
+    """One run on its way: what was acknowledged, and when, by the browser's clock; when tokens were sent, by ours."""
 
     acknowledged: Mapping[str, Held] = field(default_factory=dict)
     clock: float = float("-inf")
+    sent: float = float("-inf")
 
 
 class Delivery:
-    """What the browser of one picture holds of each run."""
+    """What the browser of one picture holds of each run.
 
-    def __init__(self) -> None:
+    Args:
+        clock: seconds; replaced in tests.
+
+    Attributes:
+        rest: seconds after tokens were sent in which none are.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self.rest = clock, 0.0
         self._runs: defaultdict[str, Transfer] = defaultdict(Transfer)
 
     def held(self, run: str, part: str = TOKENS, key: str = "") -> int:
@@ -53,7 +65,10 @@ class Delivery:
 
     def span(self, run: str, length: int) -> tuple[int, int]:
         """Which tokens of so many go with the next payload: `[start, stop)`."""
-        start = min(self.held(run), length)
+        start, transfer, now = min(self.held(run), length), self._runs[run], self._clock()
+        if start and now - transfer.sent < self.rest:
+            return start, start
+        transfer.sent = now
         return start, min(length, start + MOST)
 
     def behind(self, run: str, length: int) -> bool:
@@ -73,7 +88,7 @@ class Delivery:
         transfer = self._runs[event["run"]]
         if event["n"] > transfer.clock:
             transfer.acknowledged = {**transfer.acknowledged, TOKENS: ("", int(event["from"]))}
-            transfer.clock = event["n"]
+            transfer.clock, transfer.sent = event["n"], float("-inf")
 
     def forget(self, run: str) -> None:
         """Another run may come under this name."""

@@ -131,8 +131,9 @@ class Desk:
 
     def clear(self) -> None:
         """The visitor has left: nothing is held any more, and what is under way ends."""
-        for name in list(self.records):
+        for name, record in list(self.records.items()):
             self.forget(name)
+            record.job = record.trace = None  # Streamlit holds the record still, for the button that saves it
         self.end()
         self.lay_beside(None)
 

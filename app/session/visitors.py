@@ -14,10 +14,13 @@ import time
 import weakref
 from collections.abc import Callable
 
+from app import log
 from app.session.desk import Desk
 
 GRACE = 150.0
 """Seconds without a connection after which a visitor has left: more than Streamlit waits for him (120)."""
+M_ARENA_MAX = -8
+"""Of glibc's malloc.h."""
 EVERY = 15.0
 """Seconds between two looks."""
 WATCH = "who has left"
@@ -38,6 +41,7 @@ def enter(desk: Desk) -> None:
         if runtime.exists() and not any(thread.name == WATCH for thread in threading.enumerate()):
             watch = (runtime.get_instance().is_active_session,)
             threading.Thread(target=_watch, args=watch, name=WATCH, daemon=True).start()
+        log.event("visitor_came", visitors=len(_desks))
 
 
 def desks() -> list[Desk]:
@@ -72,8 +76,19 @@ def look(is_here: Callable[[str], bool], last_seen: dict[str, float], now: float
         del last_seen[session]
         with _lock:
             _desks.pop(session, None)
+        log.event("visitor_left", visitors=len(_desks))
     if gone:
         give_back()
+
+
+def few_arenas() -> None:
+    """Memory lies in two places, not in sixteen.
+
+    Every run of a script is a thread of its own, and glibc lays what threads take into eight arenas for each
+    processor; what is free in one is of no use to the next, and is rarely given back.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 def give_back() -> None:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 
 from app.session import state
 from app.session.address import keep_address
 from app.session.delivery import Delivery
 from app.session.desk import Desk
+from app.session.looks import looks
 from app.session.visible import Payload
 from app.shared.picture import Picture
 from app.wire import pack
 from app.wire_types import problems_of_event
 
+REST = 0.7
+"""Of the time between two looks: what was sent may be answered in it."""
 Act = Callable[[Desk, Any], None]
 """What is done on the desk about something that a picture says."""
 
@@ -37,7 +44,8 @@ def live_picture(
     """Shows the run, looks again while there is something to wait for, and stops looking when that has ended.
 
     Args:
-        payload: what goes to the browser now. key: of the mounted picture. every: seconds between two looks.
+        payload: what goes to the browser now. key: of the mounted picture. every: seconds between two looks, where no
+            more pages look than the machine bears.
         busy: whether there is something to wait for. polling: what it said before the page was drawn, so that
             the rest of the page is drawn anew when that is no longer so.
         acts: by event of the picture, what is done about it.
@@ -53,9 +61,16 @@ def live_picture(
             **acts,
         }
 
-    @st.fragment(run_every=every if polling else None)
+    page = (desk.session, key)
+    used = looks.every(every) if polling else every
+
+    @st.fragment(run_every=used if polling else None)
     def look() -> None:
+        nonlocal used
+        began = time.thread_time()
         unfinished = busy(desk)  # before it is drawn: what ends in between is drawn at the next look
+        if delivery is not None:
+            delivery.rest = REST * used if unfinished and used > every else 0.0
         status = st.empty()
         data = payload(desk)
         if data.waiting:
@@ -64,9 +79,24 @@ def live_picture(
         if more_address is not None:
             keep_address(desk, st.query_params, **more_address(desk))
         if (unfinished or data.unfinished) != polling or desk.notice or desk.current != run:
+            looks.over(page)
             st.rerun()
+        if polling:
+            looks.took(page, time.thread_time() - began)
+            if (now := looks.every(every, used)) != used:
+                used = now
+                _look_every(used)
 
     look()
+
+
+def _look_every(seconds: float) -> None:
+    """From now on the browser asks for this fragment so often. Streamlit says it when a whole page is drawn alone."""
+    context, fragment = get_script_run_ctx(suppress_warning=True), ThreadState.get().fragment_id
+    if context is not None and fragment is not None:
+        message = ForwardMsg()
+        message.auto_rerun.interval, message.auto_rerun.fragment_id = seconds, fragment
+        context.enqueue(message)
 
 
 def callbacks(desk: Desk, name: str, key: str, acts: Mapping[str, Act]) -> dict[str, Callable[[], None]]:

@@ -19,7 +19,7 @@ import numpy as np
 from app.shared.messages import ModelShape, PatternShape, PictureName, Place, RunHeader, Status, Token
 from app.wire import Parts
 from mistral_core.config import MistralConfig
-from mistral_core.sampling import entropy_bits, softmax
+from mistral_core.sampling import entropy_of
 from mistral_core.trace.compact import TOP_ENTROPY, TOP_LABELS, TOP_STAGES
 
 AVERAGED = "attention is the mean of the heads: all of them would be too much to send"
@@ -172,7 +172,7 @@ def _entropy(trace: RunLike, start: int, stop: int) -> np.ndarray:
     if start == stop:
         return np.empty(0, np.float32)
     try:
-        return np.asarray(entropy_bits(softmax(np.asarray(trace.logits[start:stop], np.float64))), np.float32)
+        return np.asarray(entropy_of(np.asarray(trace.logits[start:stop], np.float64)), np.float32)
     except KeyError:
         pass
     try:

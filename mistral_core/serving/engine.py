@@ -32,7 +32,7 @@ from mistral_core.config import MistralConfig
 from mistral_core.generation import Choice, ModelCard, Run, shared_length
 from mistral_core.request import GenerationRequest
 from mistral_core.serving.figures import Figures, Holding
-from mistral_core.serving.job import ACTIVE, Job, Limits, Progress, RefusalError, Status, sentence
+from mistral_core.serving.job import ACTIVE, Job, Limits, Progress, RefusalError, Status
 from mistral_core.serving.loading import Load, Models
 from mistral_core.serving.places import Places, price_of
 from mistral_core.trace.trace import RecordingPlan, Trace
@@ -184,15 +184,10 @@ class Engine:
             worker.join(timeout=10)
 
     def _check(self, session: str, request: GenerationRequest) -> None:
-        limits = self.limits
-        limits.check(request)
+        self.limits.check(request)
         with self._wake:
             active = self._active()
-        mine = [job for job in active if job.session == session]
-        if len(mine) >= limits.max_active_jobs:
-            raise RefusalError(f"{len(mine)} texts are being written already; stop one of them first")
-        if len(active) >= limits.rows + limits.queue:
-            raise RefusalError(f"{len(active)} texts are being written here or wait for a place; try again in a minute")
+        self.limits.check_places(session, active)
 
     def _active(self) -> list[Job]:
         return [job for job in [*self._jobs.values()] if job.status in ACTIVE]
@@ -346,10 +341,7 @@ class Engine:
         except Exception as error:  # the worker must outlive any job
             if job.status not in ACTIVE:  # cancelled while it was being advanced
                 return
-            at = job.run.n_read if job.run is not None else 0
-            job.status = "failed"
-            why = sentence(error)
-            job.message = f"The engine stopped at token {at} ({why}). The text so far is kept; resume to go on."
+            job.fail(error)
 
     def _hand_on(self, job: Job) -> None:
         """Leaves a job to the worker for heavy models."""

@@ -6,20 +6,34 @@ Made and changed by the engine alone.
 from __future__ import annotations
 
 import math
+import time
+import traceback
 from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from mistral_core.generation import Run
 from mistral_core.request import GenerationRequest
 from mistral_core.trace.trace import Trace
 
+PACKAGE = __name__.partition(".")[0]
 Status = Literal["queued", "loading", "reading", "running", "paused", "done", "failed", "expired"]
 ACTIVE: frozenset[Status] = frozenset({"queued", "loading", "reading", "running"})
+ENDED: frozenset[Status] = frozenset({"done", "failed", "expired"})
 
 
 class RefusalError(ValueError):
-    """A request over a limit; the message names the limit and the remedy."""
+    """A request over a limit; the message names the limit and the remedy.
+
+    Args:
+        limit: its field in `Limits`, for whoever watches a server; "" = none of them.
+    """
+
+    def __init__(self, message: str, limit: str = "") -> None:
+        super().__init__(message)
+        self.limit = limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +71,27 @@ class Limits:
         if len(request.prompt_ids) > self.max_prompt_tokens:
             raise RefusalError(
                 f"the text has {len(request.prompt_ids):,} tokens; at most {self.max_prompt_tokens:,} are read here, "
-                f"so shorten it"
+                f"so shorten it",
+                "max_prompt_tokens",
             )
         if request.max_new_tokens > self.max_new_tokens:
             raise RefusalError(
-                f"{request.max_new_tokens:,} new tokens are asked for; at most {self.max_new_tokens:,} are written"
+                f"{request.max_new_tokens:,} new tokens are asked for; at most {self.max_new_tokens:,} are written",
+                "max_new_tokens",
             )
+
+    def check_places(self, session: str, active: Iterable[Job]) -> None:
+        """Whether one more text of a session may be written, or wait, beside those that are.
+
+        Raises:
+            RefusalError: there are too many; the message names the limit.
+        """
+        active = [*active]
+        if (mine := sum(job.session == session for job in active)) >= self.max_active_jobs:
+            raise RefusalError(f"{mine} texts are being written already; stop one of them first", "max_active_jobs")
+        if len(active) >= self.rows + self.queue:
+            said = f"{len(active)} texts are being written here or wait for a place; try again in a minute"
+            raise RefusalError(said, "queue")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,13 +132,48 @@ class Job:
         self.beginning, self.pace = beginning, pace  # beginning: shared with a parent, or of a run that failed
         self.hurry = hurry  # tokens that were written before, elsewhere: their pace is over
         self.run: Run | None = None
-        self.status: Status = "queued"
+        self._status: Status = "queued"
+        self._heard: Callable[[Job], None] | None = None
+        self.failed_as: tuple[str, str] | None = None  # type and place of what ended it
+        self.began, self.seconds = time.monotonic(), 0.0
         self.message, self.heavy = "", False  # heavy: of a model that is known to be slow
         self.allowance = math.inf  # tokens that may be written before it pauses
         self.polled = self.due = 0.0
         self.ready = False  # its model is there
         self.served = 0  # when it went on last, counted in rounds
         self.written_at: deque[float] = deque(maxlen=24)
+
+    @property
+    def status(self) -> Status:
+        """Where it is."""
+        return self._status
+
+    @status.setter
+    def status(self, status: Status) -> None:
+        ends = status in ENDED and self._status not in ENDED
+        self._status = status
+        if ends:
+            self.seconds = time.monotonic() - self.began
+            if self._heard is not None:
+                self._heard(self)
+
+    def listen(self, heard: Callable[[Job], None]) -> None:
+        """Calls `heard` with this job whenever it ends, also where it has ended already; it must be quick."""
+        self._heard = heard
+        if self._status in ENDED:
+            heard(self)
+
+    def fail(self, error: Exception) -> None:
+        """It has failed: what it is told, and the type and place of the exception, which itself is not held."""
+        at = self.run.n_read if self.run is not None else 0
+        why = sentence(error)
+        self.message = f"The engine stopped at token {at} ({why}). The text so far is kept; resume to go on."
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if PACKAGE in Path(frame.filename).parts]
+        where = [
+            f"{Path(frame.filename).as_posix().rpartition(PACKAGE + '/')[2]}:{frame.lineno}" for frame in frames[-1:]
+        ]
+        self.failed_as = type(error).__name__, "".join(f"{PACKAGE}/{one}" for one in where)
+        self.status = "failed"
 
     def leave(self) -> None:
         """Nobody will ask for it any more: the engine drops it when it looks next."""

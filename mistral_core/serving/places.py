@@ -42,7 +42,8 @@ class Places:
         if price > limits.server_bytes:
             raise RefusalError(
                 f"this text would take {gibibytes(price)} and all texts here together have "
-                f"{gibibytes(limits.server_bytes)}; make it shorter"
+                f"{gibibytes(limits.server_bytes)}; make it shorter",
+                "server_bytes",
             )
         written = [one for one in active if one.run is not None]
         waiting = sorted(

@@ -52,6 +52,24 @@ def test_after_a_restart_the_page_says_what_is_gone_and_offers_what_the_browser_
     page.context.close()
 
 
+def test_after_a_restart_a_page_with_one_text_says_why_it_is_written_again(tmp_path, chromium):
+    """Nothing is lost, but the text begins once more under the visitor's eyes."""
+    port = harness.free_port()
+    page = harness.open_page(chromium)
+    with harness.server(tmp_path / "first.log", port=port) as running:
+        page.goto(f"{running.url}/next_word?" + urlencode({"model": "storyteller", "text": FIRST, "n": 12}))
+        first = shown(page)
+        assert page.locator(".visit").inner_text() == ""
+    with harness.sound_server(tmp_path / "second.log", port=port):
+        room = page.locator(".visit")
+        expect(room).to_contain_text("began anew", timeout=60_000)
+        expect(room).to_contain_text("The text that the address names is written again.")
+        assert shown(page) == first
+        room.get_by_role("button", name="close").click()
+        expect(room).to_be_empty()
+    page.context.close()
+
+
 def test_a_page_that_is_loaded_anew_says_so_until_that_is_closed(visit, tmp_path):
     page = visit("/next_word?" + urlencode({"model": "storyteller", "text": FIRST, "n": 12}))
     shown(page)
