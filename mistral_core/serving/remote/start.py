@@ -21,7 +21,7 @@ QUIET = {
 }
 """Of the environment, read by Ray when it is imported."""
 ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""For one machine: whatever its name says, Ray then takes the address of the loopback, and answers there alone."""
+"""For one machine: whatever its name says, Ray then takes the address of the loopback and answers there."""
 
 
 def quieten(alone: bool = True) -> None:
