@@ -92,7 +92,7 @@ class Writer:
     def __init__(self, scale: Scale) -> None:
         self._scale = scale
         sys.setswitchinterval(SWITCH)
-        engine = Engine(lambda name, report: load_named(name, report, trained=engine.model))
+        engine = Engine(lambda name, report: load_named(name, report, trained=engine.model), alike=True)
         self._replica = Replica(engine, serve.get_replica_context().replica_id.unique_id)
 
     async def submit(self, order: Order) -> Receipt:
