@@ -57,7 +57,7 @@ class Engine:
     Args:
         load: gives a model by name, and reports how far it is; called in a thread of its own.
         plan: what is recorded of every run (its budget is the limit's).
-        clock: seconds; replaced in tests.
+        clock: seconds; replaced in tests. alike: as of `choose_step`.
 
     Attributes:
         figures: what it has done since the start.
@@ -70,10 +70,11 @@ class Engine:
         limits: Limits = Limits(),
         plan: RecordingPlan = RecordingPlan(),
         clock: Callable[[], float] = time.monotonic,
+        alike: bool = False,
     ) -> None:
         self.limits, self._clock = limits, clock
         self._plan = RecordingPlan(hooks=plan.hooks, layers=plan.layers, budget_bytes=limits.trace_bytes)
-        self._models = Models(load, limits.loaded_models)
+        self._models = Models(load, limits.loaded_models, alike)
         self._jobs: dict[int, Job] = {}
         self._numbers = itertools.count(1)
         self._wake = threading.Condition()

@@ -30,10 +30,11 @@ class Models:
     Args:
         load: reads one; it may ask this object for another one, which it is made from.
         most: kept in memory at once; the one that was used longest ago makes room.
+        alike: as of `choose_step`.
     """
 
-    def __init__(self, load: Load, most: int) -> None:
-        self._load, self._most = load, most
+    def __init__(self, load: Load, most: int, alike: bool = False) -> None:
+        self._load, self._most, self._alike = load, most, alike
         self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()
         self._coming: dict[str, Task[LoadedModel]] = {}
         self._steps: weakref.WeakKeyDictionary[Transformer, Step] = weakref.WeakKeyDictionary()
@@ -50,7 +51,7 @@ class Models:
         with self._one_at_a_time:
             if name not in self._loaded:
                 loaded = self._load(name, report)
-                self._steps[loaded.model] = choose_step(loaded.model)
+                self._steps[loaded.model] = choose_step(loaded.model, alike=self._alike)
                 self._loaded[name] = loaded
                 while len(self._loaded) > self._most:
                     self._loaded.popitem(last=False)

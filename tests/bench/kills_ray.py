@@ -26,7 +26,7 @@ def kills(engine: Any, count: int) -> dict[str, Any]:
     """So many kills through an engine of Ray's replicas, the table and its sums."""
     loaded = engine.model(MODEL)
     ids = tuple(loaded.tokenizer.encode(texts.PROMPT))
-    alone = Engine(lambda name, report: loaded)
+    alone = Engine(lambda name, report: loaded, alike=True)
     rng, rows = np.random.default_rng(0), []
     for number in range(count):
         requests = [

@@ -68,10 +68,10 @@ class RemoteJob(Job):
         self.on_leave(self)
 
     def lose(self, message: str = "") -> None:
-        """No replica has it any more; what is left to do is ordered anew, at once."""
+        """No replica has it any more; what is left to do is ordered anew, at once. Nobody else says that it rests."""
         self.key, self.at, self.lost, self.tried = "", "", self.lost + 1, -math.inf
-        if self.wants and self.status in ACTIVE:
-            self.status, self.message = "queued", message
+        if self.status in ACTIVE:
+            self.status, self.message = ("queued", message) if self.wants else ("paused", "")
 
     @property
     def wants(self) -> bool:
@@ -174,15 +174,15 @@ class RemoteEngine(WritingEngine):
         job = _ours(job)
         job.goal = 0.0
         if not self._tell(job, "pause") and job.status in ACTIVE and not job.wants:
-            job.status = "paused"
+            job.status, job.message = "paused", ""
 
     def resume(self, job: Job, tokens: float | int = math.inf) -> None:
-        """Writes on: all that is left, or one token. Also continues a failed or expired job."""
+        """Writes on: all that is left, or so many tokens. Also continues a failed or expired job."""
         job = _ours(job)
         if job.status == "done":
             return
-        job.goal = job.growing.n + float(tokens)
-        if not self._tell(job, "resume" if tokens == math.inf else "step"):
+        job.goal = max(job.growing.n, len(job.request.prompt_ids)) + float(tokens)
+        if not self._tell(job, "resume", job.goal):
             job.status, job.tried = "queued", -math.inf
             self._place(job)
         elif job.status not in ACTIVE:
@@ -268,8 +268,8 @@ class RemoteEngine(WritingEngine):
                 job.status, job.message = "queued", NOBODY
                 return
             with self._state:
-                if receipt.refused:
-                    job.status, job.message = "failed", receipt.refused
+                if receipt.refused:  # one that was taken before waits until there is room for it
+                    job.status, job.message = "queued" if job.lost else "failed", receipt.refused
                     return
                 job.at = receipt.at
                 line = self._lines.setdefault(receipt.at, _Line(receipt.at))
@@ -364,13 +364,13 @@ class RemoteEngine(WritingEngine):
         job.growing = Growing(job.request)
         job.lose()
 
-    def _tell(self, job: RemoteJob, command: Command) -> bool:
+    def _tell(self, job: RemoteJob, command: Command, goal: float = math.inf) -> bool:
         """Passes a command on; false = nobody has this text."""
         if not job.at:
             return False
         line = self._lines.get(job.at)
         try:
-            there = self._transport.command(job.at, job.key, command)
+            there = self._transport.command(job.at, job.key, command, goal)
         except GoneError:
             there = False
         except SilentError:

@@ -66,17 +66,18 @@ class Growing:
         before, stop = self.n, news.start + len(news.token_ids)
         if not self.fits(news) or news.start > before:
             raise ValueError(f"rows from {news.start} on do not follow the {before} that are here; ask for all of them")
-        self.finish_reason = news.finish_reason
         if stop < before or not news.model_hash:
             return 0
         if news.head is not None and self.head is None:
             self._begin(news, news.head)
         self._add(news, stop)
+        self.finish_reason = news.finish_reason  # last: once it is said, nothing changes any more
         return stop - before
 
     def trace(self) -> Trace | None:
         """The text so far, as `Run.trace` gives it; `None` = there is nothing yet."""
-        n, ended = self.n, self.finish_reason
+        ended = self.finish_reason
+        n = self.n
         if self.head is None or n == 0:
             return self.parent
         if self._given is not None and (len(self._given), self._given.finish_reason) == (n, ended):

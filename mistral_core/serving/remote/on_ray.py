@@ -92,7 +92,7 @@ class Writer:
     def __init__(self, scale: Scale) -> None:
         self._scale = scale
         sys.setswitchinterval(SWITCH)
-        engine = Engine(lambda name, report: load_named(name, report, trained=engine.model))
+        engine = Engine(lambda name, report: load_named(name, report, trained=engine.model), alike=True)
         self._replica = Replica(engine, serve.get_replica_context().replica_id.unique_id)
 
     async def submit(self, order: Order) -> Receipt:
@@ -101,8 +101,8 @@ class Writer:
     async def news(self, asks: Sequence[Ask]) -> Bulletin:
         return self._replica.news(asks)
 
-    async def command(self, at: str, key: str, command: Command) -> bool:
-        return at == self._replica.name and self._replica.command(key, command)
+    async def command(self, at: str, key: str, command: Command, goal: float) -> bool:
+        return at == self._replica.name and self._replica.command(key, command, goal)
 
     async def said(self, name: str) -> str:
         return self._replica.said(name)
@@ -220,8 +220,8 @@ class RayTransport:
         bulletin: Bulletin = self._call("news", spelled("", at), asks)
         return bulletin
 
-    def command(self, at: str, key: str, command: Command) -> bool:
-        there: bool = self._call("command", spelled("", at), at, key, command)
+    def command(self, at: str, key: str, command: Command, goal: float = math.inf) -> bool:
+        there: bool = self._call("command", spelled("", at), at, key, command, goal)
         return there
 
     def said(self, at: str, name: str) -> str:

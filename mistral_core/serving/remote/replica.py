@@ -12,7 +12,7 @@ from mistral_core.serving.engine import Engine
 from mistral_core.serving.job import ACTIVE, Job, RefusalError
 from mistral_core.serving.remote.wire import Ask, Bulletin, News, Order, Receipt, news_of
 
-Command = Literal["pause", "resume", "step", "cancel", "leave"]
+Command = Literal["pause", "resume", "cancel", "leave"]
 
 
 class Replica:
@@ -66,8 +66,13 @@ class Replica:
         unknown = tuple(key for key, job in jobs.items() if job is None)
         return Bulletin(at=self.name, news=tuple(told), unknown=unknown, step=steps[-1] if steps else 0.0)
 
-    def command(self, key: str, command: Command) -> bool:
-        """Does to a text what a visitor wants; false = it is not written here."""
+    def command(self, key: str, command: Command, goal: float = math.inf) -> bool:
+        """Does to a text what a visitor wants; false = it is not written here.
+
+        Args:
+            goal: of "resume": tokens up to which it may be written. Counted from the text's start, because a text that
+                is read again here may lack some that the front has.
+        """
         with self._lock:
             job = self._jobs.get(key)
         if job is None:
@@ -78,9 +83,12 @@ class Replica:
             with self._lock:
                 self._jobs.pop(key, None)
             return True
-        engine = self.engine
         try:
-            {"pause": engine.pause, "resume": engine.resume, "step": engine.step, "cancel": engine.cancel}[command](job)
+            if command == "resume":
+                read = job.run.n_read if job.run is not None else 0
+                self.engine.resume(job, goal - max(read, len(job.request.prompt_ids)))
+            else:
+                {"pause": self.engine.pause, "cancel": self.engine.cancel}[command](job)
         except RefusalError:  # it closes: the text goes on elsewhere
             return False
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
@@ -27,7 +28,7 @@ class Transport(Protocol):
     def news(self, at: str, asks: Sequence[Ask]) -> Bulletin:
         """To the replica called `at`."""
 
-    def command(self, at: str, key: str, command: Command) -> bool:
+    def command(self, at: str, key: str, command: Command, goal: float = math.inf) -> bool:
         """To the replica called `at`."""
 
     def said(self, at: str, name: str) -> str:

@@ -192,6 +192,7 @@ def test_the_choice_is_by_trial(load, monkeypatch):
     monkeypatch.setattr(choosing, "_timed", lambda read: (1.0, np.full((1, 2), read(3)[0])))
     slower = choose_step(model)
     assert slower.reader is None and "1.0 times as long" in slower.said
+    assert choose_step(model, alike=True).reader is not None, "processes that share texts go by no time"
     monkeypatch.setattr(
         choosing, "_timed", lambda read, made=[]: (made.append(1) or 1.0 / len(made), np.full(2, len(made)))
     )

@@ -43,8 +43,8 @@ class Fakes:
         self.came += bulletin.news
         return bulletin
 
-    def command(self, at, key, command):
-        return self._call(at, "command", key, command)
+    def command(self, at, key, command, *goal):
+        return self._call(at, "command", key, command, *goal)
 
     def said(self, at, name):
         return self._call(at or self._of(""), "said", name)

@@ -60,7 +60,7 @@ def cluster():
 
 @pytest.fixture(scope="module")
 def here():
-    made = Engine(lambda name, report: load_named(name, report, trained=made.model))
+    made = Engine(lambda name, report: load_named(name, report, trained=made.model), alike=True)
     yield made
     made.close()
 
