@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from streamlit import logger as streamlit_logger
+import streamlit.logger
 
 from app.navigation import ROOT
 
@@ -127,8 +127,8 @@ def set_up() -> None:
     logging.getLogger(NAME).setLevel(logging.INFO)
     logging.captureWarnings(True)
     # Streamlit gives each of its loggers, and the server's, a handler of its own, and does so again at times.
-    vars(streamlit_logger)["setup_formatter"] = partial(_only, handler)
-    for other in vars(streamlit_logger)["_loggers"].values():
+    vars(streamlit.logger)["setup_formatter"] = partial(_only, handler)
+    for other in vars(streamlit.logger)["_loggers"].values():
         _only(handler, other)
     threading.excepthook = lambda failed: _uncaught(failed.exc_value)
     sys.excepthook = lambda kind, error, trace: _uncaught(error)

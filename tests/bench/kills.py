@@ -31,7 +31,7 @@ from tests.bench import fresh, machine
 from tests.bench.classroom import WORDS, together
 from tests.bench.ratios import spread
 from tests.bench.visitor import Visitor
-from tests.e2e.browser import ARGUMENTS, Server, browser, chromium, free_port, open_page, server
+from tests.e2e.browser import ARGUMENTS, browser, chromium, free_port, open_page, server
 
 TOKENS, PATIENCE = 100, 120.0
 ENTRY = "tests/bench/kills_app.py"
