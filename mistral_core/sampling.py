@@ -127,12 +127,12 @@ def entropy_bits(probs: Float[np.ndarray, "*batch vocab_size"]) -> Float[np.ndar
 
 def entropy_of(logits: Float[np.ndarray, "*batch vocab_size"]) -> Float[np.ndarray, "*batch"]:
     """Entropy in bits of the softmax of logits, in one pass: with `s` = logits - max and `Z` = sum(exp s), it is
-    `log2 Z - sum(s exp s) / (Z ln 2)`. Every logit must be finite.
+    `log2 Z - sum(s exp s) / (Z ln 2)`. A logit of -inf counts nothing.
 
     >>> float(entropy_of(np.zeros(8)))
     3.0
     """
-    shifted = logits - logits.max(-1, keepdims=True)
+    shifted = np.maximum(logits - logits.max(-1, keepdims=True), -700)  # exp of it is next to 0, and no 0 * inf
     weights = np.exp(shifted)
     total = weights.sum(-1)
     return np.asarray(np.log2(total) - np.einsum("...v,...v->...", weights, shifted) / (total * math.log(2)))

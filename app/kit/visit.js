@@ -143,8 +143,8 @@ function show() {
       el(
         "p",
         {},
-        "The page was loaded again, or the server was started again or was out of reach, and forgot what you had written, measured and " +
-          "opened. What the address names is written again; this browser remembers the rest.",
+        "The page was loaded again, or the server was started again or was out of reach, and forgot what you had " +
+          "written, measured and opened. What the address names is written again; this browser remembers the rest.",
       ),
     ),
     ...(typed ? [el("p", {}, "Typed, not written yet: ", el("q", {}, shorten(typed, 160)), " ", copying(typed))] : []),

@@ -141,12 +141,12 @@ def recorded_block(run: RunLike, start: int, stop: int) -> StageBlock:
 
 def _distinct(stages: Sequence[StageLike]) -> list[np.ndarray]:
     """The probabilities after each stage; one that changed nothing is not computed again."""
-    distinct: list[np.ndarray] = []
+    rows: list[np.ndarray] = []
     for before, stage in zip((None, *stages), stages, strict=False):
         left = getattr(stage, "logits", None)
         same = before is not None and left is not None and left is getattr(before, "logits", None)
-        distinct.append(distinct[-1] if same else stage.probs)
-    return distinct
+        rows.append(rows[-1] if same else stage.probs)
+    return rows
 
 
 def _likeliest(logits: np.ndarray, k: int) -> np.ndarray:

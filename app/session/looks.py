@@ -12,13 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 
-SHARE = 0.3
+SHARE = 0.4
 """Of one processor, for all looks; the rest writes, draws pages anew and answers clicks."""
 AROUND = 0.005
 """Seconds that Streamlit takes around a look that are not seen in it (measured with 1.67: script, messages, socket)."""
 RUNS = 2
 """Looks for each turn: the one that was due, and the one with the browser's answer."""
-MOST = 1.5
+MOST = 1.0
 """Seconds between two looks at most: a page must not seem to stand still."""
 PRESENT = 4.0
 """Seconds since its last look in which a page counts."""

@@ -155,8 +155,8 @@ class Engine:
         with self._wake:
             if job.status == "done":
                 return
-            if job.status == "failed" and job.run is not None:
-                job.beginning, job.run = job.run.trace() if job.run.n_read else None, None
+            if job.status == "failed":
+                job.begin_from_what_is_kept()
             job.allowance = tokens
             job.written_at.clear()
             if job.status not in ACTIVE:
@@ -205,6 +205,9 @@ class Engine:
         for heavy in {job.heavy for job in self._active()}:
             worker = self._workers.get(heavy)
             if not self._closed and (worker is None or not worker.is_alive()):
+                if worker is not None:  # it died, and left what it was doing half done
+                    for job in [job for job in self._active() if job.heavy == heavy]:
+                        job.begin_from_what_is_kept()
                 name = "mistral-engine-heavy" if heavy else "mistral-engine"
                 worker = threading.Thread(target=self._work, args=(heavy,), name=name, daemon=True)
                 self._workers[heavy] = worker

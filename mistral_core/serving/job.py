@@ -175,6 +175,11 @@ class Job:
         self.failed_as = type(error).__name__, "".join(f"{PACKAGE}/{one}" for one in where)
         self.status = "failed"
 
+    def begin_from_what_is_kept(self) -> None:
+        """Its run is made anew from what is stored of it, up to the last token that was noted to its end."""
+        if self.run is not None:
+            self.beginning, self.run = self.run.trace() if self.run.n_read else None, None
+
     def leave(self) -> None:
         """Nobody will ask for it any more: the engine drops it when it looks next."""
         self.polled = -math.inf

@@ -12,6 +12,7 @@ from mistral_core.sampling import (
     apply_temperature,
     choose,
     entropy_bits,
+    entropy_of,
     keep_min_p,
     keep_top_k,
     keep_top_p,
@@ -247,3 +248,11 @@ def test_entropy_of_known_distributions():
     rows = np.array([[0.125] * 8, [0.5, 0.25, 0.125, 0.125, 0, 0, 0, 0], [0, 0, 0, 1, 0, 0, 0, 0]])
     np.testing.assert_allclose(entropy_bits(rows), [3.0, 1.75, 0.0], atol=1e-12)
     assert not np.signbit(entropy_bits(rows[2])), "a certain token must not be shown with -0.0 bits"
+
+
+def test_entropy_in_one_pass_is_that_of_the_probabilities():
+    rows = np.random.default_rng(0).normal(size=(20, 300)) * np.linspace(0.1, 30, 20)[:, None]
+    rows[3, 5:] = -np.inf
+    rows[4, 1:] = -np.inf
+    np.testing.assert_allclose(entropy_of(rows), entropy_bits(softmax(rows)), atol=1e-12)
+    assert 0 <= entropy_of(rows[4]) < 1e-290 and not np.signbit(entropy_of(rows[4]))

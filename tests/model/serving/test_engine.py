@@ -209,6 +209,35 @@ def test_a_dead_worker_is_started_again():
     engine.close()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("where", ["Run._made", "Run._finish", "Run._note", "Tokenizer.label", "Engine._has_written"])
+def test_a_worker_that_dies_in_the_middle_of_a_token_leaves_the_text_as_it_would_be(monkeypatch, where):
+    """Whatever was half done, a token noted in part or not counted, is done once more from what is stored."""
+    one = loaded()
+    owner = {"Run": Run, "Engine": Engine, "Tokenizer": type(one.tokenizer)}[where.partition(".")[0]]
+    name, calls = where.partition(".")[2], []
+    real = getattr(owner, name)
+
+    def dies(*arguments, **more):
+        calls.append(True)
+        if len(calls) == 4:
+            raise SystemExit
+        result = real(*arguments, **more)
+        if len(calls) == 8:  # and once behind it
+            calls.append(True)
+            raise SystemExit
+        return result
+
+    whole = alone(request())
+    monkeypatch.setattr(owner, name, dies)
+    engine = Engine(lambda name, report: one)
+    found = finish(engine, engine.submit("a", "0", request()))
+    assert len(calls) > 9 and found.status == "done", found
+    assert found.trace.token_ids.tolist() == whole.token_ids.tolist()
+    assert found.trace.token_texts == whole.token_texts and found.trace.token_labels == whole.token_labels
+    engine.close()
+
+
 def test_a_step_of_a_heavy_model_delays_no_other(monkeypatch):
     """A step of seven billion weights takes as long as dozens of a small model; in one round all would wait for it."""
     go, waits = threading.Event(), []

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.next_word import stages
+from app.next_word import sending, stages
 from app.next_word.payload import next_word_parts
 from app.next_word.sending import next_word_payload
 from app.session.desk import Desk
@@ -129,3 +129,37 @@ def test_what_a_visitor_brings_says_what_it_says(tmp_path: Path, monkeypatch) ->
     )
     with pytest.raises(ValueError, match="no model 'other'"):
         RunSpec(model="other", text="a").request((1, 5))
+
+
+def same(one: stages.StageBlock, other: stages.StageBlock) -> None:
+    assert (one.start, one.stop, one.labels) == (other.start, other.stop, other.labels)
+    for name in ("ids", "probs", "survivors"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_a_block_that_grows_and_loses_its_beginning_is_the_one_that_is_made_at_once() -> None:
+    trace = make_trace()
+    same(block(trace, 2, 6).followed_by(block(trace, 6, 9)), block(trace, 2, 9))
+    same(block(trace, 2, 9).since(5), block(trace, 5, 9))
+    same(block(trace, 2, 9).since(2), block(trace, 2, 9))
+
+
+def test_alternatives_that_were_sent_are_not_computed_again(monkeypatch) -> None:
+    trace, desk, asked = make_trace(), Desk(), []
+
+    def made(trace, stages_of, *, start, stop, **more):
+        asked.append((start, stop))
+        return stages.stage_block(trace, stages_of, start=start, stop=stop, **more)
+
+    monkeypatch.setattr(sending, "stage_block", made)
+
+    def grown(known, start, stop):
+        return sending._grown(desk, trace, known, "k", start, stop)
+
+    first = grown(None, 0, 5)
+    second = grown(first, 0, 8)
+    third = grown(second, 4, 8)
+    grown(third, 2, 8)  # the browser has lost some
+    assert asked == [(0, 5), (5, 8), (2, 8)]
+    same(second, sending._block(desk, trace, "k", 0, 8))
+    same(third, sending._block(desk, trace, "k", 4, 8))

@@ -267,3 +267,21 @@ def test_a_desk_forgets_a_run_on_all_its_pages(growing):
         tell(desk, page, [("ack", {"run": "r", "to": 3, "parts": {}, "n": 1.0})])
     desk.forget("r")
     assert all(desk.page_state(kind).delivery.held("r") == 0 for _, kind in PAGES.values())
+
+
+def test_what_was_sent_is_given_time_to_be_answered_where_many_look():
+    now = [100.0]
+    one = Delivery(clock=lambda: now[0])
+    one.rest = 0.4
+    assert one.span("run", 20) == (0, 20)
+    assert one.span("run", 30) == (0, 30), "before the first answer nobody knows what came"
+    one.acknowledge({"run": "run", "to": 20, "parts": {}, "n": 1.0})
+    assert one.span("run", 30) == (20, 20)
+    assert one.span("other", 10) == (0, 10), "another run does not wait"
+    now[0] += 0.5
+    assert one.span("run", 40) == (20, 40)
+    assert one.span("run", 45) == (20, 20)
+    one.send_again({"run": "run", "from": 10, "n": 2.0})
+    assert one.span("run", 45) == (10, 45), "what is asked for comes at once"
+    one.rest = 0.0
+    assert one.span("run", 50) == (10, 50)
