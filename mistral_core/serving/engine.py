@@ -121,14 +121,14 @@ class Engine:
             job.polled = self._clock()
             if job.status in ACTIVE:
                 self._ensure_worker()
-        run = job.run
+        status, message, run = job.status, job.message, job.run  # before the text: what ended has its last token
         trace = run.trace() if run is not None and run.n_read else job.beginning
         return Progress(
-            status=job.status,
-            message=job.message,
+            status=status,
+            message=message,
             trace=trace,
             n_prompt=len(job.request.prompt_ids),
-            finish_reason=run.finish_reason if run is not None else "cancelled" if job.status == "done" else "",
+            finish_reason=run.finish_reason if run is not None else "cancelled" if status == "done" else "",
             total=job.request.total,
             tokens_per_second=job.speed(),
         )
@@ -273,8 +273,14 @@ class Engine:
                     reads = run.n_read < run.n_prompt
                     self._settle(job, "reading" if reads else "running")
                     chosen.append((job, run, run.next_of_prompt() if reads else run.choose()))
+                    job.allowance -= not reads  # before the token is seen: a step asked for then is one more
         tokens = [choice if isinstance(choice, int) else choice.token for _, _, choice in chosen]
-        logits = reader.read([run for _, run, _ in chosen], tokens)
+        try:
+            logits = reader.read([run for _, run, _ in chosen], tokens)
+        except Exception as error:  # of one it may be, and of which nobody knows: all can be resumed
+            for job, _, _ in chosen:
+                job.fail(error)
+            return
         for (job, run, choice), row in zip(chosen, logits, strict=True):
             with self._ends_if_it_fails(job):
                 if isinstance(choice, int):
@@ -320,6 +326,7 @@ class Engine:
                 next(run.prefill())
             elif not run.finish_reason and job.allowance > 0:
                 self._settle(job, "running")
+                job.allowance -= 1
                 run.step()
                 self._has_written(job)
             self._settle_after(job, run)
@@ -328,7 +335,6 @@ class Engine:
     def _has_written(self, job: Job) -> None:
         job.served = self._rounds
         self.figures.tokens += 1
-        job.allowance -= 1
         job.written_at.append(self._clock())
         job.due = job.next_due(self._clock())
 

@@ -6,6 +6,7 @@ import pytest
 from mistral_core.checkpoint.load import load_model
 from mistral_core.checkpoint.registry import bundled_root
 from mistral_core.checkpoint.save import save_mistral
+from mistral_core.compiled.reader import CompiledReader
 from mistral_core.generation import Run
 from mistral_core.model import random_model
 from mistral_core.request import GenerationRequest
@@ -155,4 +156,41 @@ def test_a_text_that_fails_ends_alone(model, monkeypatch):
     assert ends[1].message.startswith("The engine stopped at token 5 (a bit fell over)") and len(ends[1].trace) == 5
     engine.resume(jobs[1])
     assert len(finish(engine, jobs[1]).trace) == 35
+    engine.close()
+
+
+def test_a_round_that_fails_ends_its_texts_and_each_goes_on_as_it_would_have(model, monkeypatch):
+    engine = Engine(lambda name, report: model)
+    engine.model("m")
+    alone = written(engine, [engine.submit(f"a{seed}", "m", request(seed, n=40)) for seed in range(3)])
+    real, rounds = CompiledReader.read, []
+
+    def read(reader, runs, tokens):
+        rounds.append(len(runs))
+        if len(rounds) == 20:
+            raise MemoryError("no room")
+        return real(reader, runs, tokens)
+
+    monkeypatch.setattr(CompiledReader, "read", read)
+    jobs = [engine.submit(f"s{seed}", "m", request(seed, n=40)) for seed in range(3)]
+    written(engine, jobs)
+    failed = [job for job in jobs if job.status == "failed"]
+    assert failed and all("no room" in engine.poll(job).message for job in failed)
+    for job in failed:
+        engine.resume(job)
+    for trace, other in zip(written(engine, jobs), alone, strict=True):
+        assert trace.token_ids.tolist() == other.token_ids.tolist()
+        assert all(np.array_equal(trace.arrays[name], array) for name, array in other.arrays.items())
+    assert "MemoryError" not in engine.poll(jobs[0]).message
+    engine.close()
+
+
+def test_a_step_that_is_asked_for_while_the_last_one_is_seen_is_one_more(model):
+    engine = Engine(lambda name, report: model)
+    job = engine.submit("a", "m", request(n=40), paused=True)
+    until(lambda: engine.poll(job).status == "paused")
+    for n in range(6, 46):
+        engine.step(job)
+        until(lambda n=n: (trace := engine.poll(job).trace) is not None and len(trace) == n)  # the status may be behind
+    until(lambda: engine.poll(job).status == "done")
     engine.close()
