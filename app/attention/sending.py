@@ -23,7 +23,7 @@ def attention_payload(desk: Desk) -> Payload:
     page = desk.page_state(AttentionState)
     delivery, extras = page.delivery, _extras(page, visible)
     lacks = extras is not None and not delivery.held(record.name, part=EXTRAS, key=extras.key)
-    start, stop = delivery.span(record.name, len(trace))
+    start, stop = delivery.span(record.name, len(trace), growing=visible.growing)
     parts = attention_parts(
         trace,
         run=record.name,

@@ -48,7 +48,7 @@ def token_payload(desk: Desk) -> Payload:
     look, answer, running = page.looks.get(record.name), None, False
     if look is not None and not page.delivery.held(record.name, part=LOOK, key=str(look["n"])):
         answer, running = _answer(page, record, trace, look)
-    start, stop = page.delivery.span(record.name, len(trace))
+    start, stop = page.delivery.span(record.name, len(trace), growing=visible.growing)
     parts = token_parts(
         trace,
         answer,

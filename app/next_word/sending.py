@@ -33,7 +33,7 @@ def next_word_payload(desk: Desk) -> Payload:
     visible = visible_run(desk)
     record, trace = visible.record, visible.trace
     delivery = desk.page_state(NextWordState).delivery
-    start, stop = delivery.span(record.name, len(trace))
+    start, stop = delivery.span(record.name, len(trace), growing=visible.growing)
     stages = _stages(desk, visible, stop)
     parts = next_word_parts(
         trace,

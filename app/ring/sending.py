@@ -30,7 +30,7 @@ def ring_payload(desk: Desk) -> Payload:
     live = spec_of_recording(record) is not None and record.job is None
     measurable = model_is_there(trace)
     asked_about = page.ask.get(record.name, NOBODY)
-    start, stop = page.delivery.span(record.name, len(trace))
+    start, stop = page.delivery.span(record.name, len(trace), growing=visible.growing)
     parts = ring_parts(
         trace,
         run=record.name,

@@ -51,7 +51,7 @@ class Delivery:
         clock: seconds; replaced in tests.
 
     Attributes:
-        rest: seconds after tokens were sent in which none are.
+        rest: seconds after tokens of a growing text were sent in which none are.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -63,10 +63,14 @@ class Delivery:
         held_key, to = self._runs[run].acknowledged.get(part, NOTHING)
         return to if held_key == key else 0
 
-    def span(self, run: str, length: int) -> tuple[int, int]:
-        """Which tokens of so many go with the next payload: `[start, stop)`."""
+    def span(self, run: str, length: int, *, growing: bool = False) -> tuple[int, int]:
+        """Which tokens of so many go with the next payload: `[start, stop)`.
+
+        Args:
+            growing: whether it says that the text is being written; one that says that all is there brings all.
+        """
         start, transfer, now = min(self.held(run), length), self._runs[run], self._clock()
-        if start and now - transfer.sent < self.rest:
+        if growing and start and length - start < MOST and now - transfer.sent < self.rest:
             return start, start
         transfer.sent = now
         return start, min(length, start + MOST)

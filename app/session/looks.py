@@ -62,7 +62,7 @@ class Looks:
                 browser begins to count anew with each.
         """
         with self._lock:
-            wanted = RUNS * len(self._last) * (self._cost + AROUND) / SHARE
+            wanted = RUNS * len(self._last) * (self._cost + AROUND) / SHARE if len(self._last) > 1 else 0.0
         fitting = max(least, min(MOST, wanted))
         return now if now >= least and 0.7 < fitting / now < 1.4 and fitting > least else round(fitting, 2)
 

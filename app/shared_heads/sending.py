@@ -52,7 +52,7 @@ def shared_heads_payload(desk: Desk) -> Payload:
     visible = visible_run(desk)
     record, trace = visible.record, visible.trace
     page = desk.page_state(SharedHeadsState)
-    start, stop = page.delivery.span(record.name, len(trace))
+    start, stop = page.delivery.span(record.name, len(trace), growing=visible.growing)
     at = desk.at.get(record.name)
     own = own_parts(trace, run=record.name, start=start, stop=stop, at=at, **visible.growth())
     more, note = _more(page, visible, own)

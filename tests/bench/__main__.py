@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.bench import fresh, machine
 
-SECTIONS = ("decode", "shapes", "prefill", "classroom", "growth", "load", "browser")
+SECTIONS = ("decode", "shapes", "prefill", "classroom", "room", "growth", "load", "browser")
 
 
 def chosen(text: str) -> list[str]:
@@ -66,6 +66,16 @@ def headline(result: dict[str, Any]) -> dict[str, Any]:
         "bytes_far": "growth.memory_far.weights_and_ring_bytes",
         "load_seconds": "load.first.seconds_wall.median",
         "load_peak_per_weights": "load.peak_over_bare_process_per_weights.max",
+        **{
+            f"room_{name}": f"room.visitors.28.{path}"
+            for name, path in {
+                "tokens_per_second": "tokens_per_second",
+                "first_token_p95_ms": "first_token.p95_ms",
+                "complete_median_ms": "complete.median_ms",
+                "complete_p95_ms": "complete.p95_ms",
+                "click_p95_ms": "click.p95_ms",
+            }.items()
+        },
         "first_picture_very_first_seconds": "browser.first_picture.very_first_seconds.max",
         "first_picture_later_seconds": "browser.first_picture.later_seconds.median",
         "step_click_to_picture_median_ms": "browser.next_word.steps.click_to_picture.median_ms",

@@ -16,6 +16,7 @@ import json
 import os
 import random
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -109,6 +110,7 @@ class Room:
             kill()
 
         texts = self.round(later)
+        print(f"killed at {moment:.0f}, load {machine.load_average()[0]}", file=sys.stderr, flush=True)
         on, complete = zip(*(seat.after(moment) for seat in self.seats if seat.seen[-1][0] > moment), strict=True)
         return {
             "texts_equal": sum(text == whole for text, whole in zip(texts, self.whole, strict=True)),
@@ -164,7 +166,8 @@ def of_server(times: int, visitors: int, draw: random.Random, log: Path) -> dict
         for _ in range(times):
             rounds.append(room.disturbed(draw, kill))
             page.locator(".visit").get_by_text("began anew").wait_for()
-            said.append(page.locator(".visit b").first.inner_text())
+            said.append(page.locator(".visit summary").first.inner_text())
+            page.locator(".visit").get_by_role("button", name="close").click()
             same += story(page) == before
         return {**summed(rounds, visitors, said), "browser_texts_equal": same}
 

@@ -27,6 +27,8 @@ PATIENCE = 120.0
 """Seconds after which a text is given up."""
 CLICK_AT = 30
 """The position at which another word is clicked."""
+APART = 0.25
+"""Seconds from one visitor's click to the next one's: four clicks a second, of thirty pupils."""
 
 
 class Seat:
@@ -53,7 +55,8 @@ class Seat:
         """While the text is written another word is clicked in it; until the picture shows the branch."""
         tab, one = self.tab, WORDS[self.number % 13]
         tab.write(f"There was a {one} in the forest.", 1000 + self.number, self.tokens)
-        tab.look(PATIENCE, lambda: len(tab.ids) > CLICK_AT + self.number)
+        tab.look(PATIENCE, lambda: len(tab.ids) > CLICK_AT)
+        tab.look(APART * self.number)
         before, began = tab.run, time.monotonic()
         tab.say("branch", {"run": before, "position": CLICK_AT, "token_id": 300 + self.number})
         if tab.look(PATIENCE, lambda: tab.run != before):
@@ -97,6 +100,7 @@ def room(running: Server, count: int, tokens: int) -> dict[str, Any]:
         "complete": latencies([1000 * seat.complete for seat in seats]),
         "click": latencies([1000 * seat.click for seat in seats]),
         "payloads_per_second_of_each": sum(seat.payloads for seat in seats) / count / writing["seconds"],
+        "bytes_of_each": sum(tab.nbytes for tab in tabs) / count,
         "writing": writing,
         "clicking": clicking,
         "problems": [problem for tab in tabs for problem in (*tab.problems, *tab.said)],

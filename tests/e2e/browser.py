@@ -91,12 +91,12 @@ def server(log: Path, *, entry: str = "app/server.py", port: int | None = None, 
         _wait_until_healthy(url, process, log)
         yield Server(url, process, log)
     finally:
-        with contextlib.suppress(ProcessLookupError):
+        if process.poll() is None:  # the number of one that has ended may belong to another process by now
             os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager

@@ -174,7 +174,7 @@ def test_sliders_that_move_while_the_lines_are_bad_end_with_the_last_settings(se
     assert difference("next_word", browser, desk, trace) == []
 
 
-def _what_was_sent_counts(self, run: str, length: int) -> tuple[int, int]:
+def _what_was_sent_counts(self, run: str, length: int, *, growing: bool = False) -> tuple[int, int]:
     """A span that begins where the last one ended, whether that arrived or not."""
     sent = self.__dict__.setdefault("sent", {})
     start, sent[run] = min(sent.get(run, 0), length), length
@@ -273,15 +273,16 @@ def test_what_was_sent_is_given_time_to_be_answered_where_many_look():
     now = [100.0]
     one = Delivery(clock=lambda: now[0])
     one.rest = 0.4
-    assert one.span("run", 20) == (0, 20)
-    assert one.span("run", 30) == (0, 30), "before the first answer nobody knows what came"
+    assert one.span("run", 20, growing=True) == (0, 20)
+    assert one.span("run", 30, growing=True) == (0, 30), "before the first answer nobody knows what came"
     one.acknowledge({"run": "run", "to": 20, "parts": {}, "n": 1.0})
-    assert one.span("run", 30) == (20, 20)
-    assert one.span("other", 10) == (0, 10), "another run does not wait"
+    assert one.span("run", 30, growing=True) == (20, 20)
+    assert one.span("other", 10, growing=True) == (0, 10), "another run does not wait"
+    assert one.span("run", 30) == (20, 30), "the end does not wait"
     now[0] += 0.5
-    assert one.span("run", 40) == (20, 40)
-    assert one.span("run", 45) == (20, 20)
+    assert one.span("run", 40, growing=True) == (20, 40)
+    assert one.span("run", 45, growing=True) == (20, 20)
     one.send_again({"run": "run", "from": 10, "n": 2.0})
-    assert one.span("run", 45) == (10, 45), "what is asked for comes at once"
+    assert one.span("run", 45, growing=True) == (10, 45), "what is asked for comes at once"
     one.rest = 0.0
-    assert one.span("run", 50) == (10, 50)
+    assert one.span("run", 50, growing=True) == (10, 50)
