@@ -193,12 +193,17 @@ def quarters(samples: Sequence[dict[str, Any]], field: str) -> list[float]:
 def report(samples: Sequence[dict[str, Any]], rooms: Class, log: str, **more: Any) -> dict[str, Any]:
     """What the hour was."""
     memory = quarters(samples, "resident_mb")
+    held = [round(nbytes / 2**20, 1) for nbytes in quarters(samples, "texts_bytes")]
+    rest = [round(all_of_it - texts, 1) for all_of_it, texts in zip(memory, held, strict=True)]
     return {
         "machine": machine.describe(),
         "resident_mb_by_quarter": memory,
         "anonymous_mb_by_quarter": quarters(samples, "anonymous_mb"),
+        "texts_mb_by_quarter": held,
+        "without_texts_mb_by_quarter": rest,
         "threads_by_quarter": quarters(samples, "threads"),
         "last_over_second_quarter": round(memory[3] / memory[1], 4),
+        "without_texts_last_over_second_quarter": round(rest[3] / rest[1], 4),
         "flat": memory[3] <= (1 + FLAT) * memory[1],
         "most_threads": max(sample["threads"] for sample in samples),
         "load_average": round(statistics.fmean(sample["load_average"] for sample in samples), 2),

@@ -24,7 +24,15 @@ def test_a_room_of_two_writes_clicks_and_is_timed(tmp_path):
 def test_a_quarter_that_is_higher_is_growth():
     def hour(last):
         return [
-            {"resident_mb": mb, "anonymous_mb": mb, "threads": 9, "load_average": 1.0, "tokens_total": 5} for mb in last
+            {
+                "resident_mb": mb,
+                "anonymous_mb": mb,
+                "threads": 9,
+                "load_average": 1.0,
+                "tokens_total": 5,
+                "texts_bytes": 2**20 / 2,
+            }
+            for mb in last
         ]
 
     rooms = soak.Class("http://127.0.0.1", SimpleNamespace(is_set=lambda: True))
