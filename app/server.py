@@ -33,5 +33,6 @@ log.event("server_start", class_code=CODE_VARIABLE in os.environ)
 # room cost. They do not change while a server runs.
 vars(config)["get_options_for_section"] = functools.cache(config.get_options_for_section)
 
+ROUTES = (*health.ROUTES, *room.ROUTES)
 MIDDLEWARE = [Middleware(Gate), Middleware(SameOrigin), Middleware(Parting)]
-app = st.App(Path(__file__).parent / "main.py", middleware=MIDDLEWARE, routes=health.ROUTES + room.ROUTES)
+app = st.App(Path(__file__).parent / "main.py", middleware=MIDDLEWARE, routes=ROUTES)

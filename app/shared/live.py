@@ -92,7 +92,8 @@ def live_picture(
 
 def _look_every(seconds: float) -> None:
     """From now on the browser asks for this fragment so often. Streamlit says it when a whole page is drawn alone."""
-    context, fragment = get_script_run_ctx(suppress_warning=True), ThreadState.get().fragment_id
+    context = get_script_run_ctx(suppress_warning=True)
+    fragment = ThreadState.get().fragment_id if context is not None else None
     if context is not None and fragment is not None:
         message = ForwardMsg()
         message.auto_rerun.interval, message.auto_rerun.fragment_id = seconds, fragment
