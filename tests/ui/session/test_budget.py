@@ -13,7 +13,7 @@ from app import compute
 from app.session import actions, budget, visitors
 from app.session.desk import Desk
 from app.session.files import open_file, trace_bytes
-from app.session.runs import RunSpec
+from app.session.runs import Record, RunSpec
 from mistral_core.serving.task import Task
 
 MODEL = "storyteller"
@@ -152,3 +152,16 @@ def test_work_of_a_page_ends_with_its_session():
     desk.clear()
     work.task.join(5)
     assert work.cancelled and not work.task.running and isinstance(work.task, Task)
+
+
+def test_bytes_are_counted_while_another_visitor_begins_a_text(monkeypatch):
+    """Another session's thread adds a run while this one adds up what all hold (seen once in an hour of thirty)."""
+    desk = entered()
+    desk.add(Record(name="one", label="one"))
+
+    def meanwhile(record: Record) -> int:
+        desk.add(Record(name=f"{record.name}+", label="another"))
+        return 1
+
+    monkeypatch.setattr(budget, "bytes_of", meanwhile)
+    assert budget.held(desk) == 1
