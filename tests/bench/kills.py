@@ -60,7 +60,8 @@ class Seat:
                 if self.tab.look(1.0, self._done):
                     return
             except Exception:  # the socket ended, in whatever way
-                self.twice = len(self.tab.ids)
+                if self.tab.header.get("provenance") == "model":  # else nothing was written yet
+                    self.twice = max(0, len(self.tab.ids) - self.tab.header["n_prompt"])
                 self._again(until)
 
     def _done(self) -> bool:
@@ -149,7 +150,7 @@ def of_worker(times: int, visitors: int, draw: random.Random, log: Path) -> dict
 
 def of_server(times: int, visitors: int, draw: random.Random, log: Path) -> dict[str, Any]:
     """The server's process is killed and started again at once, as a supervisor would; a browser is among its visitors."""
-    port, said, same = free_port(), [], 0
+    port, said, waited, same = free_port(), [], [], 0
     with contextlib.ExitStack() as stack, browser() as launched:
         running = [stack.enter_context(server(log, port=port))]
         room = Room(running[0].url, visitors)
@@ -165,11 +166,14 @@ def of_server(times: int, visitors: int, draw: random.Random, log: Path) -> dict
         rounds = []
         for _ in range(times):
             rounds.append(room.disturbed(draw, kill))
+            began = time.monotonic()
             page.locator(".visit").get_by_text("began anew").wait_for()
             said.append(page.locator(".visit summary").first.inner_text())
             page.locator(".visit").get_by_role("button", name="close").click()
             same += story(page) == before
-        return {**summed(rounds, visitors, said), "browser_texts_equal": same}
+            waited.append(time.monotonic() - began)
+        browser_waited = spread(waited)  # after the last of the others had its text
+        return {**summed(rounds, visitors, said), "browser_texts_equal": same, "browser_waited": browser_waited}
 
 
 def patient(launched: Browser) -> Page:
