@@ -136,7 +136,7 @@ class Gate:
     async def _door(self, request: Request) -> Response:
         typed, word = request.query_params.get("code", ""), request.query_params.get("presenter", "")
         if request.method == "POST":
-            typed = parse_qs((await _body(request)).decode("utf-8", "replace")).get("code", [""])[0]
+            typed = parse_qs((await beginning_of(request, MOST_BODY)).decode("utf-8", "replace")).get("code", [""])[0]
         if not typed:
             return _page("Ask your teacher for it.")
         seconds = self._tries.wait(request.client.host if request.client is not None else "")
@@ -164,11 +164,11 @@ def _page(said: str, typed: str = "", status: int = 200) -> Response:
     return HTMLResponse(page, status, headers={"Cache-Control": "no-store"})
 
 
-async def _body(request: Request) -> bytes:
-    """The beginning of what was sent; the rest is not read."""
+async def beginning_of(request: Request, most: int) -> bytes:
+    """The first bytes of what was sent; the rest is not read."""
     body = b""
     async for part in request.stream():
         body += part
-        if len(body) >= MOST_BODY:
+        if len(body) >= most:
             break
-    return body[:MOST_BODY]
+    return body[:most]

@@ -13,18 +13,15 @@ import logging
 import os
 import sys
 import threading
-import traceback
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit.logger
 
-from app.navigation import ROOT
+from mistral_core.failure import place
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from mistral_core.serving.job import Job
 
 VARIABLE = "EXPLORER_LOG"
@@ -33,6 +30,7 @@ NAME = "explorer"
 """Of the logger of our own events."""
 OURS = ("app", "mistral_core", "pages")
 Plain = str | int | float | bool | None
+logging.getLogger(NAME).addHandler(logging.NullHandler())  # else warnings reach the error output unasked
 
 
 class Lines(logging.Formatter):
@@ -67,16 +65,7 @@ def failure(error: BaseException, **fields: Plain) -> None:
 
 def of_error(error: BaseException) -> dict[str, Plain]:
     """Type of an exception, and the line of ours in which it came up."""
-    return {"type": type(error).__name__, "place": place(error.__traceback__)}
-
-
-def place(trace: TracebackType | None) -> str:
-    """The innermost line of our own code, as `app/wire.py:60`; "" where none of it was under way."""
-    for frame in reversed(traceback.extract_tb(trace)):
-        parts = frame.filename.removeprefix(f"{ROOT}{os.sep}").split(os.sep)
-        if frame.filename.startswith(str(ROOT)) and parts[0] in OURS:
-            return f"{'/'.join(parts)}:{frame.lineno}"
-    return ""
+    return {"type": type(error).__name__, "place": place(error.__traceback__, OURS)}
 
 
 def follow(job: Job) -> None:

@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from app.gate import beginning_of
 from app.navigation import ENTRIES
 from app.origin import own
 
@@ -172,11 +173,9 @@ async def answer(request: Request) -> Response:
 
 
 async def _body(request: Request) -> bytes:
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST_BODY:
-            raise ValueError(f"more than {MOST_BODY:,} bytes were said; say less")
+    body = await beginning_of(request, MOST_BODY + 1)
+    if len(body) > MOST_BODY:
+        raise ValueError(f"more than {MOST_BODY:,} bytes were said; say less")
     return body
 
 

@@ -9,7 +9,6 @@ Streamlit 1.67; RFC 896 and RFC 1122, 4.2.3.2, meet there).
 
 import functools
 import os
-import sys
 from pathlib import Path
 
 import streamlit as st
@@ -21,10 +20,9 @@ from app.gate import CODE_VARIABLE, Gate
 from app.origin import SameOrigin
 from app.parting import Parting
 from app.session.visitors import few_arenas
+from mistral_core.serving.task import take_turns_sooner
 
-# A thread that computes lets others go on at every numpy call, and gets its turn back after this long where they are
-# busy: at the interpreter's 5 ms the engine, which makes a thousand such calls a round, stood still in a full room.
-sys.setswitchinterval(0.0005)
+take_turns_sooner()
 few_arenas()
 log.set_up()
 log.event("server_start", class_code=CODE_VARIABLE in os.environ)

@@ -339,6 +339,12 @@ class Run:
             self._end("length")
 
 
+def shared_beginning(parent: Trace | None, request: GenerationRequest) -> Trace | None:
+    """What of a parent's run a request can take over; `None` = nothing."""
+    shared = shared_length(parent, request) if parent is not None else 0
+    return parent.truncated(shared) if parent is not None and shared else None
+
+
 def shared_length(parent: Trace, request: GenerationRequest) -> int:
     """How many leading tokens of `parent` are exactly those the request would produce; 0 if none can be reused.
 

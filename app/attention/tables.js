@@ -8,7 +8,7 @@ import { STEPS } from "../kit/reads.js";
 /** What the large picture shows: the queries that are drawn, and the keys that each of them sees.
  * @param {AttentionPage} page
  * @returns {Numbers} */
-export function largeTable({ run, large, values }) {
+export function largeTable({ large, values }) {
   const { first, rows } = large.box ?? { first: 0, rows: 0 };
   return {
     title: `Weights, ${values.what()}, queries ${first} to ${first + rows - 1}`,
@@ -16,9 +16,8 @@ export function largeTable({ run, large, values }) {
     names: ["query", "token", "key", "key token", "tokens back", "weight", "score"],
     rows: Array.from({ length: rows }, (_, i) => first + i).flatMap((query) =>
       values.offsets(query).map((offset) => {
-        const score = values.scored() ? values.rawScore(query, offset) : null;
-        const key = query - offset;
-        return [query, run.labels[query], key, run.labels[key], offset, values.value(query, offset), score];
+        const pair = values.pair(query, offset);
+        return [...pair.slice(0, 4), offset, ...pair.slice(4)];
       }),
     ),
   };

@@ -100,6 +100,16 @@ export class Values {
     return column >= 0 && column < band.width ? band.data[query * band.width + column] / 65535 : 0;
   }
 
+  /** A query and a key of the picture as a row of a table: each with its token, then weight and score.
+   * @param {number} query @param {number} offset
+   * @returns {import("../kit/csv.js").Cell[]} */
+  pair(query, offset) {
+    const { labels } = this.choice.run;
+    const key = query - offset;
+    const score = this.scored() ? this.rawScore(query, offset) : null;
+    return [query, labels[query], key, labels[key], this.value(query, offset), score];
+  }
+
   /** Whether its weights have scores: those of one head have, where nothing is left out. */
   scored() {
     const { picture, head } = this.choice;
@@ -112,11 +122,7 @@ export class Values {
     /** @type {import("../kit/csv.js").Cell[][]} */
     const rows = [];
     for (let query = 0; query < run.count; query++) {
-      for (const offset of this.offsets(query)) {
-        const score = this.scored() ? this.rawScore(query, offset) : null;
-        const key = query - offset;
-        rows.push([query, run.labels[query], key, run.labels[key], this.value(query, offset), score]);
-      }
+      for (const offset of this.offsets(query)) rows.push(this.pair(query, offset));
     }
     const name = picture === "head" ? `layer${layer + 1}-${head < 0 ? "mean" : `head${head + 1}`}` : picture;
     const without = this.hides() ? "-without-position-0" : "";

@@ -1,7 +1,7 @@
 // Changes as they are spelled for Python and in addresses (app/break_it/spelling.py says how), and as they are said.
 // Layers, heads and groups count from 1, positions, steps, slots and distances from 0; row 0 is the embedding.
 
-import { plural, quoted } from "../kit/format.js";
+import { plural, quoted, rowName } from "../kit/format.js";
 import { wordAround } from "./words.js";
 
 /**
@@ -34,13 +34,6 @@ export function said(change, labels, texts = labels) {
     return `${place}: the state of the text with ${quoted(other.word)} for ${old} at ${other.source}`;
   return `${place}: + ${third.replace("-", "−")} × (${quoted(other.word)} − ${old} at ${other.source})`;
 }
-
-/**
- * Where a row of the state grid lies.
- *
- * @param {number} row
- */
-export const rowName = (row) => (row ? `after layer ${row}` : "embedding");
 
 /**
  * The word that another text has in the place of one of this, if a change takes something from such a text.

@@ -30,3 +30,7 @@ export const shorten = (text, length) => (text.length > length ? `${text.slice(0
 
 /** @type {(text: string) => string} */
 export const quoted = (text) => `“${text}”`;
+
+/** Where a row of the state grid lies.
+ * @type {(row: number) => string} */
+export const rowName = (row) => (row ? `after layer ${row}` : "embedding");

@@ -4,7 +4,7 @@
 import { onCells } from "./cells.js";
 import { labelFont } from "./measure.js";
 import { blend, shade } from "./colour.js";
-import { clamp, grouped, percent, plural } from "./format.js";
+import { clamp, grouped, percent, plural, rowName } from "./format.js";
 
 /** @typedef {import("./playhead.js").Playhead} Player */
 /** @typedef {import("./run.js").Run} Run */
@@ -366,7 +366,7 @@ export class GridPanel {
         `read by layer ${row + 1} with weight ${percent(run.weight(t, row, head, distance))} (${player.headName()})`,
       );
     } else lines.push(inside ? "can arrive by relay: later states have read it" : "cannot reach this prediction");
-    const title = `${row ? `after layer ${row}` : "embedding"}, position ${cell.position}, ${distance} back`;
+    const title = `${rowName(row)}, position ${cell.position}, ${distance} back`;
     player.point(cell.position, null, { x: event.clientX, y: event.clientY, title, lines });
   }
 

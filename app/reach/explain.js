@@ -1,7 +1,7 @@
 // What is known of one place in the picture, and of the picture as a whole, in words.
 
 import { tokenNote } from "../kit/bytes.js";
-import { grouped, percent, plural, quoted } from "../kit/format.js";
+import { grouped, percent, plural, quoted, rowName } from "../kit/format.js";
 import { tiny } from "./decades.js";
 
 /**
@@ -24,7 +24,7 @@ export function explainState(reading, row, position) {
   const { choice, run, back } = reading;
   const distance = back ? choice.target - position : position - choice.source;
   const side = back ? `${distance} before the target` : `${distance} after the source`;
-  const title = `${row ? `after layer ${row}` : "embedding"}, position ${position}${distance > 0 ? `, ${side}` : ""}`;
+  const title = `${rowName(row)}, position ${position}${distance > 0 ? `, ${side}` : ""}`;
   const value = reading.value(row, position);
   const lines = [];
   if (!row) lines.push("the first state of a token: numbers looked up by its id, before any layer");
@@ -67,7 +67,7 @@ export function explainBin(bins, row, hops) {
   const side = bins.back ? "back" : "on";
   const between = near === far ? grouped(near) : `${grouped(near)} to ${grouped(far)}`;
   const range = hops > layers ? `more than ${grouped(reach)}` : between;
-  const place = row === null ? "predictions" : row ? `after layer ${row}` : "embedding";
+  const place = row === null ? "predictions" : rowName(row);
   const title = hops > layers ? `${place}, out of reach` : `${place}, ${plural(hops, "hop")} ${side}`;
   const peak = bins.peak(row, hops);
   const lines = [`${range} tokens ${side}`];

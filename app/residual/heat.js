@@ -2,7 +2,7 @@
 
 import { Cells } from "./cells.js";
 import { el, legend, segmented } from "../kit/dom.js";
-import { grouped, percent, quoted } from "../kit/format.js";
+import { grouped, percent, quoted, rowName } from "../kit/format.js";
 import { shade } from "../kit/colour.js";
 
 /**
@@ -165,7 +165,7 @@ function facts(run, { row, position }) {
       "p",
       { class: "mx-pop-title" },
       el("b", { class: "mx-serif" }, run.labels[position].trim() || "␣"),
-      `position ${position}, ${row ? `after layer ${row}` : "embedding"}`,
+      `position ${position}, ${rowName(row)}`,
     ),
     el("p", {}, "would say ", bold(run.label(number("top"))), ` with ${percent(number("probability"))}`),
     el(

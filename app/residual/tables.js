@@ -1,10 +1,9 @@
 // The numbers of the pictures of the residual stream, as tables.
 
+import { rowName } from "../kit/format.js";
+
 /** @import ResidualPage from "./page.js" */
 /** @import { Cell, Numbers } from "../kit/numbers.js" */
-
-/** @param {number} row */
-const stateOf = (row) => (row ? `after layer ${row}` : "embedding");
 
 /** Every cell in sight.
  * @param {ResidualPage} page
@@ -35,7 +34,7 @@ function heatRow({ run }, row, position) {
   return [
     position,
     run.labels[position],
-    stateOf(row),
+    rowName(row),
     Number.isNaN(top) ? null : run.label(top),
     run.cell("lens", "probability", row, position),
     known ? run.label(final) : null,
@@ -60,7 +59,7 @@ export function curvesTable(page) {
       .flatMap((token) =>
         Array.from({ length: run.rows }, (_, row) => [
           run.label(token),
-          stateOf(row),
+          rowName(row),
           Math.exp(run.of("log_prob", row, t, token)),
           run.of("rank", row, t, token) + 1,
         ]),
@@ -83,7 +82,7 @@ export function lenderTable(page) {
       const top = patching.top("lender_top", row, position);
       if (Number.isNaN(top)) continue;
       const word = facts.words[position - facts.first] ?? "";
-      rows.push([position, word, stateOf(row), run.label(top), patching.top("lender_probability", row, position)]);
+      rows.push([position, word, rowName(row), run.label(top), patching.top("lender_probability", row, position)]);
     }
   return {
     title: `What every layer would say of the other text, positions ${from} to ${to - 1}`,

@@ -6,6 +6,7 @@ import { clamp, percent, plural, shorten, quoted } from "../kit/format.js";
 import { closest, el, penOf, svg } from "../kit/dom.js";
 import { term } from "../kit/terms.js";
 import { settled } from "../kit/timing.js";
+import { slotTable } from "./tables.js";
 
 /** @import RingPage from "./page.js" */
 /** @import { KVShape } from "./types.js" */
@@ -304,33 +305,23 @@ export class SlotPanel {
 
   /** The key and value that are shown, as a file. */
   saveTable() {
-    if (!this.drawn || this.position < 0) return;
-    const { run, layer } = this.player;
-    const { strips } = this.drawn;
-    const vectors = strips.map(({ kind, group }) => run.vector(kind, this.position, layer, group) ?? []);
-    const names = strips.map(({ kind, group }) => `${kind === "keys" ? "K" : "V"}${group + 1}`);
-    const rows = Array.from(vectors[0], (_, i) => [i, ...vectors.map((vector) => vector[i])]);
-    save(`kv-layer${layer + 1}-position${this.position}.csv`, csv(["i", ...names], rows));
+    const table = this.drawn ? slotTable(this.player) : null;
+    if (!table) return;
+    save(`kv-layer${this.player.layer + 1}-position${this.position}.csv`, csv(table.names, table.rows));
   }
 
   fillTable() {
     if (!this.drawn) return;
-    const { strips, table } = this.drawn;
-    if (!this.tableOpen) return table.replaceChildren();
-    const { run, layer } = this.player;
-    const head = el(
-      "tr",
-      {},
-      el("th", { scope: "col" }, "i"),
-      ...strips.map(({ kind, group }) => el("th", { scope: "col" }, `${kind === "keys" ? "K" : "V"}${group + 1}`)),
-    );
-    const vectors = strips.map(({ kind, group }) => run.vector(kind, this.position, layer, group) ?? []);
-    const rows = Array.from(vectors[0], (_, i) =>
+    const { table } = this.drawn;
+    const numbers = this.tableOpen ? slotTable(this.player) : null;
+    if (!numbers) return table.replaceChildren();
+    const head = el("tr", {}, ...numbers.names.map((name) => el("th", { scope: "col" }, name)));
+    const rows = numbers.rows.map(([i, ...row]) =>
       el(
         "tr",
         {},
         el("th", { scope: "row" }, String(i)),
-        ...vectors.map((vector) => el("td", {}, this.number(vector[i]))),
+        ...row.map((value) => el("td", {}, this.number(Number(value)))),
       ),
     );
     return table.replaceChildren(el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows)));

@@ -29,14 +29,13 @@ export function slotTable(page) {
   const { run, layer } = page;
   const position = page.held();
   const heads = Array.from({ length: run.meta.model.n_kv_heads }, (_, i) => i);
-  const vectors = /** @type {const} */ (["keys", "values"]).flatMap((kind) =>
-    heads.map((group) => run.vector(kind, position, layer, group)),
-  );
+  const kinds = /** @type {const} */ (["keys", "values"]);
+  const vectors = heads.flatMap((group) => kinds.map((kind) => run.vector(kind, position, layer, group)));
   const [first] = vectors;
   if (!first) return null;
   return {
     title: `Slot ${page.slot()} of layer ${layer + 1}: key and value made at position ${position}`,
-    names: ["number", ...["K", "V"].flatMap((kind) => heads.map((group) => `${kind}${group + 1}`))],
+    names: ["i", ...heads.flatMap((group) => [`K${group + 1}`, `V${group + 1}`])],
     rows: Array.from(first, (_, i) => [i, ...vectors.map((vector) => vector?.[i] ?? null)]),
   };
 }

@@ -6,21 +6,10 @@ All that a visitor has lies in the session; it ends when the page is loaded anew
 
 from __future__ import annotations
 
-import json
-
 from app.session.desk import Desk
-from app.shared.picture import served_below
-
-SCRIPT = """
-<aside class="visit" role="status" data-visit></aside>
-<script>
-import({module}).then(({{ visited }}) => {{
-  const rooms = document.querySelectorAll("[data-visit]");
-  visited(rooms[rooms.length - 1], {session});
-}}, () => {{}}); // a page that cannot load its modules says so where its picture stands
-</script>"""
+from app.shared.aside import aside
 
 
 def visit(desk: Desk) -> str:
     """The room for what is to be said, and the script that says it."""
-    return SCRIPT.format(module=json.dumps(f"{served_below()}kit/visit.js"), session=json.dumps(desk.session))
+    return aside("visit", 'role="status"', module="kit/visit.js", fill="visited", given=desk.session)

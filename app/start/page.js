@@ -1,5 +1,6 @@
 // The first minute: plays the recorded text up to the moment at which a word has left every ring, and asks.
 
+import { rowName } from "../kit/format.js";
 import { el, legend } from "../kit/dom.js";
 import { Memory } from "../kit/memory.js";
 import { term } from "../kit/terms.js";
@@ -61,7 +62,7 @@ export default class StartPage extends NextWordPage {
     const span = Array.from({ length: story.target - story.position + 1 }, (_, i) => story.position + i);
     return {
       title: `Share of the change that passes through every state, from position ${story.position} to ${story.target}`,
-      names: ["position", "token", ...states.map((row) => (row ? `after layer ${row}` : "embedding"))],
+      names: ["position", "token", ...states.map(rowName)],
       rows: span.map((p) => [p, run.labels[p], ...states.map((row) => share(story, row, p))]),
     };
   }

@@ -38,6 +38,23 @@ export function arrowsTo(pattern, { layers, heads, tokens }, window) {
   return arrows;
 }
 
+/**
+ * The case of W keys, or of one more.
+ *
+ * @param {import("./run.js").WindowRun} run
+ * @param {boolean} plus
+ */
+export function caseOf(run, plus) {
+  const which = plus ? 1 : 0;
+  const [cases, layers, heads, tokens] = run.meta.arrays.case_pattern.shape;
+  const size = run.arrays.case_pattern.length / cases;
+  const pattern = run.arrays.case_pattern.subarray(which * size, (which + 1) * size);
+  const felt = run.arrays.case_felt.subarray(which * tokens, (which + 1) * tokens);
+  const shape = { layers, heads, tokens };
+  const { window, reach, paper } = run.meta.cases[which];
+  return { shape, window, reach, paper, felt, arrows: arrowsTo(pattern, shape, window) };
+}
+
 export class Case {
   /** @param {import("./page.js").default} page */
   constructor(page) {
@@ -48,24 +65,20 @@ export class Case {
   /** @param {import("./run.js").WindowRun} run */
   draw(run) {
     const { page } = this;
-    const which = page.choice.plus ? 1 : 0;
-    const { window, reach, paper } = run.meta.cases[which];
+    const { plus } = page.choice;
     const { width } = page.size(page.part("case"));
-    const state = `${which} ${width} ${page.unit}`;
+    const state = `${plus} ${width} ${page.unit}`;
     if (this.drawn === state) return;
     this.drawn = state;
-    const [cases, layers, heads, tokens] = run.meta.arrays.case_pattern.shape;
-    const size = run.arrays.case_pattern.length / cases;
-    const pattern = run.arrays.case_pattern.subarray(which * size, (which + 1) * size);
-    const felt = run.arrays.case_felt.subarray(which * tokens, (which + 1) * tokens);
-    const picture = this.picture(arrowsTo(pattern, { layers, heads, tokens }, window), felt, { layers, heads, tokens });
-    page.part("case").replaceChildren(picture);
+    const { shape, window, reach, paper, felt, arrows } = caseOf(run, plus);
+    const { layers } = shape;
+    page.part("case").replaceChildren(this.picture(arrows, felt, shape));
     page.part("case-title").textContent = `Count it: ${layers} layers, W = ${window}`;
     const seen = reach + 1;
     page
       .part("case-words")
       .replaceChildren(
-        ...(which
+        ...(plus
           ? [
               el("b", {}, `${reach} back, ${seen} tokens.`),
               ` Were a token to see W + 1 = ${window} keys, W back a layer, the paper’s 2 × 3 = 6 would be right. `,

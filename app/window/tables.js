@@ -1,6 +1,6 @@
 // The numbers of the pictures of the window, as tables.
 
-import { arrowsTo } from "./case.js";
+import { caseOf } from "./case.js";
 import { weights, why } from "./run.js";
 import { WHY } from "./row.js";
 
@@ -47,23 +47,13 @@ export function changeTable({ run, fresh }) {
  * @param {WindowPage} page
  * @returns {Numbers} */
 export function caseTable({ run, choice }) {
-  const which = choice.plus ? 1 : 0;
-  const [cases, layers, heads, tokens] = run.meta.arrays.case_pattern.shape;
-  const size = run.arrays.case_pattern.length / cases;
-  const pattern = run.arrays.case_pattern.subarray(which * size, (which + 1) * size);
-  const arrows = arrowsTo(pattern, { layers, heads, tokens }, run.meta.cases[which].window);
+  const { shape, window, felt, arrows } = caseOf(run, choice.plus);
   return {
-    title: `A tiny model with a window of ${run.meta.cases[which].window}`,
+    title: `A tiny model with a window of ${window}`,
     names: ["layer", "position that looks", "at", "weight, mean of the heads", "felt: change of the last logits"],
     rows: [
       ...arrows.map(({ layer, query, key, weight }) => [layer + 1, query, key, weight, null]),
-      ...Array.from({ length: tokens }, (_, at) => [
-        null,
-        tokens - 1,
-        at,
-        null,
-        run.arrays.case_felt[which * tokens + at],
-      ]),
+      ...Array.from(felt, (value, at) => [null, shape.tokens - 1, at, null, value]),
     ],
   };
 }

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from mistral_core.analysis.progress import Report, silent
@@ -88,9 +88,20 @@ def chunk_pairs(
     pairs = torch.where(key[0] > query[0][:, None], LATER, OLDER)
     pairs = torch.where(seen, torch.where(key[0] >= start, ITSELF, RING), pairs)
     if lost_from is not None:
-        gone = (key[0] <= stop - 1 - window - lost_from) & (key[0] >= sinks)
+        gone = overwritten(key, torch.tensor([[stop - 1]]), window + lost_from, sinks)[0]
         pairs = torch.where(seen & gone, LOST, pairs)
     return keys, pairs
+
+
+def overwritten(
+    key_positions: Int[Tensor, "batch key_pos"], last: Int[Tensor, "batch 1"], slots: int, sinks: int
+) -> Bool[Tensor, "batch key_pos"]:
+    """Keys that a ring of so many slots has no more once position `last` is written; the first `sinks` it keeps.
+
+    >>> overwritten(torch.tensor([[0, 1, 2, 3, 4]]), torch.tensor([[4]]), 3, 1).tolist()
+    [[False, True, False, False, False]]
+    """
+    return (key_positions <= last - slots) & (key_positions >= sinks)
 
 
 class WriteFirst:
@@ -112,7 +123,7 @@ class WriteFirst:
         if window is None or query_positions is None or key_positions is None:
             return value
         last = query_positions.amax(1, keepdim=True)
-        lost = (key_positions <= last - window - self.slack) & (key_positions >= self.sinks)
+        lost = overwritten(key_positions, last, window + self.slack, self.sinks)
         return value.masked_fill(lost[:, None, None, :], float("-inf"))
 
 

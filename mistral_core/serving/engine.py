@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 from mistral_core.analysis.accounting import parameter_count
 from mistral_core.config import MistralConfig
-from mistral_core.generation import Choice, ModelCard, Run, shared_length
+from mistral_core.generation import Choice, ModelCard, Run, shared_beginning
 from mistral_core.request import GenerationRequest
 from mistral_core.serving.figures import Figures, Holding
 from mistral_core.serving.job import ACTIVE, Job, Limits, Progress, RefusalError, Status
@@ -107,10 +107,9 @@ class Engine:
             RefusalError: over a limit of this session, or the engine was closed.
         """
         self._check(session, request)
-        shared = shared_length(parent, request) if parent is not None else 0
-        parent = parent.truncated(shared) if parent is not None and shared else None
+        beginning = shared_beginning(parent, request)
         with self._wake:
-            job = Job(next(self._numbers), session, model_name, request, parent, pace, hurry)
+            job = Job(next(self._numbers), session, model_name, request, beginning, pace, hurry)
             job.allowance = 0 if paused else math.inf
             self._admit(job)
         return job
@@ -122,13 +121,14 @@ class Engine:
             if job.status in ACTIVE:
                 self._ensure_worker()
         status, message, run = job.status, job.message, job.run  # before the text: what ended has its last token
+        reason = run.finish_reason if run is not None else "cancelled" if status == "done" else ""
         trace = run.trace() if run is not None and run.n_read else job.beginning
         return Progress(
             status=status,
             message=message,
             trace=trace,
             n_prompt=len(job.request.prompt_ids),
-            finish_reason=run.finish_reason if run is not None else "cancelled" if status == "done" else "",
+            finish_reason=reason,
             total=job.request.total,
             tokens_per_second=job.speed(),
         )
@@ -298,11 +298,7 @@ class Engine:
                 del self._jobs[number]
             elif self._clock() - job.polled > self.limits.lease_seconds:
                 del self._jobs[number]
-                job.status = "expired"
-                job.message = (
-                    f"Writing stopped because the page was away for {self.limits.lease_seconds:.0f} seconds; "
-                    f"the text is kept, resume to go on."
-                )
+                job.expire(self.limits.lease_seconds)
 
     def _advance(self, job: Job) -> bool:
         """One chunk of the prompt, or one token; a failure ends this job and no other.

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import math
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
+from mistral_core.failure import place
 from mistral_core.generation import Run
 from mistral_core.request import GenerationRequest
 from mistral_core.trace.trace import Trace
@@ -168,17 +167,20 @@ class Job:
         at = self.run.n_read if self.run is not None else 0
         why = sentence(error)
         self.message = f"The engine stopped at token {at} ({why}). The text so far is kept; resume to go on."
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if PACKAGE in Path(frame.filename).parts]
-        where = [
-            f"{Path(frame.filename).as_posix().rpartition(PACKAGE + '/')[2]}:{frame.lineno}" for frame in frames[-1:]
-        ]
-        self.failed_as = type(error).__name__, "".join(f"{PACKAGE}/{one}" for one in where)
+        self.failed_as = type(error).__name__, place(error.__traceback__, (PACKAGE,))
         self.status = "failed"
 
     def begin_from_what_is_kept(self) -> None:
         """Its run is made anew from what is stored of it, up to the last token that was noted to its end."""
         if self.run is not None:
             self.beginning, self.run = self.run.trace() if self.run.n_read else None, None
+
+    def expire(self, seconds: float) -> None:
+        """Nobody has looked at it for so long: it is written no further until somebody resumes it."""
+        self.message = (
+            f"Writing stopped because the page was away for {seconds:.0f} seconds; the text is kept, resume to go on."
+        )
+        self.status = "expired"
 
     def leave(self) -> None:
         """Nobody will ask for it any more: the engine drops it when it looks next."""

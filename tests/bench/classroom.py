@@ -24,6 +24,12 @@ EVERY = 0.05
 """Seconds between two polls of a session."""
 
 
+def prompt(number: int) -> str:
+    """A beginning of a pupil's own."""
+    one, other = WORDS[number % 13], WORDS[(5 * number + 3) % 13]
+    return f"Once upon a time a {one} met a {other}."
+
+
 class Session:
     """One pupil: submits, polls, and notes when what came."""
 
@@ -68,10 +74,7 @@ def classroom(count: int, tokens: int) -> dict[str, Any]:
     loaded = texts.bundled()
     engine = Engine(lambda name, report: loaded)
     engine.model("storyteller")
-    sessions = [
-        Session(engine, n, loaded.tokenizer.encode(f"Once upon a time a {one} met a {other}."), tokens)
-        for n, (one, other) in enumerate((WORDS[n % 13], WORDS[(5 * n + 3) % 13]) for n in range(count))
-    ]
+    sessions = [Session(engine, n, loaded.tokenizer.encode(prompt(n)), tokens) for n in range(count)]
     began = time.perf_counter()
     together([session.visit for session in sessions])
     seconds = time.perf_counter() - began

@@ -17,7 +17,6 @@ import os
 import random
 import signal
 import sys
-import tempfile
 import threading
 import time
 import urllib.request
@@ -29,7 +28,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.bench import fresh, machine
-from tests.bench.classroom import WORDS, together
+from tests.bench.classroom import prompt, together
 from tests.bench.ratios import spread
 from tests.bench.visitor import Visitor
 from tests.e2e.browser import ARGUMENTS, browser, chromium, free_port, open_page, server
@@ -52,9 +51,8 @@ class Seat:
 
     def write(self) -> None:
         """Until the text is complete; a server that went away is waited for, and the address opened again."""
-        one, other = WORDS[self.number % 13], WORDS[(5 * self.number + 3) % 13]
         self.seen, self.twice, until = [(time.monotonic(), 0)], 0, time.monotonic() + PATIENCE
-        self.tab.write(f"Once upon a time a {one} met a {other}.", self.number, TOKENS)
+        self.tab.write(prompt(self.number), self.number, TOKENS)
         while time.monotonic() < until:
             try:
                 if self.tab.look(1.0, self._done):
@@ -212,15 +210,21 @@ def pid_of(mark: str) -> int:
 
 def of_browser(times: int, visitors: int, draw: random.Random, log: Path) -> dict[str, Any]:
     """A browser is killed while its text is written, among others who write; another one opens its address."""
-    rounds, seconds, seats = [], [], []
-    with server(log) as running, tempfile.TemporaryDirectory():
+    rounds: list[dict[str, Any]] = []
+    seats: list[list[list[int]]] = []
+    with server(log) as running:
         address = f"{running.url}/next_word?model=storyteller&text={TEXT}&n={TOKENS}"
         with browser() as launched:
             page = patient(launched)
             page.goto(address)
             whole = story(page)
         room, over = Room(running.url, visitors), threading.Event()
-        others = threading.Thread(target=lambda: [seats.append(room.round()) for _ in iter(over.is_set, True)])
+
+        def write_on() -> None:
+            while not over.is_set():
+                seats.append(room.round())
+
+        others = threading.Thread(target=write_on)
         others.start()
         try:
             for _ in range(times):

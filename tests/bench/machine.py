@@ -67,6 +67,12 @@ def status_bytes(field: str) -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def cpu_seconds(pid: int) -> float:
+    """Processor seconds of a process since its start, of the user and of the system."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def observed(work: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
     """The result of `work`, the seconds it took by both clocks, and its peak over what was held before."""
     reset = forget_peak()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from mistral_core.serving.named import load_named
 from mistral_core.serving.remote.start import connected, quieten
 from mistral_core.serving.remote.wire import Ask
 from tests.bench import fresh, kills_ray, machine, texts
-from tests.bench.classroom import WORDS, Session, together
+from tests.bench.classroom import Session, prompt, together
 from tests.bench.streams import latencies
 
 TOKENS = 200
@@ -49,13 +48,6 @@ class Noted:
         return bulletin
 
 
-def spent(pids: Sequence[int]) -> list[float]:
-    """Seconds of processor time of processes since their start."""
-    hertz = os.sysconf("SC_CLK_TCK")
-    stats = [Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split() for pid in pids]
-    return [(int(fields[11]) + int(fields[12])) / hertz for fields in stats]
-
-
 def class_through(engine: Any, count: int, tokens: int = TOKENS, replicas: Sequence[int] = ()) -> dict[str, Any]:
     """So many sessions at once, as in `classroom.py`, with the load average around them.
 
@@ -65,15 +57,12 @@ def class_through(engine: Any, count: int, tokens: int = TOKENS, replicas: Seque
         replicas: their processes.
     """
     encode = engine.model(MODEL).tokenizer.encode
-    sessions = [
-        Session(engine, n, encode(f"Once upon a time a {WORDS[n % 13]} met a {WORDS[(5 * n + 3) % 13]}."), tokens)
-        for n in range(count)
-    ]
+    sessions = [Session(engine, n, encode(prompt(n)), tokens) for n in range(count)]
     before, began = machine.load_average()[0], time.perf_counter()
-    spent_before, own = spent(replicas), time.process_time()
+    spent_before, own = sum(map(machine.cpu_seconds, replicas)), time.process_time()
     together([session.visit for session in sessions])
     seconds, written = time.perf_counter() - began, sum(session.written for session in sessions)
-    theirs = sum(spent(replicas)) - sum(spent_before)
+    theirs = sum(map(machine.cpu_seconds, replicas)) - spent_before
     return {
         "tokens_per_second": round(written / seconds, 1),
         "processor_ms_a_token": {

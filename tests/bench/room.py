@@ -9,14 +9,12 @@ real room have machines of their own.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from tests.bench import fresh
-from tests.bench.classroom import WORDS, together
+from tests.bench import fresh, machine
+from tests.bench.classroom import WORDS, prompt, together
 from tests.bench.streams import latencies
 from tests.bench.visitor import Visitor, visiting
 from tests.e2e.browser import Server, server
@@ -41,9 +39,8 @@ class Seat:
 
     def write(self) -> None:
         """A new text, until all of it is here."""
-        one, other = WORDS[self.number % 13], WORDS[(5 * self.number + 3) % 13]
         began, payloads, tab = time.monotonic(), self.tab.payloads, self.tab
-        tab.write(f"Once upon a time a {one} met a {other}.", self.number, self.tokens)
+        tab.write(prompt(self.number), self.number, self.tokens)
         if tab.look(PATIENCE, lambda: len(tab.ids) > tab.header.get("n_prompt", PATIENCE)):
             self.first = time.monotonic() - began
         if tab.look(PATIENCE, lambda: tab.written):
@@ -64,19 +61,13 @@ class Seat:
         tab.look(PATIENCE, lambda: tab.written)
 
 
-def cpu_seconds(pid: int) -> float:
-    """Of a process so far, of the user and of the system."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def timed(running: Server, work: Callable[[], None]) -> dict[str, float]:
     """Seconds of some work, and processor seconds of the server and of this process."""
-    began, mine, theirs = time.monotonic(), time.process_time(), cpu_seconds(running.process.pid)
+    began, mine, theirs = time.monotonic(), time.process_time(), machine.cpu_seconds(running.process.pid)
     work()
     return {
         "seconds": time.monotonic() - began,
-        "server_cpu_seconds": cpu_seconds(running.process.pid) - theirs,
+        "server_cpu_seconds": machine.cpu_seconds(running.process.pid) - theirs,
         "visitors_cpu_seconds": time.process_time() - mine,
     }
 

@@ -25,12 +25,16 @@ def shown(page) -> str:
     return run
 
 
+def begun(page, url: str) -> str:
+    page.goto(f"{url}/next_word?" + urlencode({"model": "storyteller", "text": FIRST, "n": 12}))
+    return shown(page)
+
+
 def test_after_a_restart_the_page_says_what_is_gone_and_offers_what_the_browser_kept(tmp_path, chromium):
     port = harness.free_port()
     page = harness.open_page(chromium)
     with harness.server(tmp_path / "first.log", port=port) as running:
-        page.goto(f"{running.url}/next_word?" + urlencode({"model": "storyteller", "text": FIRST, "n": 12}))
-        first = shown(page)
+        first = begun(page, running.url)
         written(page, SECOND)
         second = shown(page)
         assert first != second
@@ -57,8 +61,7 @@ def test_after_a_restart_a_page_with_one_text_says_why_it_is_written_again(tmp_p
     port = harness.free_port()
     page = harness.open_page(chromium)
     with harness.server(tmp_path / "first.log", port=port) as running:
-        page.goto(f"{running.url}/next_word?" + urlencode({"model": "storyteller", "text": FIRST, "n": 12}))
-        first = shown(page)
+        first = begun(page, running.url)
         assert page.locator(".visit").inner_text() == ""
     with harness.sound_server(tmp_path / "second.log", port=port):
         room = page.locator(".visit")

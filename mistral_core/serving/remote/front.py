@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from mistral_core.config import MistralConfig
-from mistral_core.generation import shared_length
+from mistral_core.generation import shared_beginning
 from mistral_core.request import GenerationRequest
 from mistral_core.serving.figures import Figures, Holding
 from mistral_core.serving.interface import WritingEngine
-from mistral_core.serving.job import ACTIVE, Job, Limits, Progress, RefusalError
+from mistral_core.serving.job import ACTIVE, ENDED, Job, Limits, Progress, RefusalError
 from mistral_core.serving.loading import Load, Models
 from mistral_core.serving.places import price_of
 from mistral_core.serving.remote.growing import Growing
@@ -77,7 +77,7 @@ class RemoteJob(Job):
     def wants(self) -> bool:
         """Whether there is anything left to do for a replica."""
         unread = self.growing.n < len(self.request.prompt_ids)
-        return self.status not in ("done", "failed", "expired") and (unread or self.goal > self.growing.n)
+        return self.status not in ENDED and (unread or self.goal > self.growing.n)
 
 
 class _Line:
@@ -135,8 +135,7 @@ class RemoteEngine(WritingEngine):
             RefusalError: over a limit.
         """
         self.limits.check(request)
-        shared = shared_length(parent, request) if parent is not None else 0
-        parent = parent.truncated(shared) if parent is not None and shared else None
+        parent = shared_beginning(parent, request)
         with self._state:
             self._number += 1
             job = RemoteJob(self._number, session, model_name, request, parent, float(pace))
@@ -249,11 +248,8 @@ class RemoteEngine(WritingEngine):
         with self._state:
             for job in list(self._jobs):
                 if job.status in ACTIVE and job.polled < before:
-                    job.status, job.goal = "expired", 0.0
-                    job.message = (
-                        f"Writing stopped because the page was away for {self.limits.lease_seconds:.0f} seconds; "
-                        f"the text is kept, resume to go on."
-                    )
+                    job.goal = 0.0
+                    job.expire(self.limits.lease_seconds)
 
     def _place(self, job: RemoteJob) -> None:
         """Orders a text that no replica has, with the tokens that are here."""

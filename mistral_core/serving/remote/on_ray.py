@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,11 +32,9 @@ from mistral_core.serving.remote.sticky import address as spelled
 from mistral_core.serving.remote.sticky import chosen
 from mistral_core.serving.remote.transport import GoneError, SilentError
 from mistral_core.serving.remote.wire import Ask, Bulletin, Order, Receipt
+from mistral_core.serving.task import take_turns_sooner
 
 APPLICATION, DEPLOYMENT, NAMESPACE = "explorer", "Writer", "explorer"
-SWITCH = 0.0005
-"""Seconds after which Python changes threads in a replica: a call goes through several, and each would wait 5 ms for
-the one that writes."""
 PATIENCE = 3.0
 """Seconds that a call may take: a look takes milliseconds."""
 
@@ -91,7 +88,7 @@ class Writer:
 
     def __init__(self, scale: Scale) -> None:
         self._scale = scale
-        sys.setswitchinterval(SWITCH)
+        take_turns_sooner()  # a call goes through several threads, and each would wait for the one that writes
         engine = Engine(lambda name, report: load_named(name, report, trained=engine.model), alike=True)
         self._replica = Replica(engine, serve.get_replica_context().replica_id.unique_id)
 

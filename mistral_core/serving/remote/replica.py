@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 from mistral_core.serving.engine import Engine
-from mistral_core.serving.job import ACTIVE, Job, RefusalError
+from mistral_core.serving.job import ACTIVE, ENDED, Job, RefusalError
 from mistral_core.serving.remote.wire import Ask, Bulletin, News, Order, Receipt, news_of
 
 Command = Literal["pause", "resume", "cancel", "leave"]
@@ -57,11 +57,8 @@ class Replica:
         told: list[News] = []
         for ask in asks:
             if (job := jobs[ask.key]) is not None:
-                progress = self.engine.poll(job)
-                if progress.status == "done":  # its last token may have come since the trace was taken
-                    progress = self.engine.poll(job)
-                told.append(news_of(ask, progress))
-        self._let_go({one.key for one in told if one.status in ("done", "failed", "expired")})
+                told.append(news_of(ask, self.engine.poll(job)))
+        self._let_go({one.key for one in told if one.status in ENDED})
         steps = self.engine.figures.steps
         unknown = tuple(key for key, job in jobs.items() if job is None)
         return Bulletin(at=self.name, news=tuple(told), unknown=unknown, step=steps[-1] if steps else 0.0)
