@@ -106,9 +106,10 @@ class Engine:
         Raises:
             RefusalError: over a limit of this session, or the engine was closed.
         """
-        self._check(session, request)
+        self.limits.check(request)
         beginning = shared_beginning(parent, request)
         with self._wake:
+            self.limits.check_places(session, self._active())
             job = Job(next(self._numbers), session, model_name, request, beginning, pace, hurry)
             job.allowance = 0 if paused else math.inf
             self._admit(job)
@@ -183,12 +184,6 @@ class Engine:
             self._wake.notify_all()
         for worker in [*self._workers.values()]:
             worker.join(timeout=10)
-
-    def _check(self, session: str, request: GenerationRequest) -> None:
-        self.limits.check(request)
-        with self._wake:
-            active = self._active()
-        self.limits.check_places(session, active)
 
     def _active(self) -> list[Job]:
         return [job for job in [*self._jobs.values()] if job.status in ACTIVE]
@@ -273,7 +268,7 @@ class Engine:
                     reads = run.n_read < run.n_prompt
                     self._settle(job, "reading" if reads else "running")
                     chosen.append((job, run, run.next_of_prompt() if reads else run.choose()))
-                    job.allowance -= not reads  # before the token is seen: a step asked for then is one more
+                    self._spend(job, not reads)
         tokens = [choice if isinstance(choice, int) else choice.token for _, _, choice in chosen]
         try:
             logits = reader.read([run for _, run, _ in chosen], tokens)
@@ -322,11 +317,16 @@ class Engine:
                 next(run.prefill())
             elif not run.finish_reason and job.allowance > 0:
                 self._settle(job, "running")
-                job.allowance -= 1
+                self._spend(job, 1)
                 run.step()
                 self._has_written(job)
             self._settle_after(job, run)
         return True
+
+    def _spend(self, job: Job, tokens: int) -> None:
+        """Of what may be written, before it is seen: a step that is asked for then is one more."""
+        with self._wake:
+            job.allowance -= tokens
 
     def _has_written(self, job: Job) -> None:
         job.served = self._rounds
@@ -335,10 +335,11 @@ class Engine:
         job.due = job.next_due(self._clock())
 
     def _settle_after(self, job: Job, run: Run) -> None:
-        if run.finish_reason:
-            self._settle(job, "done")
-        elif run.n_read >= run.n_prompt and job.allowance <= 0:
-            self._settle(job, "paused")
+        with self._wake:  # a step that is asked for while it is settled is not lost
+            if run.finish_reason:
+                self._settle(job, "done")
+            elif run.n_read >= run.n_prompt and job.allowance <= 0:
+                self._settle(job, "paused")
 
     @contextmanager
     def _ends_if_it_fails(self, job: Job) -> Iterator[None]:

@@ -92,29 +92,6 @@ def test_sessions_take_turns_and_stay_independent(engine):
             assert (got.arrays[name] == array).all(), name
 
 
-def test_pause_step_resume(engine):
-    job = engine.submit("a", "0", request(), paused=True)
-    until(lambda: engine.poll(job).status == "paused")
-    assert len(engine.poll(job).trace) == 5
-    engine.step(job)
-    until(lambda: engine.poll(job).status == "paused" and len(engine.poll(job).trace) == 6)
-    time.sleep(0.05)
-    assert len(engine.poll(job).trace) == 6
-    engine.resume(job)
-    assert len(finish(engine, job).trace) == 17
-
-
-def test_pausing_in_the_middle_loses_nothing(engine):
-    job = engine.submit("a", "0", request(n=200))
-    until(lambda: engine.poll(job).trace is not None and len(engine.poll(job).trace) > 20)
-    engine.pause(job)
-    until(lambda: engine.poll(job).status == "paused")
-    kept = engine.poll(job).trace.token_ids.tolist()
-    engine.resume(job)
-    assert finish(engine, job).trace.token_ids.tolist()[: len(kept)] == kept
-    assert engine.poll(job).trace.token_ids.tolist() == alone(request(n=200)).token_ids.tolist()
-
-
 def test_cancel_keeps_the_text(engine):
     job = engine.submit("a", "0", request(n=1500))
     until(lambda: engine.poll(job).trace is not None and len(engine.poll(job).trace) > 10)
