@@ -61,6 +61,7 @@ class RemoteJob(Job):
         self.lost, self.tried = 0, -math.inf  # times that its replica was gone; when it looked for one last
         self.placing = threading.Lock()
         self.rate = math.nan
+        self.commands = 0  # that a replica has done: news from before the last one say where it was, not where it is
         self.on_leave: Callable[[RemoteJob], None] = lambda job: None
 
     def leave(self) -> None:
@@ -310,6 +311,7 @@ class RemoteEngine(WritingEngine):
                 asks = [
                     Ask(key=key, have=job.growing.n, named=job.growing.head is not None) for key, job in jobs.items()
                 ]
+                commands = {key: job.commands for key, job in jobs.items()}
             if not asks:
                 return
             try:
@@ -320,18 +322,21 @@ class RemoteEngine(WritingEngine):
                 for job in jobs.values():
                     job.message = SILENT
             else:
-                self._heard(line, jobs, bulletin)
+                self._heard(line, {key: job for key, job in jobs.items() if job.key == key}, bulletin, commands)
             line.asked = self._clock()
 
-    def _heard(self, line: _Line, jobs: dict[str, RemoteJob], bulletin: Bulletin) -> None:
+    def _heard(self, line: _Line, jobs: dict[str, RemoteJob], bulletin: Bulletin, commands: dict[str, int]) -> None:
+        """What a replica said, of texts that it was not told anything about meanwhile; the end of one counts always."""
         if bulletin.at != line.at:  # its own replica is not there any more, and another one answered
             self._gone(line)
             return
         if bulletin.step:
             self.figures.steps.append(bulletin.step)
         with self._state:
-            strange = [jobs[news.key] for news in bulletin.news if not self._take(jobs[news.key], news)]
-            for key in bulletin.unknown:
+            came = [(jobs[news.key], news) for news in bulletin.news if news.key in jobs]
+            current = [one for one in came if one[0].commands == commands[one[1].key] or one[1].status in ENDED]
+            strange = [job for job, news in current if not self._take(job, news)]
+            for key in jobs.keys() & set(bulletin.unknown):
                 jobs[key].lose(ELSEWHERE)
         for job in strange:
             self._afresh(job)
@@ -372,6 +377,7 @@ class RemoteEngine(WritingEngine):
         except SilentError:
             job.message = SILENT
             return True
+        job.commands += 1
         if line is not None:
             line.asked = -math.inf  # what comes next is news
         if not there:

@@ -138,8 +138,10 @@ def test_a_replica_that_dies_costs_no_token_and_the_text_is_the_same(engine, fak
     for n in range(6, at + 1):
         engine.step(job)
         until(lambda n=n: len(engine.poll(job).trace) == n)
+    until(lambda: engine.poll(job).status == "paused")  # the token is seen before its end is noted
     home, seen = job.at, engine.poll(job).trace
     fakes.kill(home)
+    time.sleep(front.FRESH)
     assert engine.poll(job).status == "paused", "a text that waits is not carried over before it goes on"
     engine.step(job)
     until(lambda: len(engine.poll(job).trace) == at + 1 and engine.poll(job).status in ("paused", "done"))

@@ -63,6 +63,32 @@ def test_a_step_while_a_text_is_read_again_adds_a_token_to_it(two):
     until(lambda: len(engine.poll(job).trace) == before + 1)
 
 
+def test_news_from_before_a_step_do_not_say_that_the_text_rests(two, monkeypatch):
+    engine, fakes = two()
+    job = engine.submit("a", "0", request(n=200), paused=True)
+    until(lambda: engine.poll(job).status == "paused")
+    news, came, done = fakes.news, threading.Event(), threading.Event()
+
+    def slow(at, asks):
+        bulletin = news(at, asks)
+        came.set()
+        assert done.wait(5)
+        return bulletin
+
+    monkeypatch.setattr(fakes, "news", slow)
+    time.sleep(front.FRESH)
+    looks = threading.Thread(target=engine.poll, args=(job,))
+    looks.start()
+    assert came.wait(5)
+    engine.resume(job)
+    done.set()
+    looks.join()
+    assert job.status == "queued", "not paused: it is being written"
+    monkeypatch.setattr(fakes, "news", news)
+    until(lambda: engine.poll(job).status == "done")
+    assert len(engine.poll(job).trace) == 205
+
+
 def test_where_the_others_are_full_a_text_waits_and_is_not_ended(two):
     engine, fakes = two(Limits(rows=1, queue=0))
     jobs = {}
