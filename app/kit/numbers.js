@@ -17,6 +17,7 @@ import { grouped } from "./format.js";
 /** @typedef {() => Numbers | null} Give  null = nothing is drawn yet */
 
 const MOST_ROWS = 400;
+const WAIT = 250; // ms between two looks whether there are numbers now
 const SEVERAL = 4; // digits: enough to read, where the file has all
 
 /**
@@ -37,7 +38,7 @@ export function offerNumbers(surface, tables) {
         class: "mx-link mx-tabled",
         "data-table": part,
         title: "The numbers of this picture as a table",
-        onclick: () => open(root, surface.run ? give() : null),
+        onclick: () => open(root, () => (surface.run ? give() : null)),
       },
       "table",
     );
@@ -48,17 +49,34 @@ export function offerNumbers(surface, tables) {
 }
 
 /**
+ * Shows what is drawn when it is opened; while nothing is, it waits for the first numbers.
+ *
  * @param {HTMLElement} root
- * @param {Numbers | null} numbers
+ * @param {Give} give
  */
-function open(root, numbers) {
-  const box = el("dialog", { class: "mx-dialog", "aria-label": numbers?.title ?? "No numbers yet" });
+function open(root, give) {
+  const box = el("dialog", { class: "mx-dialog" });
+  const fill = () => {
+    const numbers = give();
+    const some = Boolean(numbers?.rows.length);
+    if (some || !box.firstChild) {
+      box.setAttribute("aria-label", numbers?.title ?? "No numbers yet");
+      box.replaceChildren(
+        ...(numbers && some ? filled(numbers) : [el("p", {}, "Nothing is drawn here yet.")]),
+        closing(box),
+      );
+    }
+    return some;
+  };
+  const looks = fill() ? 0 : setInterval(() => fill() && clearInterval(looks), WAIT);
   box.addEventListener("keydown", (event) => event.stopPropagation()); // the page behind it must not step
   box.addEventListener("click", (event) => {
     if (event.target === box) box.close();
   });
-  box.addEventListener("close", () => box.remove());
-  box.append(...(numbers?.rows.length ? filled(numbers) : [el("p", {}, "Nothing is drawn here yet.")]), closing(box));
+  box.addEventListener("close", () => {
+    clearInterval(looks);
+    box.remove();
+  });
   root.append(box);
   box.showModal();
 }

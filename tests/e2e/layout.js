@@ -269,6 +269,12 @@
       );
   };
 
+  /** plotly draws a figure anew some time after its place has another size. */
+  const fits = (figure) => {
+    const drawn = figure.querySelector(".main-svg");
+    return !drawn || Math.abs(drawn.getBoundingClientRect().width - figure.getBoundingClientRect().width) < 1;
+  };
+
   const frame = () => new Promise((done) => requestAnimationFrame(done));
 
   globalThis.mxLayout = {
@@ -277,11 +283,11 @@
       let [before, same] = ["", 0];
       for (let i = 0; i < 90 && same < still; i++) {
         await frame();
-        const now = all(`${CARDS}, .mx-canvas, .mx-time`)
+        const now = all(`${CARDS}, .mx-canvas, .mx-time, .js-plotly-plot .main-svg`)
           .map((node) => node.getBoundingClientRect())
           .map((box) => `${box.left} ${box.top} ${box.width} ${box.height}`)
           .join();
-        same = now === before ? same + 1 : 0;
+        same = now === before && all(".js-plotly-plot").every(fits) ? same + 1 : 0;
         before = now;
       }
     },
