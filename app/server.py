@@ -19,13 +19,13 @@ from app import health, log, room
 from app.gate import CODE_VARIABLE, Gate
 from app.origin import SameOrigin
 from app.parting import Parting
-from app.session.visitors import few_arenas
+from app.session.visitors import few_arenas, most
 from mistral_core.serving.task import take_turns_sooner
 
 take_turns_sooner()
 few_arenas()
 log.set_up()
-log.event("server_start", class_code=CODE_VARIABLE in os.environ)
+log.event("server_start", class_code=CODE_VARIABLE in os.environ, most_visitors=most())
 
 # Streamlit says all its settings with every run of a script, and looks them up anew for each: a fifth of what a full
 # room cost. They do not change while a server runs.

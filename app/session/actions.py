@@ -93,6 +93,10 @@ def _started(
             desk.notice = problem
             log.refused("bytes of texts")
             return None
+        if seconds := desk.rate.wait():
+            desk.notice = f"Many texts were begun here just now; the next one can begin in {seconds} s."
+            log.refused("texts a minute")
+            return None
         if alone:
             pause_others(desk)
         job = engine.submit(desk.session, spec.model, request, parent=shared, pace=pace or math.inf, paused=paused)

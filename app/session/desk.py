@@ -12,6 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, TypeVar
 
+from app.session.rate import Rate
 from app.session.runs import DEFAULT_NEW_TOKENS, DEFAULT_SAMPLING, PACE, Record
 from app.session.work import Workshop
 from app.shared.messages import Place
@@ -66,6 +67,7 @@ class Desk:
         follow: grows when the eye should go to the end of the text.
         filled: how often a link or a button has filled fields of a page, see `state.field`.
         wanted: what an address wants beside the shown run, until that is written.
+        rate: how often texts may be begun.
     """
 
     session: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -84,6 +86,7 @@ class Desk:
     follow: int = 0
     filled: int = 0
     wanted: str = ""
+    rate: Rate = field(default_factory=Rate)
     _pages: dict[str, PageState] = field(default_factory=dict)
     _beside: Desk | None = None
 

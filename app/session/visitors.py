@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import os
 import threading
 import time
 import weakref
@@ -23,6 +24,10 @@ M_ARENA_MAX = -8
 """Of glibc's malloc.h."""
 EVERY = 15.0
 """Seconds between two looks."""
+MOST_VARIABLE = "EXPLORER_MOST_VISITORS"
+"""Of the environment: how many visitors may be here."""
+MOST = 64
+"""Where it says nothing: two rooms of thirty, and a teacher or two."""
 WATCH = "who has left"
 """Name of the thread that looks."""
 
@@ -30,14 +35,55 @@ _desks: weakref.WeakValueDictionary[str, Desk] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
 
 
+def most() -> int:
+    """How many visitors may be here.
+
+    Raises:
+        ValueError: the environment says something else than a number.
+    """
+    wanted = os.environ.get(MOST_VARIABLE, "")
+    if wanted and not (wanted.isdecimal() and int(wanted)):
+        raise ValueError(f"{MOST_VARIABLE} is {wanted!r}; it must be a number of visitors, 1 or more")
+    return int(wanted or MOST)
+
+
+def no_room(session: str | None = None) -> str:
+    """Why a new visitor cannot come in, as a sentence; "" if there is room, and for one who is here.
+
+    Args:
+        session: Streamlit's name for it; default: that of the script that runs.
+    """
+    with _lock:
+        sessions = set(_desks)
+    if _session(session) in sessions or sum(map(_is_connected, sessions)) < most():
+        return ""
+    log.refused("visitors")
+    count = most()
+    return (
+        f"This server takes {count} visitor{'s' if count > 1 else ''} at once, and so many are here. "
+        f"Reload the page when somebody has left; what its address names is kept."
+    )
+
+
+def _session(name: str | None = None) -> str | None:
+    from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+    context = None if name is not None else get_script_run_ctx(suppress_warning=True)
+    return name if context is None else context.session_id
+
+
+def _is_connected(session: str) -> bool:
+    from streamlit import runtime
+
+    return not runtime.exists() or runtime.get_instance().is_active_session(session)
+
+
 def enter(desk: Desk) -> None:
     """Notes a new session; outside a server (a test, a script) there is nobody to leave."""
     from streamlit import runtime
-    from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-    context = get_script_run_ctx(suppress_warning=True)
     with _lock:
-        _desks[desk.session if context is None else context.session_id] = desk
+        _desks[_session() or desk.session] = desk
         if runtime.exists() and not any(thread.name == WATCH for thread in threading.enumerate()):
             watch = (runtime.get_instance().is_active_session,)
             threading.Thread(target=_watch, args=watch, name=WATCH, daemon=True).start()
