@@ -304,10 +304,11 @@ class StreamingDecoder:
 
     def push(self, token_id: int) -> str:
         """The text that is certain now that `token_id` follows; "" inside a character."""
-        added = self._tokenizer.token_bytes(token_id, first=self._at_start)
-        if not self._tokenizer.token_bytes(token_id):  # a control token: bytes do not join across it
+        added = self._tokenizer.token_bytes(token_id)
+        if not added:  # a control token: bytes do not join across it
             return self.flush()
-        self._at_start = False
+        if self._at_start:
+            added, self._at_start = self._tokenizer.token_bytes(token_id, first=True), False
         text, self._pending = decode_bytes(self._pending + added, final=False)
         return text
 
@@ -319,6 +320,8 @@ class StreamingDecoder:
 
 def decode_bytes(data: bytes, final: bool) -> tuple[str, bytes]:
     """Characters of `data`, U+FFFD for each byte that starts none, and an unfinished rest."""
+    if data.isascii():
+        return data.decode("ascii"), b""
     text, start = [], 0
     while start < len(data):
         width = _width(data[start])

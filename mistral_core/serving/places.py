@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Iterable
 
@@ -19,15 +20,19 @@ class Places:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
+        self._lock = threading.Lock()  # a worker adds a run while a page or `/metrics` adds up their bytes
 
     def takes(self, run: Run) -> None:
         """A run was made; its bytes count until nobody holds it any more."""
-        self._runs.add(run)
+        with self._lock:
+            self._runs.add(run)
 
     @property
     def nbytes(self) -> int:
         """Bytes of all runs: recorded tensors, keys and values."""
-        return sum(run.nbytes for run in [*self._runs])
+        with self._lock:
+            runs = [*self._runs]
+        return sum(run.nbytes for run in runs)
 
     def why_not(self, job: Job, price: int, active: Iterable[Job]) -> str:
         """What a text waits for, as a sentence; "" = it may begin.

@@ -251,7 +251,11 @@ def soak(minutes: float, sessions: int, browsers: int, folder: Path) -> dict[str
             seat.start()
         while time.monotonic() - began < 60 * minutes:
             time.sleep(EVERY)
-            samples.append(measured(running, began))
+            try:
+                samples.append(measured(running, began))
+            except OSError as error:  # the hour goes on, and is not called free of faults
+                rooms.problems.append(f"the server's own numbers: {error}")
+                continue
             with (folder / "soak.jsonl").open("a") as out:
                 out.write(json.dumps({**samples[-1], "problems": len(rooms.problems)}) + "\n")
         stop.set()
