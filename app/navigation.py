@@ -42,10 +42,12 @@ ENTRIES = (
 
 def pages() -> list[StreamlitPage]:
     """The page objects for `st.navigation`."""
-    return [
-        st.Page(ROOT / "pages" / f"{entry.name}.py", title=entry.title, url_path=entry.name, default=index == 0)
-        for index, entry in enumerate(ENTRIES)
-    ]
+    return [_page(entry) for entry in ENTRIES]
+
+
+def _page(entry: Entry) -> StreamlitPage:
+    path, first = ROOT / "pages" / f"{entry.name}.py", entry is ENTRIES[0]
+    return st.Page(path, title=entry.title, url_path=entry.name, default=first)
 
 
 def go_to(name: str, **query: str) -> None:
@@ -63,7 +65,7 @@ def page(name: str) -> StreamlitPage:
     Raises:
         ValueError: no page has this name.
     """
-    for entry, candidate in zip(ENTRIES, pages(), strict=True):
+    for entry in ENTRIES:
         if entry.name == name:
-            return candidate
+            return _page(entry)
     raise ValueError(f"there is no page {name!r}; pages are {', '.join(entry.name for entry in ENTRIES)}")

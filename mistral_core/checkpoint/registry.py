@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,11 +41,13 @@ class Listing:
     notices: tuple[str, ...]
 
 
+@lru_cache(maxsize=1)
 def bundled_root() -> Path:
     """The folder of the models that come with the repository."""
     return Path(__file__).resolve().parents[2] / "assets" / "models"
 
 
+@lru_cache(maxsize=1)
 def fetched_root() -> Path:
     """The folder of the models that a command has fetched; not part of the repository, and often not there."""
     return Path(__file__).resolve().parents[2] / "models"
@@ -56,12 +59,36 @@ def user_root() -> Path | None:
     return Path(value).expanduser() if value else None
 
 
+State = tuple[tuple[Path, tuple[tuple[str, int, tuple[str, ...]], ...] | None], ...]
+"""Each root with its folders: their names, when something was added, and what lies in them; `None` = no root."""
+
+
 def listing() -> Listing:
-    """Searches the folders, the default model first: sub-folders with a params.json, a config.json or a .gguf file."""
+    """What the folders hold, the default model first: sub-folders with a params.json, a config.json or a .gguf file."""
+    found = _found(_state())
+    return Listing(dict(found.models), found.notices)
+
+
+def _state() -> State:
+    """What decides about a search. A page asks a dozen times while it is drawn, and nothing has changed meanwhile."""
+    return tuple((root, _folders_in(root) if root.is_dir() else None) for root in _roots())
+
+
+def _folders_in(root: Path) -> tuple[tuple[str, int, tuple[str, ...]], ...]:
+    return tuple(
+        (entry.name, entry.stat().st_mtime_ns, tuple(sorted(os.listdir(entry.path))))
+        for entry in sorted(os.scandir(root), key=lambda entry: entry.name)
+        if entry.is_dir()
+    )
+
+
+@lru_cache(maxsize=4)
+def _found(state: State) -> Listing:
+    """The search itself."""
     models: dict[str, Path] = {}
     notices = []
-    for root in _roots():
-        if not root.is_dir():
+    for root, folders in state:
+        if folders is None:
             notices.append(f"{root}, where models are looked for, is not a folder (see {MODELS_VARIABLE})")
             continue
         for folder in _model_folders(root):
@@ -78,8 +105,16 @@ def available_models() -> dict[str, Path]:
 
 
 def browser_models() -> dict[str, Path]:
-    """The models that a browser may choose: those whose files all lie inside these folders."""
-    return {name: folder for name, folder in listing().models.items() if _outside(folder) is None}
+    """The models that a browser may choose: those whose files all lie inside these folders.
+
+    Where they lie is looked up again when one is opened (`resolve_browser`), not with each offer.
+    """
+    return dict(_inside(_state()))
+
+
+@lru_cache(maxsize=4)
+def _inside(state: State) -> dict[str, Path]:
+    return {name: folder for name, folder in _found(state).models.items() if _outside(folder) is None}
 
 
 class Named(NamedTuple):

@@ -52,6 +52,26 @@ def test_of_two_equal_names_the_bundled_wins_and_a_notice_says_so(user_root):
     assert "same name" in notice
 
 
+def test_what_has_not_changed_is_not_looked_through_again_and_what_has_is_seen_at_once(
+    user_root, tmp_path, monkeypatch
+):
+    looked, outside = [], registry._outside
+    monkeypatch.setattr(registry, "_outside", lambda folder: looked.append(folder) or outside(folder))
+    first = registry.browser_models()
+    first.clear()  # what was given out is the caller's own
+    looked.clear()
+    assert "small" in registry.browser_models() and looked == []
+    make(user_root / "new")
+    assert "new" in registry.browser_models()
+    (user_root / "new" / "weights").symlink_to(tmp_path / "elsewhere")
+    assert "new" not in registry.browser_models() and "new" in registry.available_models()
+    (user_root / "new" / "weights").unlink()
+    (user_root / "small" / "params.json").unlink()
+    assert "new" in registry.browser_models() and "small" not in registry.available_models()
+    shutil.rmtree(user_root)
+    assert "mine" in registry.listing().notices[0]
+
+
 def test_a_folder_that_is_not_there_is_a_notice(monkeypatch, tmp_path):
     monkeypatch.setenv(registry.MODELS_VARIABLE, str(tmp_path / "absent"))
     assert "absent" in registry.listing().notices[0]
