@@ -177,8 +177,9 @@ def pick(page: Page, box: str, option: str) -> None:
         field.scroll_into_view_if_needed()
         field.click()
         with contextlib.suppress(PlaywrightTimeoutError):
-            page.locator("[role='listbox']").get_by_role("option", name=option, exact=True).click(timeout=5000)
+            page.locator("[role='listbox']").get_by_role("option", name=option, exact=True).click(timeout=15_000)
             return
+        page.keyboard.press("Escape")  # while a list is open, its field is no part of the page for others
     raise AssertionError(f"{option} could not be chosen in {box}")
 
 

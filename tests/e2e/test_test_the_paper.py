@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from mistral_core.experiments.claims import MODULES, experiment
 from mistral_core.experiments.record import read_record
+from tests.e2e.browser import settled
 
 pytestmark = pytest.mark.browser
 
@@ -45,6 +46,7 @@ def test_a_quick_experiment_gives_a_verdict_here_and_a_file(visit):
 def test_a_long_experiment_that_is_cancelled_leaves_the_page_usable(visit):
     page = opened(visit, "compression")
     page.get_by_text("long (minutes)").click()
+    settled(page)  # the button is that of the form that was chosen
     page.get_by_role("button", name="Measure it now").click()
     page.get_by_role("button", name="Cancel").click(timeout=60_000)
     expect(page.get_by_text("Cancelled.")).to_be_visible(timeout=60_000)
