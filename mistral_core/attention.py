@@ -108,8 +108,8 @@ class Attention(nn.Module):
         grouped = q.view(batch, n_queries, self.n_kv_heads, repeats, self.head_dim).permute(0, 2, 3, 1, 4)
         grouped = grouped.reshape(batch * self.n_kv_heads, repeats * n_queries, self.head_dim)
         scores = torch.bmm(grouped, keys.flatten(0, 1).transpose(1, 2))  # [batch * n_kv_heads, repeats * pos, key_pos]
-        scores = scores.view(batch, self.n_heads, n_queries, -1).mul_(self.head_dim**-0.5)
-        scores = self.hook_attn_scores(scores.masked_fill_(hidden, float("-inf")), positions, key_positions)
+        scores = scores.view(batch, self.n_heads, n_queries, -1) * self.head_dim**-0.5
+        scores = self.hook_attn_scores(scores.masked_fill(hidden, float("-inf")), positions, key_positions)
         wide = torch.float64 if scores.dtype == torch.float64 else torch.float32
         pattern = self.hook_pattern(scores.softmax(-1, dtype=wide).to(q.dtype), positions, key_positions)
         z = torch.bmm(pattern.reshape(batch * self.n_kv_heads, repeats * n_queries, -1), values.flatten(0, 1))

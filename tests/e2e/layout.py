@@ -239,6 +239,7 @@ def geometry(page: Page, scene: Scene, *, larger: bool) -> Iterator[Fault]:
     page.evaluate("on => mxLayout.larger(on)", larger)
     for width, height in sizes(scene, larger=larger):
         page.set_viewport_size({"width": width, "height": height})
+        settled(page)  # what is drawn anew meanwhile is pale
         page.evaluate("mxLayout.settle()")
         for kind, sentences in page.evaluate("mxLayout.measure()").items():
             yield from (Fault(scene.name, width, height, larger, False, kind, what) for what in sentences)
@@ -248,6 +249,7 @@ def contrast(page: Page, scene: Scene, *, dark: bool, widths: Iterable[int] = (1
     """Colours do not change with the width but for parts that are there or not."""
     for width in widths:
         page.set_viewport_size({"width": width, "height": HEIGHT})
+        settled(page)
         page.evaluate("mxLayout.settle()")
         for what in page.evaluate("mxLayout.contrast()"):
             yield Fault(scene.name, width, HEIGHT, False, dark, "contrast", what)

@@ -3,6 +3,7 @@
 from urllib.parse import parse_qs, urlparse
 
 import pytest
+from playwright.sync_api import expect
 
 from app import compute
 from mistral_core.museum.exhibits import EXHIBITS, exhibit
@@ -64,7 +65,7 @@ def test_the_tabs_lead_to_each_other(visit):
     wait(page, mistake="window-plus-one")
     page.get_by_text("silence a part", exact=True).click()
     page.wait_for_selector(".page-break-it[data-ready='1']")
-    assert page.locator(ROOT).count() == 0
+    expect(page.locator(ROOT)).to_have_count(0)  # taken away when the script has ended
 
 
 def test_verify_is_stopped_and_on_a_phone_nothing_is_wider_than_the_screen(visit):
