@@ -30,7 +30,7 @@ from mistral_core.hooks import Sink, Sinks, watching
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import Transformer
 from mistral_core.request import GenerationRequest
-from mistral_core.sampling import draw, probability_of, rank_of, sampling_stages
+from mistral_core.sampling import draw, rank_of, sampling_stages, softmax
 from mistral_core.tokenizer import StreamingDecoder, Tokenizer
 from mistral_core.trace.recorder import Recorder
 from mistral_core.trace.trace import KEYS, LOGITS, NOTHING, VALUES, RecordingPlan, Trace, layer_hook
@@ -307,10 +307,10 @@ class Run:
                 f"{self.model.dtype} on this text; load it in a wider dtype, or take another text"
             )
         judged = rows[:-1] if start == 0 else np.concatenate((self.logits[None], rows[:-1]))
-        first = stop - len(judged)
-        self.probability[first:stop] = probability_of(judged, tokens[first - start :])
-        for position, before in enumerate(judged, start=first):
-            self.rank[position] = rank_of(before, tokens[position - start])
+        for position, before in enumerate(judged, start=stop - len(judged)):
+            token = tokens[position - start]
+            self.probability[position] = softmax(before.astype(np.float64))[token]
+            self.rank[position] = rank_of(before, token)
         self.token_ids[start:stop] = tokens
         for token in tokens:
             self.texts.append(self._decoder.push(token))

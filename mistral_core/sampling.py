@@ -35,8 +35,6 @@ MAX_SEED = 2**64 - 1
 
 AGAIN = 1
 """Stream of the numbers that draw a second time (see `draw`)."""
-JUDGED_AT_ONCE = 16
-"""Rows whose exponentials are taken together."""
 UNSAID = "unsaid"
 """Name of the stage that leaves words unsaid (`mistral_core.unsaid` says which tokens it takes away)."""
 
@@ -116,26 +114,6 @@ def softmax(logits: Float[np.ndarray, "*batch vocab_size"]) -> Float[np.ndarray,
     """Probabilities; -inf gives exactly 0."""
     shifted = np.exp(logits - logits.max(-1, keepdims=True))
     return shifted / shifted.sum(-1, keepdims=True)
-
-
-def probability_of(logits: Float[np.ndarray, "pos vocab_size"], tokens: Sequence[int]) -> Float[np.ndarray, " pos"]:
-    """Of each row, the softmax at one token, in float64: equal to `softmax` of that row, bit for bit.
-
-    A few rows at a time stay in the processor's cache, and of the others' probabilities only the sum is needed: a
-    long prompt is judged three times as fast.
-
-    >>> logits = np.log(np.array([[1.0, 3.0], [2.0, 2.0]]))
-    >>> probability_of(logits, [1, 0]).round(2).tolist()
-    [0.75, 0.5]
-    """
-    found = np.empty(len(tokens))
-    for start in range(0, len(tokens), JUDGED_AT_ONCE):
-        rows = logits[start : start + JUDGED_AT_ONCE].astype(np.float64)
-        rows -= rows.max(-1, keepdims=True)
-        np.exp(rows, out=rows)
-        stop = start + len(rows)
-        found[start:stop] = rows[np.arange(len(rows)), tokens[start:stop]] / rows.sum(-1)
-    return found
 
 
 def entropy_bits(probs: Float[np.ndarray, "*batch vocab_size"]) -> Float[np.ndarray, "*batch"]:

@@ -90,13 +90,11 @@ def _started(
     try:
         request = spec.request(prompt_ids(spec))
         if problem := budget.refusal(desk, spec, len(request.prompt_ids)):
-            desk.notice = problem
-            log.refused("bytes of texts")
-            return None
+            raise RefusalError(problem, "bytes of texts")
         if seconds := desk.rate.wait():
-            desk.notice = f"Many texts were begun here just now; the next one can begin in {seconds} s."
-            log.refused("texts a minute")
-            return None
+            raise RefusalError(
+                f"many texts were begun here just now; the next one can begin in {seconds} s", "texts a minute"
+            )
         if alone:
             pause_others(desk)
         job = engine.submit(desk.session, spec.model, request, parent=shared, pace=pace or math.inf, paused=paused)

@@ -55,21 +55,24 @@ def no_room(session: str | None = None) -> str:
     """
     with _lock:
         sessions = set(_desks)
-    if _session(session) in sessions or sum(map(_is_connected, sessions)) < most():
+    if (session or _session()) in sessions:
+        return ""
+    count = most()
+    if sum(map(_is_connected, sessions)) < count:
         return ""
     log.refused("visitors")
-    count = most()
     return (
         f"This server takes {count} visitor{'s' if count > 1 else ''} at once, and so many are here. "
         f"Reload the page when somebody has left; what its address names is kept."
     )
 
 
-def _session(name: str | None = None) -> str | None:
+def _session() -> str | None:
+    """Streamlit's name for the session whose script runs; `None` outside of one."""
     from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-    context = None if name is not None else get_script_run_ctx(suppress_warning=True)
-    return name if context is None else context.session_id
+    context = get_script_run_ctx(suppress_warning=True)
+    return None if context is None else context.session_id
 
 
 def _is_connected(session: str) -> bool:

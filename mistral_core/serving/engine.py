@@ -268,7 +268,8 @@ class Engine:
                     reads = run.n_read < run.n_prompt
                     self._settle(job, "reading" if reads else "running")
                     chosen.append((job, run, run.next_of_prompt() if reads else run.choose()))
-                    self._spend(job, not reads)
+                    if not reads:
+                        self._spend(job)
         tokens = [choice if isinstance(choice, int) else choice.token for _, _, choice in chosen]
         try:
             logits = reader.read([run for _, run, _ in chosen], tokens)
@@ -317,16 +318,16 @@ class Engine:
                 next(run.prefill())
             elif not run.finish_reason and job.allowance > 0:
                 self._settle(job, "running")
-                self._spend(job, 1)
+                self._spend(job)
                 run.step()
                 self._has_written(job)
             self._settle_after(job, run)
         return True
 
-    def _spend(self, job: Job, tokens: int) -> None:
-        """Of what may be written, before it is seen: a step that is asked for then is one more."""
+    def _spend(self, job: Job) -> None:
+        """A token of what may be written, before it is seen: a step that is asked for then is one more."""
         with self._wake:
-            job.allowance -= tokens
+            job.allowance -= 1
 
     def _has_written(self, job: Job) -> None:
         job.served = self._rounds

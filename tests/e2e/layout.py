@@ -234,13 +234,18 @@ def sizes(scene: Scene, *, larger: bool = False) -> Iterator[tuple[int, int]]:
     yield from ((width, HEIGHT) for width in widths)
 
 
+def _sized(page: Page, width: int, height: int) -> None:
+    """Gives the page a size, and waits until it is drawn for it; what is drawn anew meanwhile is pale."""
+    page.set_viewport_size({"width": width, "height": height})
+    settled(page)
+    page.evaluate("mxLayout.settle()")
+
+
 def geometry(page: Page, scene: Scene, *, larger: bool) -> Iterator[Fault]:
     """Everything but colours, over all sizes."""
     page.evaluate("on => mxLayout.larger(on)", larger)
     for width, height in sizes(scene, larger=larger):
-        page.set_viewport_size({"width": width, "height": height})
-        settled(page)  # what is drawn anew meanwhile is pale
-        page.evaluate("mxLayout.settle()")
+        _sized(page, width, height)
         for kind, sentences in page.evaluate("mxLayout.measure()").items():
             yield from (Fault(scene.name, width, height, larger, False, kind, what) for what in sentences)
 
@@ -248,9 +253,7 @@ def geometry(page: Page, scene: Scene, *, larger: bool) -> Iterator[Fault]:
 def contrast(page: Page, scene: Scene, *, dark: bool, widths: Iterable[int] = (1440, 390)) -> Iterator[Fault]:
     """Colours do not change with the width but for parts that are there or not."""
     for width in widths:
-        page.set_viewport_size({"width": width, "height": HEIGHT})
-        settled(page)
-        page.evaluate("mxLayout.settle()")
+        _sized(page, width, HEIGHT)
         for what in page.evaluate("mxLayout.contrast()"):
             yield Fault(scene.name, width, HEIGHT, False, dark, "contrast", what)
 
