@@ -23,6 +23,9 @@ from app.wire_types import problems_of_event
 
 REST = 0.7
 """Of the time between two looks: what was sent may be answered in it."""
+ON_ITS_WAY = 0.02
+"""Seconds between the picture of another run and the page around it, drawn anew: what Streamlit has not sent by then is
+dropped (it sends every 5 ms), and the whole page costs three times what the picture does."""
 Act = Callable[[Desk, Any], None]
 """What is done on the desk about something that a picture says."""
 
@@ -80,6 +83,8 @@ def live_picture(
             keep_address(desk, st.query_params, **more_address(desk))
         if (unfinished or data.unfinished) != polling or desk.notice or desk.current != run:
             looks.over(page)
+            if desk.current != run and not data.waiting:
+                time.sleep(ON_ITS_WAY)
             st.rerun()
         if polling:
             looks.took(page, time.thread_time() - began)

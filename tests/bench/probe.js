@@ -70,11 +70,21 @@
       return (await bench.painted()) - began;
     },
 
+    /** Puts the playhead at a step, and waits until it is drawn. */
+    at: async (step) => {
+      bench.part("slider").value = step;
+      bench.part("slider").dispatchEvent(new Event("input"));
+      await until(() => Number(bench.root().dataset.step) === step);
+      await bench.painted();
+    },
+
     /** After a click: milliseconds until another run is shown, and until it has a token more, painted. */
     branched: async (before) => {
-      await until(() => bench.root()?.dataset.run !== before);
+      const other = () => bench.root()?.dataset ?? { run: before };
+      await until(() => other().run !== before);
+      const { count } = other();
       const shown = (await bench.painted()) - bench.clicked;
-      await until(() => Number(bench.root().dataset.count) > Number(bench.root().dataset.step) + 1);
+      await until(() => Number(other().count) > Number(count) || other().status === "done");
       return { shown, grown: (await bench.painted()) - bench.clicked };
     },
 

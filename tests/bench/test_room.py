@@ -1,4 +1,4 @@
-"""A tiny room of the real server, and the arithmetic of the soak and the kills. No speed is asserted."""
+"""A tiny room of the real server, a real page that clicks in it, and the arithmetic of soak and kills; no speed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.bench import kills, room, soak
-from tests.e2e.browser import server
+from tests.bench import clicks, kills, room, soak
+from tests.e2e.browser import browser, server
 
 
 def test_a_room_of_two_writes_clicks_and_is_timed(tmp_path):
@@ -19,6 +19,17 @@ def test_a_room_of_two_writes_clicks_and_is_timed(tmp_path):
     for name in ("first_token", "complete", "click"):
         assert found[name]["n"] == 2 and found[name]["min_ms"] > 0
     assert found["first_token"]["max_ms"] < found["complete"]["max_ms"]
+
+
+@pytest.mark.browser
+def test_clicks_of_a_real_page_are_timed_beside_others_who_write(tmp_path):
+    with browser() as launched, server(tmp_path / "log", entry=clicks.ENTRY) as running:
+        found = clicks.beside(launched, running, 2, clicks.WARM_UP + 2, tabs=1)
+        assert "Traceback" not in running.log
+    assert found["problems"] == []
+    assert found["tokens_per_second_of_the_others"] > 0 and found["first_token"]["n"] >= 2
+    shown, grown = found["click_to_branch"], found["click_to_its_next_token"]
+    assert shown["n"] == grown["n"] == 2 and 0 < shown["min_ms"] <= grown["max_ms"]
 
 
 def test_a_quarter_that_is_higher_is_growth():

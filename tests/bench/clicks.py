@@ -1,0 +1,94 @@
+"""A click in a real browser while a class writes: from the click on another word to the picture that shows its branch.
+
+Two pages of a real Chromium, which is what two cores bear beside a server, and 28 clients of the same engine in the
+same process (`crowd_app.py`), each one text after the other as fast as they come. Times are those of the page's own
+clock and end with the second animation frame after the change, 33 ms of them are frames. `room` is the other half:
+28 visitors who all have a page.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from typing import Any
+from urllib.parse import urlencode
+
+from playwright.sync_api import Browser, Page
+
+from tests.bench import fresh, machine
+from tests.bench.browser import DONE, STORY, probed
+from tests.bench.streams import latencies
+from tests.e2e.browser import Server, browser, server, settled
+
+ENTRY = "tests/bench/crowd_app.py"
+PAGES = 2
+FROM = 20
+"""The step at which the first click branches; each one after it a step later."""
+PAUSE_MS = 700
+"""After each click, in which its branch is written on."""
+WARM_UP = 3
+"""Clicks of each page before any counts."""
+
+
+def asked(running: Server, path: str) -> dict[str, Any]:
+    """What the crowd says."""
+    with urllib.request.urlopen(running.url + path) as answer:
+        found: dict[str, Any] = json.load(answer)
+        return found
+
+
+def opened(page: Page, url: str, seed: int) -> Page:
+    """The desk with a text of its own, written."""
+    page.goto(f"{url}/next_word?{urlencode({**STORY, 'seed': str(seed)})}")
+    page.wait_for_selector(DONE, timeout=120_000)
+    settled(page)
+    return page
+
+
+def click(page: Page, step: int) -> dict[str, float]:
+    """Goes to a step of the text, clicks the likeliest other word, and waits until the branch is seen to grow."""
+    page.evaluate("step => mxBench.at(step)", step)
+    before = page.evaluate("mxBench.root().dataset.run")
+    page.locator(".mx-bars .mx-row:enabled").first.click()
+    found: dict[str, float] = page.evaluate("before => mxBench.branched(before)", before)
+    page.wait_for_timeout(PAUSE_MS)
+    return found
+
+
+def clicked(pages: list[Page], count: int) -> dict[str, Any]:
+    """Clicks by turns."""
+    found = [click(page, FROM + number) for number in range(count) for page in pages][WARM_UP * len(pages) :]
+    return {
+        "click_to_branch": latencies([one["shown"] for one in found]),
+        "click_to_its_next_token": latencies([one["grown"] for one in found]),
+    }
+
+
+def beside(launched: Browser, running: Server, others: int, count: int, tabs: int = PAGES) -> dict[str, Any]:
+    """Clicks of each page while so many others write."""
+    pages = [opened(probed(launched), running.url, 100 * others + number) for number in range(tabs)]
+    asked(running, f"/crowd/{others}")
+    time.sleep(1.0 if others else 0.0)  # until all of them write
+    before, cpu, began = asked(running, "/crowd"), machine.cpu_seconds(running.process.pid), time.monotonic()
+    found = clicked(pages, count)
+    after, seconds = asked(running, "/crowd"), time.monotonic() - began
+    found["server_cores"] = (machine.cpu_seconds(running.process.pid) - cpu) / seconds
+    if others:
+        found["tokens_per_second_of_the_others"] = (after["tokens"] - before["tokens"]) / seconds
+        found["first_token"] = latencies(after["first_token"])
+    said = [problem for page in pages for problem in page.watch.problems()]  # type: ignore[attr-defined]
+    for page in pages:
+        page.context.close()
+    asked(running, "/crowd/0")
+    return {**found, "problems": after.get("problems", []) + said}
+
+
+def measure(quick: bool = False) -> dict[str, Any]:
+    """The section `clicks`, on the bundled model: beside nobody, and beside 28 who write."""
+    count = WARM_UP + (2 if quick else 25)
+    log = fresh.ROOT / "build" / "clicks.log"
+    log.parent.mkdir(exist_ok=True)
+    with browser() as launched, server(log, entry=ENTRY) as running:
+        found = {str(others): beside(launched, running, others, count) for others in (0, 4 if quick else 28)}
+        return {"others": found, "pages": PAGES, "server_errors": running.log.count("Traceback")}
