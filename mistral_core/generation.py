@@ -306,11 +306,11 @@ class Run:
                 f"the logits of tokens {start} to {stop - 1} are not finite: the network overflows in "
                 f"{self.model.dtype} on this text; load it in a wider dtype, or take another text"
             )
-        judged = rows[:-1] if start == 0 else np.concatenate((self.logits[None], rows[:-1]))
-        for position, before in enumerate(judged, start=stop - len(judged)):
-            token = tokens[position - start]
-            self.probability[position] = softmax(before.astype(np.float64))[token]
-            self.rank[position] = rank_of(before, token)
+        for position, token in enumerate(tokens, start=start):
+            if position:  # nothing came before the first token, so nothing was expected in its place
+                before = rows[position - start - 1] if position > start else self.logits
+                self.probability[position] = softmax(before.astype(np.float64))[token]
+                self.rank[position] = rank_of(before, token)
         self.token_ids[start:stop] = tokens
         for token in tokens:
             self.texts.append(self._decoder.push(token))
