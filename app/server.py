@@ -20,10 +20,12 @@ from app.gate import CODE_VARIABLE, Gate
 from app.origin import SameOrigin
 from app.parting import Parting
 from app.session.visitors import few_arenas, most
+from app.whole_page import send_pages_whole
 from mistral_core.serving.task import take_turns_sooner
 
 take_turns_sooner()
 few_arenas()
+send_pages_whole()
 log.set_up()
 log.event("server_start", class_code=CODE_VARIABLE in os.environ, most_visitors=most())
 
