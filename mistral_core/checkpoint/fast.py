@@ -25,7 +25,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -48,30 +48,10 @@ class FastLinear(nn.Linear):
 
 
 class FastAttention(Attention):
-    """Queries, keys and values from one multiplication; scores are scaled and masked where they lie."""
+    """Queries, keys and values from one multiplication."""
 
     def project(self, x: Float[Tensor, "batch pos dim"]) -> tuple[Tensor, ...]:
         return together(x, self.wq, self.wk, self.wv)
-
-    def attend(
-        self,
-        q: Float[Tensor, "batch pos n_heads head_dim"],
-        keys: Float[Tensor, "batch n_kv_heads key_pos head_dim"],
-        values: Float[Tensor, "batch n_kv_heads key_pos head_dim"],
-        positions: Int[Tensor, "batch pos"],
-        key_positions: Int[Tensor, "batch key_pos"],
-        hidden: Bool[Tensor, "batch 1 pos key_pos"],
-    ) -> Float[Tensor, "batch pos n_heads head_dim"]:
-        """As `Attention.attend`, bit for bit; in a chunk of 128 tokens each copy of the scores would be a megabyte."""
-        (batch, n_queries), n_groups = positions.shape, self.n_kv_heads
-        grouped = q.view(batch, n_queries, n_groups, -1, self.head_dim).permute(0, 2, 3, 1, 4)
-        scores = grouped.reshape(batch * n_groups, -1, self.head_dim) @ keys.flatten(0, 1).mT
-        scores = scores.view(batch, self.n_heads, n_queries, -1).mul_(self.head_dim**-0.5)
-        scores = self.hook_attn_scores(scores.masked_fill_(hidden, float("-inf")), positions, key_positions)
-        wide = torch.float64 if scores.dtype == torch.float64 else torch.float32
-        pattern = self.hook_pattern(scores.softmax(-1, dtype=wide).to(q.dtype), positions, key_positions)
-        z = pattern.reshape(batch * n_groups, -1, len(key_positions[0])) @ values.flatten(0, 1)
-        return self.hook_z(z.view(batch, self.n_heads, n_queries, self.head_dim).transpose(1, 2))
 
 
 class FastFeedForward(FeedForward):
