@@ -197,12 +197,18 @@ def playing(page: Page, seconds: float) -> dict[str, Any]:
     }
 
 
-def another_page(launched: Browser, url: str, name: str, quick: bool) -> dict[str, Any]:
-    """Stepping and playing on a page that shows the same text in another way."""
+def story(launched: Browser, url: str, name: str, **other: str) -> Page:
+    """A page of a text that is written to its end; `other`: what its address says otherwise than `STORY`."""
     page = probed(launched)
-    page.goto(f"{url}/{name}?{urlencode(STORY)}")
+    page.goto(f"{url}/{name}?{urlencode({**STORY, **other})}")
     page.wait_for_selector(DONE, timeout=120_000)
     settled(page)
+    return page
+
+
+def another_page(launched: Browser, url: str, name: str, quick: bool) -> dict[str, Any]:
+    """Stepping and playing on a page that shows the same text in another way."""
+    page = story(launched, url, name)
     page.wait_for_timeout(500)
     found = {
         "steps": trying(lambda: client_steps(page, 20 if quick else 60, 120)),

@@ -12,14 +12,13 @@ import json
 import time
 import urllib.request
 from typing import Any
-from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, Page
 
 from tests.bench import fresh, machine
-from tests.bench.browser import DONE, STORY, probed
+from tests.bench.browser import story
 from tests.bench.streams import latencies
-from tests.e2e.browser import Server, browser, server, settled
+from tests.e2e.browser import Server, browser, server
 
 ENTRY = "tests/bench/crowd_app.py"
 PAGES = 2
@@ -36,14 +35,6 @@ def asked(running: Server, path: str) -> dict[str, Any]:
     with urllib.request.urlopen(running.url + path) as answer:
         found: dict[str, Any] = json.load(answer)
         return found
-
-
-def opened(page: Page, url: str, seed: int) -> Page:
-    """The desk with a text of its own, written."""
-    page.goto(f"{url}/next_word?{urlencode({**STORY, 'seed': str(seed)})}")
-    page.wait_for_selector(DONE, timeout=120_000)
-    settled(page)
-    return page
 
 
 def click(page: Page, step: int) -> dict[str, float]:
@@ -67,7 +58,8 @@ def clicked(pages: list[Page], count: int) -> dict[str, Any]:
 
 def beside(launched: Browser, running: Server, others: int, count: int, tabs: int = PAGES) -> dict[str, Any]:
     """Clicks of each page while so many others write."""
-    pages = [opened(probed(launched), running.url, 100 * others + number) for number in range(tabs)]
+    seeds = [str(100 * others + number) for number in range(tabs)]
+    pages = [story(launched, running.url, "next_word", seed=seed) for seed in seeds]
     asked(running, f"/crowd/{others}")
     time.sleep(1.0 if others else 0.0)  # until all of them write
     before, cpu, began = asked(running, "/crowd"), machine.cpu_seconds(running.process.pid), time.monotonic()

@@ -2,7 +2,6 @@
 
 import sys
 import threading
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +24,7 @@ class Crowd:
     """Pupils without pages, each one text after the other, until all are sent home."""
 
     def __init__(self, count: int) -> None:
-        self.over, self.began, self.sessions = threading.Event(), time.perf_counter(), []
+        self.over, self.sessions = threading.Event(), []
         self.threads = [threading.Thread(target=self.pupil, args=(number,), daemon=True) for number in range(count)]
         for thread in self.threads:
             thread.start()
@@ -42,7 +41,6 @@ class Crowd:
     def found(self) -> dict:
         """What was written until now, and milliseconds until the first word of each text that has one."""
         return {
-            "seconds": time.perf_counter() - self.began,
             "tokens": sum(session.written for session in self.sessions),
             "first_token": [1000 * session.first for session in self.sessions if session.first],
             "problems": [session.problem for session in self.sessions if session.problem],
@@ -50,23 +48,23 @@ class Crowd:
 
 
 here = []
-
-
-def crowd(request):
-    """So many come; 0: all go home, and what they wrote is said."""
-    while here:
-        here[0].over.set()
-        for thread in here[0].threads:
-            thread.join()
-        here.pop()
-    if count := request.path_params["count"]:
-        here.append(Crowd(count))
-    return JSONResponse(here[0].found() if here else {})
+"""The crowd, if there is one."""
 
 
 def looked(request):
     """What the crowd wrote until now."""
     return JSONResponse(here[0].found() if here else {})
+
+
+def crowd(request):
+    """So many come in place of those who are here; 0: these go home."""
+    for gone in here:
+        gone.over.set()
+        for thread in gone.threads:
+            thread.join()
+    count = request.path_params["count"]
+    here[:] = [Crowd(count)] if count else []
+    return looked(request)
 
 
 routes = [*server.ROUTES, Route("/crowd", looked), Route("/crowd/{count:int}", crowd)]
