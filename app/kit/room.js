@@ -3,6 +3,7 @@
 
 import { el } from "./dom.js";
 import { plural, shorten } from "./format.js";
+import { Follower, LOOK_MS, Teller } from "./lesson.js";
 import { main } from "./together.js";
 
 /** @typedef {{ path: string, search: string, run: string, look: Record<string, unknown> | null }} Place */
@@ -10,9 +11,7 @@ import { main } from "./together.js";
  *   offers?: { path: string, search: string }[], answers?: Record<string, number> }} State */
 
 const ADDRESS = "/class/room";
-const LOOK_MS = 300; // between two looks of the presenter's page at itself
 const AGAIN_MS = 2000; // before a server that did not answer is asked again
-const PATIENCE_MS = 20_000; // in which a run that has to be written is waited for
 /** What of an address says where in a run one is: the picture itself goes there. */
 const WITHIN = ["t", "layer", "head"];
 
@@ -24,9 +23,11 @@ function tab() {
   return drawn;
 }
 
-/** @param {Record<string, unknown>} what */
+/** @param {object} what */
 const say = (what) =>
   fetch(`${ADDRESS}?tab=${tab()}`, { method: "POST", body: JSON.stringify(what) }).catch(() => null);
+
+const NOBODY = { what: "rest" };
 
 class Room {
   constructor() {
@@ -36,10 +37,12 @@ class Room {
     this.place = null;
     this.following = sessionStorage.getItem("class-alone") !== "1";
     this.leading = false;
-    this.said = "";
     this.gone = false;
-    /** Of the place that is being gone to. */
-    this.wanted = 0;
+    /** Why the server does not take where this page is; "" = it does. */
+    this.refused = "";
+    this.teller = new Teller((what) => this.send(what), NOBODY);
+    /** @type {Follower<Place>} */
+    this.follower = new Follower(looked, (place) => sameRun(location, place), open);
     this.listen();
   }
 
@@ -47,8 +50,9 @@ class Room {
     while (!this.gone) {
       const version = this.state?.version ?? 0;
       const got = await fetch(`${ADDRESS}?since=${version}&tab=${tab()}`).catch(() => null);
-      if (got?.ok && !got.redirected) this.take(await got.json());
-      else if (got)
+      const state = got?.ok && !got.redirected ? await got.json().catch(() => null) : null;
+      if (state) this.take(state);
+      else if (got && (got.redirected || got.status === 404))
         this.gone = true; // the lesson has ended, or another one has begun
       else await new Promise((again) => setTimeout(again, AGAIN_MS));
     }
@@ -61,7 +65,7 @@ class Room {
     const first = !this.state;
     this.state = state;
     if (first && state.presenter) this.presents();
-    if (!state.presenter && this.following && JSON.stringify(state.place) !== before) this.go(state.place);
+    if (!state.presenter && this.following && JSON.stringify(state.place) !== before) this.follower.go(state.place);
     this.draw();
   }
 
@@ -69,49 +73,40 @@ class Room {
   presents() {
     setInterval(() => this.lookAtItself(), LOOK_MS);
     addEventListener("pagehide", () => {
-      if (this.leading) navigator.sendBeacon(`${ADDRESS}?tab=${tab()}`, JSON.stringify({ what: "rest" }));
+      if (this.leading) navigator.sendBeacon(`${ADDRESS}?tab=${tab()}`, JSON.stringify(NOBODY));
     });
   }
 
-  /** The presenter's page says where it is, when it is elsewhere. */
+  /** The presenter's page says where it is, when it is elsewhere, or that it leads no more. */
   lookAtItself() {
-    if (!this.leading) return;
-    const place = placeNow();
-    const json = JSON.stringify(place);
-    if (json === this.said) return;
-    this.said = json;
-    say({ what: "lead", ...place });
+    this.teller.tell(this.leading ? { what: "lead", ...placeNow() } : NOBODY);
   }
 
-  /** Opens the page and the run, and looks at it so.
-   * @param {Place | null} place */
-  go(place) {
-    this.wanted += 1;
-    if (!place) return;
-    if (!sameRun(location, place)) open(place);
-    const { wanted } = this;
-    const until = performance.now() + PATIENCE_MS;
-    const look = () => {
-      if (wanted !== this.wanted || performance.now() > until) return;
-      if (!looked(place)) setTimeout(look, LOOK_MS);
-    };
-    look();
+  /** What is refused is not said again; what got no answer is.
+   * @param {object} what */
+  async send(what) {
+    const answer = await say(what);
+    if (!answer || answer.status >= 500) return false;
+    const refused = answer.ok ? "" : ((await answer.json().catch(() => null))?.refused ?? "it was not taken");
+    if (refused !== this.refused) {
+      this.refused = refused;
+      this.draw();
+    }
+    return true;
   }
 
   /** @param {boolean} on */
   follow(on) {
     this.following = on;
     sessionStorage.setItem("class-alone", on ? "0" : "1");
-    this.wanted += 1;
-    if (on) this.go(this.state?.place ?? null);
+    this.follower.go(on ? (this.state?.place ?? null) : null);
     this.draw();
   }
 
   /** @param {boolean} on */
   lead(on) {
     this.leading = on;
-    this.said = "";
-    if (!on) say({ what: "rest" });
+    this.lookAtItself();
     this.draw();
   }
 
@@ -148,6 +143,7 @@ class Room {
     return [
       el("p", { role: "status" }, `${plural(Math.max(0, here - 1), "pupil")} here`),
       button(this.leading ? "stop leading" : "lead the class", () => this.lead(!this.leading), this.leading),
+      ...(this.refused ? [el("p", { role: "alert" }, `The class does not see this: ${this.refused}.`)] : []),
       ...(texts.length ? [el("span", {}, "offered: "), ...texts] : []),
       ...(all ? [histogram(question, answers, all)] : []),
       ...(all || texts.length ? [button("clear", () => say({ what: "clear" }))] : []),
@@ -212,8 +208,8 @@ export function sameRun(now, place) {
 
 /** Opens an address in this session, as if one came back to it.
  * @param {{ path: string, search: string }} place */
-function open({ path, search }) {
-  history.pushState(null, "", path + search);
+function open(place) {
+  if (!sameRun(location, place)) history.pushState(null, "", place.path + place.search);
   dispatchEvent(new PopStateEvent("popstate"));
 }
 

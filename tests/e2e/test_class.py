@@ -57,7 +57,8 @@ def bar(page):
 
 
 def at(page, selector, step):
-    page.wait_for_selector(f"{selector}[data-ready='1'][data-step='{step}']", timeout=60_000)
+    """The page itself: the picture of the start page steps through a text too."""
+    page.wait_for_selector(f"{selector}[data-mode='desk'][data-ready='1'][data-step='{step}']", timeout=60_000)
 
 
 def test_three_pupils_follow_the_presenter_until_one_lets_go(room, chromium):
@@ -85,6 +86,32 @@ def test_three_pupils_follow_the_presenter_until_one_lets_go(room, chromium):
     bar(alone).get_by_role("button", name="follow the class").click()
     at(alone, ".page-ring", 29)
     for page in (teacher, *pupils):
+        assert not page.watch.problems(), page.watch.problems()
+        page.context.close()
+
+
+def test_a_message_that_is_lost_is_said_again(room, chromium):
+    teacher, pupil = enter(room, chromium, WORD), enter(room, chromium)
+    teacher.goto(f"{room.url}/next_word?model=storyteller&text=The+king+had+two+sons&seed=0&n=60&t=30&layer=3")
+    at(teacher, ".page-next-word", 30)
+    bar(teacher).get_by_role("button", name="lead the class").click()
+    at(pupil, ".page-next-word", 30)
+    lost = []
+
+    def drop(route):
+        if route.request.method != "POST" or len(lost) == 2:
+            return route.fallback()
+        lost.append(route.request.post_data)
+        return route.abort()
+
+    teacher.route("**/class/room*", drop)
+    teacher.locator(".page-next-word").press("ArrowLeft")
+    at(pupil, ".page-next-word", 29)
+    assert len(lost) == 2 and all('"t":29' in said for said in lost)
+    bar(teacher).get_by_role("button", name="stop leading").click()
+    bar(pupil).get_by_text("Nobody leads now.").wait_for()
+    teacher.watch.console.clear()  # the browser notes what was lost
+    for page in (teacher, pupil):
         assert not page.watch.problems(), page.watch.problems()
         page.context.close()
 
