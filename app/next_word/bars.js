@@ -63,7 +63,7 @@ export class BarsPanel {
     );
     this.host.classList.toggle("mx-stale", stale);
     const k = step.ids.length;
-    const next = t + 1 < run.count ? run.ids[t + 1] : null;
+    const next = run.ids[t + 1] ?? null;
     const largest = Math.max(...step.probs.subarray(0, k), ...step.probs.subarray(at * k, (at + 1) * k));
     const scale = [0.1, 0.25, 0.5, 1].find((end) => largest <= end) ?? 1; // said in the note: bars of two steps compare
     /** @type {Bar[]} */

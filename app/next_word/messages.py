@@ -43,6 +43,7 @@ class NextWordHeader(RunHeader):
     branches: Annotated[list[BranchEntry], "all runs of the session, oldest first"]
     current: Annotated[str, "name of the run that is shown"]
     follow: Annotated[int, "grows when the playhead should jump to the end and follow"]
+    answered: Annotated[float | None, "`n` of the branch that was asked for last"]
     stages: Annotated[StageRange | None, "null = no alternatives are contained"]
     labels: Annotated[dict[str, str], "printable form of every token in `alt_ids`, by its id"]
 
@@ -63,7 +64,7 @@ class Branch(TypedDict):
     run: Annotated[str, "in which it was chosen"]
     position: Annotated[int, "where it is to stand"]
     token_id: Annotated[int, "of the other token"]
-    n: Annotated[int, "tokens that the run had"]
+    n: Annotated[float, "the browser's clock; what is asked for later has a larger one"]
 
 
 class Open(TypedDict):

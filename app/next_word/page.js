@@ -13,6 +13,7 @@ import { Timeline } from "../kit/timeline.js";
 import { term } from "../kit/terms.js";
 import { calm } from "../kit/timing.js";
 import { BarsPanel } from "./bars.js";
+import { Foreseen } from "./foreseen.js";
 import { explainWord } from "./popover.js";
 import { readsTable, ringTable } from "../kit/reads.js";
 import { NextWordRun } from "./run.js";
@@ -41,6 +42,8 @@ const MODES = [
   ["hops", "hops", "hops"],
   ["probability", "probability", "probability"],
 ];
+
+const PATIENCE_MS = 20_000; // after which a branch that Python does not answer for is taken off the page
 
 /** @type {Memory<NextWordRun, View>} */
 const memory = new Memory(NextWordRun);
@@ -80,6 +83,13 @@ export default class NextWordPage extends Playhead {
   /** @returns {Record<string, import("../kit/numbers.js").Give>} */
   tables() {
     return { grid: () => readsTable(this), ring: () => ringTable(this) };
+  }
+
+  /** @param {NextWordPayload} payload */
+  take(payload) {
+    const { run } = this;
+    if (run instanceof Foreseen && run.before(payload.header)) this.absorb(run.parent, payload);
+    else super.take(payload);
   }
 
   /** @param {NextWordPayload} payload */
@@ -160,6 +170,7 @@ export default class NextWordPage extends Playhead {
   }
 
   remember() {
+    if (this.run instanceof Foreseen) return;
     keepPlace(this);
     this.memory.views.set(this.run.id, {
       t: this.t,
@@ -200,12 +211,39 @@ export default class NextWordPage extends Playhead {
   }
 
   mayBranch() {
-    return this.run.meta.mode === "desk" && this.run.steps.length > 0;
+    return this.run.meta.mode === "desk" && this.run.steps.length > 0 && !(this.run instanceof Foreseen);
   }
 
   /** @param {number} id  of the token that is to stand next */
   branch(id) {
-    this.trigger("branch", { run: this.run.id, position: this.t + 1, token_id: id, n: this.run.count });
+    const [position, n] = [this.t + 1, performance.now()];
+    this.trigger("branch", { run: this.run.id, position, token_id: id, n });
+    this.foresee(new Foreseen(this.run, position, id, n));
+  }
+
+  /** Shows what is known of a branch; it is taken off again where Python says that it cannot be, or nothing.
+   * @param {Foreseen} run */
+  foresee(run) {
+    if (this.timeline.playing) this.timeline.pause();
+    this.remember();
+    this.run = run;
+    this.target = null;
+    this.text.reset();
+    this.goQuietly(run.count - 1, this.layer, this.head);
+    this.draw();
+    this.text.flow.append(run.word());
+    setTimeout(() => {
+      if (this.run !== run) return;
+      this.open(run.parent, { ...run.parent.meta, at: null });
+      this.draw();
+    }, PATIENCE_MS);
+  }
+
+  /** What the server has not got is not named as if it had.
+   * @returns {Record<string, string | number>} */
+  rootData() {
+    const { run } = this;
+    return run instanceof Foreseen ? { run: run.parent.id, foreseen: "1" } : { foreseen: "0" };
   }
 
   /** How open the next word is, here and in the run beside.
@@ -307,7 +345,7 @@ export default class NextWordPage extends Playhead {
   }
 
   emitAt() {
-    if (this.run.meta.mode !== "start") super.emitAt();
+    if (this.run.meta.mode !== "start" && !(this.run instanceof Foreseen)) super.emitAt();
   }
 
   /** The moment in one sentence, for those who do not see it. */

@@ -24,6 +24,7 @@ def next_word_parts(
     branches: Sequence[BranchEntry] = (),
     current: str | None = None,
     follow: int = 0,
+    answered: float | None = None,
     **growth: Any,
 ) -> Parts:
     """Tokens of a run, with alternatives.
@@ -33,6 +34,7 @@ def next_word_parts(
         sampling: where the sliders stand; `None` = no sliders.
         branches: all runs of the session; current: the one that is shown, by default this one.
         follow: a number that changes when the playhead should jump to the end and follow.
+        answered: `n` of the branch that was asked for last.
         growth: as for `run_parts`.
 
     Raises:
@@ -43,6 +45,7 @@ def next_word_parts(
         "branches": list(branches),
         "current": current or run,
         "follow": follow,
+        "answered": answered,
         "stages": None,
         "labels": {},
     }

@@ -32,8 +32,8 @@ def next_word_payload(desk: Desk) -> Payload:
     """What the browser does not hold yet of the shown run; the last picture stays until there is something."""
     visible = visible_run(desk)
     record, trace = visible.record, visible.trace
-    delivery = desk.page_state(NextWordState).delivery
-    start, stop = delivery.span(record.name, len(trace), growing=visible.growing)
+    page = desk.page_state(NextWordState)
+    start, stop = page.delivery.span(record.name, len(trace), growing=visible.growing)
     stages = _stages(desk, visible, stop)
     parts = next_word_parts(
         trace,
@@ -45,6 +45,7 @@ def next_word_payload(desk: Desk) -> Payload:
         branches=[_entry(other) for other in desk.records.values()],
         at=desk.at.get(record.name),
         follow=desk.follow,
+        answered=page.answered,
         **visible.growth(),
     )
     return Payload(parts, visible.waiting)
@@ -66,7 +67,8 @@ def set_sampling(desk: Desk, event: Sliders) -> None:
 
 
 def branch(desk: Desk, event: Branch) -> None:
-    """Another token is to stand at a position."""
+    """Another token is to stand at a position; where it cannot, the notice says why, and the picture that it asked."""
+    desk.page_state(NextWordState).answered = event["n"]
     actions.branch(desk, event["run"], event["position"], event["token_id"])
 
 

@@ -170,7 +170,9 @@ export class SidePanels {
             term("rank"),
             ` ${run.rankOf(t + 1) + 1}`,
           ]
-        : [run.meta.status === "running" ? "next: being computed" : "next: not chosen yet"];
+        : run.labels[t + 1] // chosen by hand, and not read yet
+          ? ["next: ", word(t + 1), ", your choice; the model reads it now"]
+          : [run.meta.status === "running" ? "next: being computed" : "next: not chosen yet"];
     lines.push(
       t + 1 < run.meta.n_prompt
         ? ["next: ", word(t + 1), ` (given; the model gave it ${percent(run.p(t + 1))})`]

@@ -29,6 +29,9 @@ class NextWordState(PageState, page="next_word"):
     losses: Workshop[CutLosses] = field(default_factory=lambda: Workshop(KEPT))
     """Texts read in both cuts, by run and length."""
 
+    answered: float | None = None
+    """The number of the branch that was asked for last."""
+
     def block_of(self, run: str, key: str) -> StageBlock | None:
         """The alternatives of a run under these settings that were sent last."""
         return self.block[1] if self.block is not None and (self.block[0], self.block[1].key) == (run, key) else None

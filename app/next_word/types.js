@@ -57,6 +57,7 @@
  * @property {BranchEntry[]} branches  all runs of the session, oldest first
  * @property {string} current  name of the run that is shown
  * @property {number} follow  grows when the playhead should jump to the end and follow
+ * @property {number | null} answered  `n` of the branch that was asked for last
  * @property {StageRange | null} stages  null = no alternatives are contained
  * @property {Record<string, string>} labels  printable form of every token in `alt_ids`, by its id
  * @property {Record<string, import("../kit/types.js").ArraySpec>} arrays  where each array lies
@@ -82,7 +83,7 @@
  * @property {string} run  in which it was chosen
  * @property {number} position  where it is to stand
  * @property {number} token_id  of the other token
- * @property {number} n  tokens that the run had
+ * @property {number} n  the browser's clock; what is asked for later has a larger one
  */
 
 /**

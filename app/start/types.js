@@ -60,6 +60,7 @@
  * @property {import("../next_word/types.js").BranchEntry[]} branches  all runs of the session, oldest first
  * @property {string} current  name of the run that is shown
  * @property {number} follow  grows when the playhead should jump to the end and follow
+ * @property {number | null} answered  `n` of the branch that was asked for last
  * @property {import("../next_word/types.js").StageRange | null} stages  null = no alternatives are contained
  * @property {Record<string, string>} labels  printable form of every token in `alt_ids`, by its id
  * @property {Story | null} story  null = the example belongs to another recording

@@ -76,8 +76,10 @@ def headline(result: dict[str, Any]) -> dict[str, Any]:
                 "click_p95_ms": "click.p95_ms",
             }.items()
         },
-        "click_alone_p95_ms": "clicks.others.0.click_to_branch.p95_ms",
-        "click_beside_28_p95_ms": "clicks.others.28.click_to_branch.p95_ms",
+        "click_alone_p95_ms": "clicks.pages.1.0.click_to_branch.p95_ms",
+        "click_beside_28_p95_ms": "clicks.pages.1.28.click_to_branch.p95_ms",
+        "click_of_two_pages_beside_28_p95_ms": "clicks.pages.2.28.click_to_branch.p95_ms",
+        "answer_beside_28_p95_ms": "clicks.pages.1.28.click_to_answer.p95_ms",
         "first_picture_very_first_seconds": "browser.first_picture.very_first_seconds.max",
         "first_picture_later_seconds": "browser.first_picture.later_seconds.median",
         "step_click_to_picture_median_ms": "browser.next_word.steps.click_to_picture.median_ms",

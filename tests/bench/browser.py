@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -229,21 +229,32 @@ def slider_trips(page: Page, count: int) -> dict[str, Any]:
     return streams.latencies(found)
 
 
+def branch_times(found: Sequence[dict[str, float]]) -> dict[str, Any]:
+    """Of clicks on another word: until the branch is seen, until the server has answered, until a token is written."""
+    names = {"click_to_branch": "shown", "click_to_answer": "answered", "click_to_its_next_token": "grown"}
+    return {name: streams.latencies([one[part] for one in found]) for name, part in names.items()}
+
+
+def branch_click(page: Page) -> dict[str, float]:
+    """Clicks the likeliest other word; when each part of the answer was painted."""
+    page.evaluate("mxBench.expect()")
+    page.locator(".mx-bars .mx-row:enabled").first.click()
+    found: dict[str, float] = page.evaluate("mxBench.expected")
+    return found
+
+
 def branch_trips(page: Page, count: int) -> dict[str, Any]:
     """Clicks an alternative; the branch is restored, shown, and grows by its first own token."""
-    shown, grown = [], []
+    found = []
     for _ in range(count):
         page.evaluate("document.activeElement?.blur()")
         page.keyboard.press("ArrowLeft")
         page.wait_for_timeout(700)
         before = page.evaluate("mxBench.root().dataset.run")
-        page.locator(".mx-bars .mx-row:enabled").first.click()
-        found = page.evaluate("before => mxBench.branched(before)", before)
-        shown.append(found["shown"])
-        grown.append(found["grown"])
+        found.append(branch_click(page))
         page.wait_for_selector(f"{DONE}:not([data-run='{before}'])")
         settled(page)
-    return {"click_to_branch": streams.latencies(shown), "click_to_its_next_token": streams.latencies(grown)}
+    return branch_times(found)
 
 
 def trying(work: Callable[[], Any]) -> Any:

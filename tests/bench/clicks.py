@@ -1,6 +1,9 @@
 """A click in a real browser while a class writes: from the click on another word to the picture that shows its branch.
 
-Two pages of a real Chromium, which is what two cores bear beside a server, and 28 clients of the same engine in the
+The page itself knows the text up to there and the chosen word: that is the branch at first (`click_to_branch`). What
+the server makes of it comes then (`click_to_answer`), and with it what only a model can know (`..._its_next_token`).
+
+One page of a real Chromium, and two, which is more than two cores bear beside a server, and 28 clients of the same engine in the
 same process (`crowd_app.py`), each one text after the other as fast as they come. Times are those of the page's own
 clock and end with the second animation frame after the change, 33 ms of them are frames. `room` is the other half:
 28 visitors who all have a page.
@@ -16,7 +19,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page
 
 from tests.bench import fresh, machine
-from tests.bench.browser import story
+from tests.bench.browser import branch_click, branch_times, story
 from tests.bench.streams import latencies
 from tests.e2e.browser import Server, browser, server
 
@@ -40,23 +43,19 @@ def asked(running: Server, path: str) -> dict[str, Any]:
 def click(page: Page, step: int) -> dict[str, float]:
     """Goes to a step of the text, clicks the likeliest other word, and waits until the branch is seen to grow."""
     page.evaluate("step => mxBench.at(step)", step)
-    before = page.evaluate("mxBench.root().dataset.run")
-    page.locator(".mx-bars .mx-row:enabled").first.click()
-    found: dict[str, float] = page.evaluate("before => mxBench.branched(before)", before)
+    found = branch_click(page)
     page.wait_for_timeout(PAUSE_MS)
     return found
 
 
 def clicked(pages: list[Page], count: int) -> dict[str, Any]:
     """Clicks by turns."""
-    found = [click(page, FROM + number) for number in range(count) for page in pages][WARM_UP * len(pages) :]
-    return {
-        "click_to_branch": latencies([one["shown"] for one in found]),
-        "click_to_its_next_token": latencies([one["grown"] for one in found]),
-    }
+    return branch_times(
+        [click(page, FROM + number) for number in range(count) for page in pages][WARM_UP * len(pages) :]
+    )
 
 
-def beside(launched: Browser, running: Server, others: int, count: int, tabs: int = PAGES) -> dict[str, Any]:
+def beside(launched: Browser, running: Server, others: int, count: int, tabs: int) -> dict[str, Any]:
     """Clicks of each page while so many others write."""
     seeds = [str(100 * others + number) for number in range(tabs)]
     pages = [story(launched, running.url, "next_word", seed=seed) for seed in seeds]
@@ -77,10 +76,13 @@ def beside(launched: Browser, running: Server, others: int, count: int, tabs: in
 
 
 def measure(quick: bool = False) -> dict[str, Any]:
-    """The section `clicks`, on the bundled model: beside nobody, and beside 28 who write."""
-    count = WARM_UP + (2 if quick else 25)
+    """The section `clicks`, on the bundled model: one page and two, beside nobody and beside 28 who write."""
+    count, crowd = (WARM_UP + 2, 4) if quick else (WARM_UP + 25, 28)
     log = fresh.ROOT / "build" / "clicks.log"
     log.parent.mkdir(exist_ok=True)
     with browser() as launched, server(log, entry=ENTRY) as running:
-        found = {str(others): beside(launched, running, others, count) for others in (0, 4 if quick else 28)}
-        return {"others": found, "pages": PAGES, "server_errors": running.log.count("Traceback")}
+        found = {
+            str(tabs): {str(others): beside(launched, running, others, count, tabs) for others in (0, crowd)}
+            for tabs in range(1, PAGES + 1)
+        }
+        return {"pages": found, "server_errors": running.log.count("Traceback")}

@@ -26,6 +26,7 @@
     steps: [],
     series: [],
     clicked: NaN,
+    expected: null,
     root: () => {
       if (!known?.isConnected) known = look(document);
       return known;
@@ -78,14 +79,31 @@
       await bench.painted();
     },
 
-    /** After a click: milliseconds until another run is shown, and until it has a token more, painted. */
+    /** Looks from now on for what the next click on another word brings; looking later would count the asking. */
+    expect: () => {
+      bench.expected = bench.branched(bench.root().dataset.run);
+    },
+
+    /**
+     * Milliseconds after a click, painted: until the branch is seen as far as the page knows it, until it is the
+     * server's, and until that has a token more.
+     */
     branched: async (before) => {
-      const other = () => bench.root()?.dataset ?? { run: before };
-      await until(() => other().run !== before);
-      const { count } = other();
-      const shown = (await bench.painted()) - bench.clicked;
-      await until(() => Number(other().count) > Number(count) || other().status === "done");
-      return { shown, grown: (await bench.painted()) - bench.clicked };
+      const data = () => bench.root()?.dataset ?? { run: before };
+      const answered = () => data().run !== before;
+      const since = async (ready) => {
+        await until(ready);
+        return (await bench.painted()) - bench.clicked;
+      };
+      let first = null;
+      const longer = () => {
+        const { count, status } = data();
+        if (answered()) first ??= Number(count);
+        return first !== null && (Number(count) > first || status === "done");
+      };
+      const seen = () => data().foreseen === "1" || answered();
+      const [shown, first_answer, grown] = await Promise.all([since(seen), since(answered), since(longer)]);
+      return { shown, answered: first_answer, grown };
     },
 
     /** Plays from the beginning at the highest speed: pictures a second, and the longest wait for a frame. */
