@@ -30,7 +30,7 @@ from mistral_core.hooks import Sink, Sinks, watching
 from mistral_core.kv_cache import KVCache
 from mistral_core.model import Transformer
 from mistral_core.request import GenerationRequest
-from mistral_core.sampling import draw, rank_of, sampling_stages, softmax
+from mistral_core.sampling import draw, judged, sampling_stages
 from mistral_core.tokenizer import StreamingDecoder, Tokenizer
 from mistral_core.trace.recorder import Recorder
 from mistral_core.trace.trace import KEYS, LOGITS, NOTHING, VALUES, RecordingPlan, Trace, layer_hook
@@ -306,12 +306,11 @@ class Run:
                 f"the logits of tokens {start} to {stop - 1} are not finite: the network overflows in "
                 f"{self.model.dtype} on this text; load it in a wider dtype, or take another text"
             )
-        for position, token in enumerate(tokens, start=start):
-            if position:  # nothing came before the first token, so nothing was expected in its place
-                before = rows[position - start - 1] if position > start else self.logits
-                self.probability[position] = softmax(before.astype(np.float64))[token]
-                self.rank[position] = rank_of(before, token)
         self.token_ids[start:stop] = tokens
+        for first, before in ((start, self.logits[None]), (start + 1, rows[:-1])):
+            if first:  # nothing came before the first token, so nothing was expected in its place
+                some = slice(first, first + len(before))
+                self.probability[some], self.rank[some] = judged(before, self.token_ids[some])
         for token in tokens:
             self.texts.append(self._decoder.push(token))
             self.labels.append(self.tokenizer.label(token))

@@ -38,6 +38,9 @@ AGAIN = 1
 UNSAID = "unsaid"
 """Name of the stage that leaves words unsaid (`mistral_core.unsaid` says which tokens it takes away)."""
 
+ROWS = 16
+"""Distributions that are made at once: they stay near the processor."""
+
 Logits = Float[np.ndarray, " vocab_size"]
 Held = Int[np.ndarray, " held"]
 
@@ -318,6 +321,25 @@ def draw(stages: Sequence[Stage], seed: int, position: int) -> int:
     asked = stages[-2] if last.name == UNSAID and last.logits is not stages[-2].logits else last
     token = choose(asked.probs, uniform(seed, position))
     return token if last.probs[token] > 0 else choose(last.probs, uniform(seed, position, stream=AGAIN))
+
+
+def judged(
+    logits: Float[np.ndarray, "pos vocab_size"], tokens: Int[np.ndarray, " pos"]
+) -> tuple[Float[np.ndarray, " pos"], Int[np.ndarray, " pos"]]:
+    """What was expected of tokens that came: the probability of each, in float64, and its rank.
+
+    Some rows at a time, in one piece of memory: a long prompt has thousands of them.
+    """
+    probability, rank = np.empty(len(tokens)), np.empty(len(tokens), np.int64)
+    wide = np.empty((min(len(tokens), ROWS), logits.shape[-1]))
+    for start in range(0, len(tokens), ROWS):
+        rows, here = logits[start : start + ROWS], tokens[start : start + ROWS]
+        weights = wide[: len(rows)]
+        np.subtract(rows, rows.max(-1, keepdims=True), out=weights, dtype=np.float64)
+        np.exp(weights, out=weights)
+        probability[start : start + ROWS] = weights[np.arange(len(here)), here] / weights.sum(-1)
+        rank[start : start + ROWS] = [rank_of(row, token) for row, token in zip(rows, here.tolist(), strict=True)]
+    return probability, rank
 
 
 def rank_of(logits: np.ndarray, token: int) -> int:

@@ -13,6 +13,7 @@ from mistral_core.sampling import (
     choose,
     entropy_bits,
     entropy_of,
+    judged,
     keep_min_p,
     keep_top_k,
     keep_top_p,
@@ -242,6 +243,19 @@ def test_choose_draws_with_the_probabilities():
 def test_rank_counts_likelier_tokens_and_ties_by_id():
     logits = np.array([1.0, 3.0, 3.0, -1.0])
     assert [rank_of(logits, token) for token in range(4)] == [2, 0, 1, 3]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 15, 16, 17, 40])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_many_tokens_are_judged_as_each_alone(count, dtype):
+    """The same bits: a text may be read in chunks of any size. Rounded, so that there are ties."""
+    generator = np.random.default_rng(count)
+    logits = generator.normal(0, 6, (count, 517)).round(1).astype(dtype)
+    tokens = generator.integers(0, 517, count)
+    probability, rank = judged(logits, tokens)
+    for row, token, p, r in zip(logits, tokens.tolist(), probability, rank, strict=True):
+        assert p == softmax(row.astype(np.float64))[token]
+        assert r == sum((other, -at) > (row[token], -token) for at, other in enumerate(row.tolist()))
 
 
 def test_entropy_of_known_distributions():

@@ -6,7 +6,8 @@ import dataclasses
 import pytest
 import torch
 
-from mistral_core.checkpoint.fast import FastKVCache, FastTransformer, OneWrite, neighbours, together
+from mistral_core.checkpoint import fast
+from mistral_core.checkpoint.fast import FastKVCache, FastTransformer, OneWrite, multiply, neighbours, together
 from mistral_core.checkpoint.load import load_model
 from mistral_core.checkpoint.registry import bundled_root
 from mistral_core.hooks import recording
@@ -90,6 +91,61 @@ def test_gradients_reach_the_input(x):
     x.requires_grad_(True)
     sum(part.sum() for part in together(x, *layers)).backward()
     torch.testing.assert_close(x.grad, sum(layer.weight.sum(0) for layer in layers).expand_as(x))
+
+
+SHAPES = [(1, 16), (1, 17), (1, 300), (2, 9), (3, 2, 5), (64,)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("layout", ["rows", "columns", "part"])
+def test_many_rows_are_multiplied_as_in_float64(shape, layout):
+    generator = torch.Generator().manual_seed(5)
+    weight = torch.randn(37, 24, generator=generator)
+    weight = {
+        "rows": weight,
+        "columns": weight.t().contiguous().t(),
+        "part": torch.cat((weight, weight)).t().contiguous().t()[:37],
+    }[layout]
+    x = torch.randn(*shape, 24, generator=generator)
+    expected = (x.double() @ weight.double().t()).float()
+    with torch.inference_mode():
+        torch.testing.assert_close(multiply(x, weight), expected, rtol=0, atol=1e-5)
+        apart = torch.randn(*shape, 48, generator=generator)[..., ::2]
+        expected = (apart.double() @ weight.double().t()).float()
+        torch.testing.assert_close(multiply(apart, weight), expected, rtol=0, atol=1e-5)
+
+
+def test_a_row_does_not_depend_on_the_others():
+    """What is exactly zero beyond a receptive field stays so."""
+    generator = torch.Generator().manual_seed(6)
+    x, weight = torch.randn(1, 200, 288, generator=generator), torch.randn(480, 288, generator=generator)
+    other = x.clone()
+    other[0, 77] = 1e6
+    with torch.inference_mode():
+        one, two = multiply(x, weight), multiply(other, weight)
+    same = (one == two).all(-1)[0]
+    assert not same[77] and same.sum() == 199
+
+
+@pytest.mark.parametrize(
+    ("rows", "dtype", "available"), [(15, torch.float32, True), (40, torch.float64, True), (40, torch.float32, False)]
+)
+def test_where_it_does_not_apply_it_is_torchs_own(monkeypatch, rows, dtype, available):
+    monkeypatch.setattr(fast, "ONEDNN", fast.ONEDNN and available)
+    generator = torch.Generator().manual_seed(7)
+    x, weight = (torch.randn(n, 24, generator=generator, dtype=dtype) for n in (rows, 37))
+    with torch.inference_mode():
+        assert torch.equal(multiply(x, weight), torch.nn.functional.linear(x, weight))
+
+
+@pytest.mark.parametrize("wanted", ["x", "weight"])
+def test_gradients_of_many_rows(wanted):
+    generator = torch.Generator().manual_seed(8)
+    given = {"x": torch.randn(40, 24, generator=generator), "weight": torch.randn(37, 24, generator=generator)}
+    given[wanted].requires_grad_(True)
+    multiply(given["x"], given["weight"]).sum().backward()
+    other = given["weight"] if wanted == "x" else given["x"]
+    torch.testing.assert_close(given[wanted].grad, other.detach().sum(0).expand_as(given[wanted]))
 
 
 def test_the_loaded_model_has_neighbours_and_its_copy_has_its_own():
