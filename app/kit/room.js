@@ -180,12 +180,11 @@ const button = (label, onclick, pressed = null) =>
 /** @returns {Place} */
 function placeNow() {
   const picture = main();
-  const run = /** @type {{ id?: string } | null} */ (picture?.run ?? null);
   return {
     path: location.pathname,
     search: location.search,
-    run: run?.id ?? "",
-    look: run && picture ? { ...picture.shared(), ...predicting(picture) } : null,
+    run: picture?.root.dataset.run ?? "", // that the server has
+    look: picture ? { ...picture.shared(), ...predicting(picture) } : null,
   };
 }
 

@@ -30,7 +30,7 @@ from jaxtyping import Float, Int8, UInt8
 from torch import Tensor, nn
 
 from mistral_core.attention import Attention
-from mistral_core.checkpoint.fast import FAST, FastAttention, FastFeedForward, FastLinear, FastTransformer
+from mistral_core.checkpoint.fast import FAST, FastAttention, FastFeedForward, FastLinear, FastTransformer, multiply
 from mistral_core.config import MistralConfig
 from mistral_core.feed_forward import FeedForward
 
@@ -189,7 +189,7 @@ def product(x: Float[Tensor, "*batch n_in"], weight: Tensor) -> Float[Tensor, "*
     if weight.dtype == torch.bfloat16 and (one_row or bfloat16_is_fast()):
         return F.linear(x.to(weight.dtype), weight).to(x.dtype)
     parts = weight.split(max(1, _BLOCK // weight.shape[1]))
-    return torch.cat([F.linear(x, part.to(x.dtype)) for part in parts], -1)
+    return torch.cat([multiply(x, part.to(x.dtype)) for part in parts], -1)
 
 
 class NarrowEmbedding(nn.Embedding):

@@ -116,6 +116,22 @@ def test_a_message_that_is_lost_is_said_again(room, chromium):
         page.context.close()
 
 
+def test_a_word_that_the_presenter_changes_changes_for_all(room, chromium):
+    teacher, pupil = enter(room, chromium, WORD), enter(room, chromium)
+    teacher.goto(f"{room.url}/next_word?model=storyteller&text=The+king+had+two+sons&seed=0&n=60&t=30&layer=3")
+    at(teacher, ".page-next-word", 30)
+    bar(teacher).get_by_role("button", name="lead the class").click()
+    at(pupil, ".page-next-word", 30)
+    before = teacher.locator(".page-next-word").get_attribute("data-run")
+    teacher.locator("[data-part='bars'] button:not([disabled])").nth(1).click()
+    at(teacher, f".page-next-word:not([data-run='{before}'])", 31)
+    run = teacher.locator(".page-next-word").get_attribute("data-run")
+    at(pupil, f".page-next-word[data-run='{run}']", 31)
+    for page in (teacher, pupil):
+        assert not page.watch.problems(), page.watch.problems()
+        page.context.close()
+
+
 def test_a_pupils_text_is_offered_and_shown_to_all(room, chromium):
     teacher, pupil, other = enter(room, chromium, WORD), enter(room, chromium), enter(room, chromium)
     bar(pupil).get_by_role("button", name="let go").click()
