@@ -122,7 +122,7 @@ def main() -> int:
     """Returns the exit status: 1 if something could not be measured, whatever the numbers are."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Benchmarks as one JSON object.")
     parser.add_argument("--only", type=chosen, default=list(SECTIONS), help="sections, comma-separated")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, and 5,000 tokens in place of 50,000")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, and 5,000 tokens in place of 100,000")
     parser.add_argument("--out", type=Path, default=fresh.ROOT / "build" / "bench.json")
     options = parser.parse_args()
     result: dict[str, Any] = {"quick": options.quick, "machine": machine.describe()}
