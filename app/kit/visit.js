@@ -3,6 +3,7 @@
 
 import { el } from "./dom.js";
 import { shorten } from "./format.js";
+import { openHere } from "./opening.js";
 
 /** @typedef {{ session: string, runs: Record<string, string>, typed: string, files: string[] }} Visit  the session that
  * the server named; texts by their address; what stands in the field of next_word; files that were opened */
@@ -164,8 +165,7 @@ function again(query, text) {
   /** @param {Event} event */
   const onclick = (event) => {
     event.preventDefault();
-    history.pushState(null, "", href);
-    dispatchEvent(new PopStateEvent("popstate"));
+    openHere(href);
     pending = pending && { ...pending, runs: pending.runs.filter(([other]) => other !== query) };
     show();
   };

@@ -1,0 +1,34 @@
+// Opens an address of this session, as if one came back to it.
+
+const LOOK_MS = 300;
+const LOOKS = 20; // for six seconds
+let newest = 0; // of what was opened: only that is watched
+
+/**
+ * Opens it again where the page that was left puts its own address back: a script that was still at work when the
+ * address changed ends with the one that it knew, and Streamlit then asks for that.
+ *
+ * @param {string} href
+ */
+export function openHere(href) {
+  const from = location.href;
+  const mine = ++newest;
+  const go = () => {
+    history.pushState(null, "", href);
+    dispatchEvent(new PopStateEvent("popstate"));
+  };
+  let left = LOOKS;
+  /** @type {(event: PopStateEvent) => void} the visitor goes back by hand: that holds */
+  const byHand = ({ isTrusted }) => {
+    if (isTrusted) left = 0;
+  };
+  const look = () => {
+    left = mine === newest ? left - 1 : 0;
+    if (left > 0 && location.href === from) go();
+    if (left > 0) setTimeout(look, LOOK_MS);
+    else removeEventListener("popstate", byHand);
+  };
+  addEventListener("popstate", byHand);
+  go();
+  setTimeout(look, LOOK_MS);
+}
