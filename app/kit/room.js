@@ -4,6 +4,7 @@
 import { el } from "./dom.js";
 import { plural, shorten } from "./format.js";
 import { Follower, LOOK_MS, Teller } from "./lesson.js";
+import { openHere } from "./opening.js";
 import { main } from "./together.js";
 
 /** @typedef {{ path: string, search: string, run: string, look: Record<string, unknown> | null }} Place */
@@ -138,7 +139,7 @@ class Room {
     const all = Object.values(answers).reduce((sum, count) => sum + count, 0);
     const texts = offers.map((offer) => {
       const text = new URLSearchParams(offer.search).get("text") ?? offer.path;
-      return button(`“${shorten(text, 32)}”`, () => open(offer));
+      return button(`“${shorten(text, 32)}”`, () => openHere(offer.path + offer.search));
     });
     return [
       el("p", { role: "status" }, `${plural(Math.max(0, here - 1), "pupil")} here`),
