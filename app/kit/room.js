@@ -4,7 +4,7 @@
 import { el } from "./dom.js";
 import { plural, shorten } from "./format.js";
 import { Follower, LOOK_MS, Teller } from "./lesson.js";
-import { openHere } from "./opening.js";
+import { comeBack, openHere } from "./opening.js";
 import { main } from "./together.js";
 
 /** @typedef {{ path: string, search: string, run: string, look: Record<string, unknown> | null }} Place */
@@ -209,8 +209,7 @@ export function sameRun(now, place) {
 /** Opens an address in this session, as if one came back to it.
  * @param {{ path: string, search: string }} place */
 function open(place) {
-  if (!sameRun(location, place)) history.pushState(null, "", place.path + place.search);
-  dispatchEvent(new PopStateEvent("popstate"));
+  comeBack(sameRun(location, place) ? undefined : place.path + place.search);
 }
 
 /** Looks at the run as the presenter does; false = it is not here yet.

@@ -113,15 +113,17 @@ def blocks_of(hidden: Bool[Tensor, "batch 1 pos key_pos"]) -> Sequence[Block]:
 
 def _cut(hidden: Bool[Tensor, "1 1 pos key_pos"]) -> Sequence[Block]:
     n_queries, n_keys = hidden.shape[2:]
-    blocks, scores = [], 0
+    cuts, scores = [], 0
     for start in range(0, n_queries, QUERIES):
         some = slice(start, min(start + QUERIES, n_queries))
         columns = np.flatnonzero(~hidden[0, 0, some].numpy().all(0))
         seen = slice(int(columns[0]), int(columns[-1]) + 1) if len(columns) else slice(0, n_keys)
-        blocks.append((some, seen))
+        cuts.append((some, seen))
         scores += (some.stop - some.start) * (seen.stop - seen.start)
     if scores > WORTH_IT * n_queries * n_keys:
         return EVERYTHING
-    masks = (hidden[:, :, some, seen] for some, seen in blocks)
-    added = (torch.zeros(mask.shape).masked_fill_(mask, float("-inf")) for mask in masks)
-    return [Block(some, seen, mask) for (some, seen), mask in zip(blocks, added, strict=True)]
+    return [Block(some, seen, _added(hidden[:, :, some, seen])) for some, seen in cuts]
+
+
+def _added(hidden: Bool[Tensor, "1 1 block_pos seen_pos"]) -> Float[Tensor, "1 1 block_pos seen_pos"]:
+    return torch.zeros(hidden.shape).masked_fill_(hidden, float("-inf"))

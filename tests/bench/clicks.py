@@ -3,10 +3,10 @@
 The page itself knows the text up to there and the chosen word: that is the branch at first (`click_to_branch`). What
 the server makes of it comes then (`click_to_answer`), and with it what only a model can know (`..._its_next_token`).
 
-One page of a real Chromium, and two, which is more than two cores bear beside a server, and 28 clients of the same engine in the
-same process (`crowd_app.py`), each one text after the other as fast as they come. Times are those of the page's own
-clock and end with the second animation frame after the change, 33 ms of them are frames. `room` is the other half:
-28 visitors who all have a page.
+One page of a real Chromium, and two, which is more than two cores bear beside a server, and 28 clients of the same
+engine in the same process (`crowd_app.py`), each one text after the other as fast as they come. Times are those of the
+page's own clock and end with the second animation frame after the change, 33 ms of them are frames. `room` is the other
+half: 28 visitors who all have a page.
 """
 
 from __future__ import annotations

@@ -61,17 +61,28 @@ def at(page, selector, step):
     page.wait_for_selector(f"{selector}[data-mode='desk'][data-ready='1'][data-step='{step}']", timeout=60_000)
 
 
+def lead(room, teacher, pupils):
+    """The presenter opens a text at position 30, and all pupils come there."""
+    teacher.goto(f"{room.url}/next_word?model=storyteller&text=The+king+had+two+sons&seed=0&n=60&t=30&layer=3")
+    at(teacher, ".page-next-word", 30)
+    bar(teacher).get_by_role("button", name="lead the class").click()
+    for pupil in pupils:
+        at(pupil, ".page-next-word", 30)
+
+
+def leave(*pages):
+    for page in pages:
+        assert not page.watch.problems(), page.watch.problems()
+        page.context.close()
+
+
 def test_three_pupils_follow_the_presenter_until_one_lets_go(room, chromium):
     teacher = enter(room, chromium, WORD)
     pupils = [enter(room, chromium) for _ in range(3)]
     bar(teacher).get_by_text("3 pupils here").wait_for()
     assert not bar(pupils[0]).get_by_role("button", name="lead the class").count()
     bar(teacher).get_by_role("button", name="lead the class").click()
-    teacher.goto(f"{room.url}/next_word?model=storyteller&text=The+king+had+two+sons&seed=0&n=60&t=30&layer=3")
-    at(teacher, ".page-next-word", 30)
-    bar(teacher).get_by_role("button", name="lead the class").click()
-    for pupil in pupils:
-        at(pupil, ".page-next-word", 30)
+    lead(room, teacher, pupils)
     teacher.locator(".page-next-word").press("ArrowLeft")
     teacher.locator(".page-next-word").press("ArrowUp")
     for pupil in pupils:
@@ -85,17 +96,12 @@ def test_three_pupils_follow_the_presenter_until_one_lets_go(room, chromium):
     assert alone.locator(".page-next-word").get_attribute("data-step") == "29"
     bar(alone).get_by_role("button", name="follow the class").click()
     at(alone, ".page-ring", 29)
-    for page in (teacher, *pupils):
-        assert not page.watch.problems(), page.watch.problems()
-        page.context.close()
+    leave(teacher, *pupils)
 
 
 def test_a_message_that_is_lost_is_said_again(room, chromium):
     teacher, pupil = enter(room, chromium, WORD), enter(room, chromium)
-    teacher.goto(f"{room.url}/next_word?model=storyteller&text=The+king+had+two+sons&seed=0&n=60&t=30&layer=3")
-    at(teacher, ".page-next-word", 30)
-    bar(teacher).get_by_role("button", name="lead the class").click()
-    at(pupil, ".page-next-word", 30)
+    lead(room, teacher, [pupil])
     lost = []
 
     def drop(route):
@@ -111,25 +117,18 @@ def test_a_message_that_is_lost_is_said_again(room, chromium):
     bar(teacher).get_by_role("button", name="stop leading").click()
     bar(pupil).get_by_text("Nobody leads now.").wait_for()
     teacher.watch.console.clear()  # the browser notes what was lost
-    for page in (teacher, pupil):
-        assert not page.watch.problems(), page.watch.problems()
-        page.context.close()
+    leave(teacher, pupil)
 
 
 def test_a_word_that_the_presenter_changes_changes_for_all(room, chromium):
     teacher, pupil = enter(room, chromium, WORD), enter(room, chromium)
-    teacher.goto(f"{room.url}/next_word?model=storyteller&text=The+king+had+two+sons&seed=0&n=60&t=30&layer=3")
-    at(teacher, ".page-next-word", 30)
-    bar(teacher).get_by_role("button", name="lead the class").click()
-    at(pupil, ".page-next-word", 30)
+    lead(room, teacher, [pupil])
     before = teacher.locator(".page-next-word").get_attribute("data-run")
     teacher.locator("[data-part='bars'] button:not([disabled])").nth(1).click()
     at(teacher, f".page-next-word:not([data-run='{before}'])", 31)
     run = teacher.locator(".page-next-word").get_attribute("data-run")
     at(pupil, f".page-next-word[data-run='{run}']", 31)
-    for page in (teacher, pupil):
-        assert not page.watch.problems(), page.watch.problems()
-        page.context.close()
+    leave(teacher, pupil)
 
 
 def test_a_pupils_text_is_offered_and_shown_to_all(room, chromium):
@@ -145,9 +144,7 @@ def test_a_pupils_text_is_offered_and_shown_to_all(room, chromium):
     run = pupil.locator(".page-next-word").get_attribute("data-run")
     assert other.locator(".page-next-word").get_attribute("data-run") == run
     bar(teacher).get_by_role("button", name="clear").click()
-    for page in (teacher, pupil, other):
-        assert not page.watch.problems(), page.watch.problems()
-        page.context.close()
+    leave(teacher, pupil, other)
 
 
 def test_answers_are_counted_live_before_anybody_is_told(room, chromium):
@@ -163,6 +160,4 @@ def test_answers_are_counted_live_before_anybody_is_told(room, chromium):
     assert sorted(counts.evaluate_all("all => all.map((one) => one.dataset.count)")) == ["1", "2"]
     assert bar(teacher).locator("figcaption").inner_text() == "Is it forgotten?: 3 answers"
     assert not bar(pupils[0]).locator("[data-answer]").count()
-    for page in (teacher, *pupils):
-        assert not page.watch.problems(), page.watch.problems()
-        page.context.close()
+    leave(teacher, *pupils)

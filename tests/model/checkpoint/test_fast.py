@@ -158,9 +158,11 @@ def test_the_loaded_model_has_neighbours_and_its_copy_has_its_own():
     assert model.layers[0].feed_forward.w1.weight.abs().sum() > 0
 
 
-def pair(window, dtype=torch.float64):
+def pair(window, dtype=torch.float64, sinks=0):
     """A plain network and a fast one with the same parameters."""
-    plain = random_model(TINY.with_window(window), seed=3, std=TINY_STD, dtype=dtype)
+    plain = random_model(
+        dataclasses.replace(TINY, sliding_window=window, sinks=sinks), seed=3, std=TINY_STD, dtype=dtype
+    )
     fast = FastTransformer(plain.config)
     fast.load_state_dict(plain.state_dict(), assign=True)
     return plain, fast.requires_grad_(False)

@@ -8,23 +8,13 @@ import torch
 
 from mistral_core.attention import Attention, hidden_keys
 from mistral_core.checkpoint import fast_attention
-from mistral_core.checkpoint.fast import FastTransformer
 from mistral_core.checkpoint.fast_attention import QUERIES, BlockAttention, blocks_of
 from mistral_core.hooks import recording, replacing
-from mistral_core.model import random_model
-from tests.conftest import TINY, TINY_STD
+from tests.conftest import TINY
+from tests.model.checkpoint.test_fast import pair
 
 CHUNKS = [[QUERIES + 1], [130, 7, 1, 200], [64, 65, 129, 3], [300]]
 CLOSE = {torch.float32: 2e-6, torch.float64: 1e-13}
-
-
-def pair(window, dtype=torch.float64, sinks=0):
-    """A plain network and one that attends in blocks, with the same parameters."""
-    plain = random_model(replace(TINY, sliding_window=window, sinks=sinks), seed=3, std=TINY_STD, dtype=dtype)
-    fast = FastTransformer(plain.config)
-    fast.load_state_dict(plain.state_dict(), assign=True)
-    assert all(isinstance(block.attention, BlockAttention) for block in fast.layers)
-    return plain, fast.requires_grad_(False)
 
 
 def read(model, ids, chunks):
@@ -39,7 +29,9 @@ def read(model, ids, chunks):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_text_in_chunks_is_that_of_the_plain_network(window, chunks, dtype, draw_tokens):
     ids = draw_tokens(sum(chunks))
-    (expected, theirs), (got, ours) = (read(model, ids, chunks) for model in pair(window, dtype))
+    plain, fast = pair(window, dtype)
+    assert all(isinstance(block.attention, BlockAttention) for block in fast.layers)
+    (expected, theirs), (got, ours) = (read(model, ids, chunks) for model in (plain, fast))
     torch.testing.assert_close(got, expected, rtol=0, atol=30 * CLOSE[dtype])
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one, other[:, :, : one.shape[2]], rtol=0, atol=30 * CLOSE[dtype])
